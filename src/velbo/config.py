@@ -1,0 +1,221 @@
+"""What a run is told, in small groups of plain values.
+
+One name in three places: a field here is a key of config.json and an option of the command line (batch_size,
+"batch_size", --batch-size). Every field has a default, and an unknown key is an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from .errors import ConfigError, unknown
+
+PRECISIONS = ("float32", "bf16")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+class Group:
+    """A frozen dataclass that goes to JSON and comes back."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls, d: dict[str, Any]) -> Self:
+        """
+        Raises:
+            ConfigError: for a key that is not a field.
+        """
+        known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        for key in d:
+            if key not in known:
+                raise unknown(f"{cls.__name__} key", key, known)
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in d.items()})
+
+
+@dataclass(frozen=True)
+class Recipe(Group):
+    """What the model is made of.
+
+    Attributes:
+        recipe: mlp, resmlp (residual MLP) or conv (residual convolutions, for images).
+        latent: number of latents Z.
+        hidden: width of each layer (mlp), of each residual block (resmlp), or channels of each stage (conv), as in
+            200,200; the recipe's own if empty.
+        likelihood: bernoulli, continuous-bernoulli, normal (one learned scale a column), normal-fixed,
+            normal-scalar, normal-predicted, categorical, discretized-logistic; auto takes what suits the data.
+        dropout: share of the inner units of residual blocks dropped in training.
+    """
+
+    recipe: str = "resmlp"
+    latent: int = 16
+    hidden: tuple[int, ...] = ()
+    likelihood: str = "auto"
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(self.latent >= 1, f"latent must be at least 1, not {self.latent}")
+        _require(all(h >= 1 for h in self.hidden), f"hidden must be 1 or more each, not {list(self.hidden)}")
+        _require(0 <= self.dropout < 1, f"dropout must be in [0, 1), not {self.dropout}")
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig(Group):
+    """Which bound is maximised.
+
+    Attributes:
+        objective: elbo, elbo-sampled (KL by Monte Carlo), stl (sticking the landing), iwae, dreg (IWAE with doubly
+            reparameterised gradients) or score-function.
+        samples: draws of z an observation: L of the ELBO, K of IWAE.
+        free_bits: nats that each latent may carry for nothing.
+        free_bits_per_group: count the free nats for each group of latents instead.
+    """
+
+    objective: str = "elbo"
+    samples: int = 1
+    free_bits: float = 0.0
+    free_bits_per_group: bool = False
+
+    def __post_init__(self) -> None:
+        _require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
+        _require(self.free_bits >= 0, f"free bits must be 0 or more nats, not {self.free_bits}")
+
+
+@dataclass(frozen=True)
+class Budget(Group):
+    """How long to train; whichever limit is reached first ends the run and closes the learning-rate schedule.
+
+    Attributes:
+        epochs: passes over the training rows; 100 if no limit is given at all.
+        minutes: wall-clock minutes, validation included.
+    """
+
+    epochs: int | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.epochs is None or self.epochs >= 1, f"epochs must be at least 1, not {self.epochs}")
+        _require(self.minutes is None or self.minutes > 0, f"minutes must be positive, not {self.minutes}")
+
+    @property
+    def n_epochs(self) -> int | None:
+        return 100 if self.epochs is None and self.minutes is None else self.epochs
+
+
+@dataclass(frozen=True)
+class Optimisation(Group):
+    """Adam (AdamW with weight decay): warm-up, then cosine to zero.
+
+    Attributes:
+        batch_size: rows a step; the last batch of an epoch is as short as it is.
+        lr: peak learning rate.
+        weight_decay: decoupled, AdamW's.
+        warmup: share of the run in which the learning rate rises to its peak.
+        clip_norm: largest norm of the gradient of the mean bound (nats); longer ones are shortened to it.
+        ema: decay a step of the exponential moving average of the weights, which is what is evaluated and saved;
+            0 turns it off.
+    """
+
+    batch_size: int = 128
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    warmup: float = 0.02
+    clip_norm: float = 200.0
+    ema: float = 0.999
+
+    def __post_init__(self) -> None:
+        _require(self.batch_size >= 1, f"batch size must be at least 1, not {self.batch_size}")
+        _require(self.lr > 0, f"lr must be positive, not {self.lr}")
+        _require(self.weight_decay >= 0, f"weight decay must not be negative, it is {self.weight_decay}")
+        _require(0 <= self.warmup < 1, f"warmup is a share of the run, in [0, 1), not {self.warmup}")
+        _require(self.clip_norm > 0, f"clip norm must be positive, not {self.clip_norm}")
+        _require(0 <= self.ema < 1, f"ema must be in [0, 1), not {self.ema}")
+
+
+@dataclass(frozen=True)
+class Weighting(Group):
+    """Weight of the rate in what is differentiated; the reported bound is always at beta = 1.
+
+    Attributes:
+        beta: final weight.
+        beta_warmup: share of the run in which the weight rises linearly from 0 to beta; 0 for none.
+    """
+
+    beta: float = 1.0
+    beta_warmup: float = 0.1
+
+    def __post_init__(self) -> None:
+        _require(self.beta >= 0, f"beta must not be negative, it is {self.beta}")
+        _require(
+            0 <= self.beta_warmup <= 1,
+            f"beta warmup is a share of the run, in [0, 1], not {self.beta_warmup}",
+        )
+
+
+@dataclass(frozen=True)
+class Validation(Group):
+    """Rows held out, to choose the best weights and, if asked, to stop early.
+
+    Attributes:
+        validation: share of the rows held out, 2,000 rows at most; none are from fewer than 10 rows.
+        patience: evaluations (one an epoch) without a better bound before training stops; None never stops.
+    """
+
+    validation: float = 0.1
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.validation < 1, f"validation is a share of the rows, in [0, 1), not {self.validation}")
+        _require(self.patience is None or self.patience >= 1, f"patience must be at least 1, not {self.patience}")
+
+
+@dataclass(frozen=True)
+class Machine(Group):
+    """Where and how to compute.
+
+    Attributes:
+        device: "auto" takes a GPU where there is one; else a torch device name.
+        precision: "float32", or "bf16": matrix products in bfloat16, weights and bounds in float32.
+        compile: run the model through torch.compile.
+        seed: of weights, order, noise and validation split.
+    """
+
+    device: str = "auto"
+    precision: str = "float32"
+    compile: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
+        _require(0 <= self.seed < 2**63, f"seed must be a whole number from 0, not {self.seed}")
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Group):
+    """All of the above."""
+
+    budget: Budget = field(default_factory=Budget)
+    optimisation: Optimisation = field(default_factory=Optimisation)
+    weighting: Weighting = field(default_factory=Weighting)
+    validation: Validation = field(default_factory=Validation)
+    machine: Machine = field(default_factory=Machine)
+
+    @classmethod
+    def from_json(cls, d: dict[str, Any]) -> Self:
+        groups = {
+            "budget": Budget,
+            "optimisation": Optimisation,
+            "weighting": Weighting,
+            "validation": Validation,
+            "machine": Machine,
+        }
+        for name in d:
+            if name not in groups:
+                raise unknown("training key", name, groups)
+        return cls(**{name: groups[name].from_json(group) for name, group in d.items()})

@@ -1,0 +1,74 @@
+"""Anything array-like in memory -> a clean numeric array of rows, or one clear error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import DataError
+
+
+def as_rows(x: Any, what: str = "data") -> NDArray[Any]:
+    """Rows of finite numbers (N, *shape), NaN where missing; uint8 and float64 stay as they are.
+
+    Args:
+        x: NumPy or torch array, nested lists, or a data frame of numbers.
+        what: the name of the data in error messages.
+
+    Raises:
+        DataError: if there are no rows or columns, or cells that are not finite real numbers.
+    """
+    array = x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else np.asarray(x)
+    if np.iscomplexobj(array):
+        raise DataError(f"{what}: Complex data not supported; give real and imaginary parts as two columns")
+    if array.dtype.kind in "OUS":
+        array = _numbers(array, what)
+    if array.dtype.kind not in "buif":
+        raise DataError(f"{what}: cells of type {array.dtype} are no numbers; convert them first")
+    if array.ndim < 2:
+        raise DataError(
+            f"{what}: one observation a row is needed, (N, D) or (N, H, W, C), not shape {array.shape}; "
+            "Reshape your data with array.reshape(-1, 1) for one column or array.reshape(1, -1) for one row"
+        )
+    if 0 in array.shape:
+        part = "rows" if array.shape[0] == 0 else "columns"
+        raise DataError(f"{what}: it has no {part} (shape {array.shape})")
+    if array.dtype.kind == "f":
+        array = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32, copy=False)
+        _refuse_infinite(array, what)
+    return array
+
+
+def _numbers(array: NDArray[Any], what: str) -> NDArray[np.float64]:
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        for place in np.ndindex(array.shape):
+            try:
+                float(array[place])
+            except (TypeError, ValueError):
+                raise DataError(
+                    f"{what}: the cell at {place} holds {array[place]!r}, which is no number; argument must be a "
+                    "string or a number: encode categories as numbers, or leave the column out"
+                ) from error
+        raise
+
+
+def _refuse_infinite(array: NDArray[Any], what: str) -> None:
+    infinite = np.isinf(array)
+    if infinite.any():
+        place = tuple(int(i) for i in np.argwhere(infinite)[0])
+        raise DataError(
+            f"{what}: row {place[0]} holds inf at {place[1:]}; infinity has no likelihood: cap it, or mark it "
+            "missing (NaN)"
+        )
+
+
+def column_names(x: Any) -> Sequence[str]:
+    """Names of a data frame's columns, or () where there are none."""
+    columns = getattr(x, "columns", None)
+    return () if columns is None else tuple(str(c) for c in columns)

@@ -1,0 +1,194 @@
+"""From the values of the data to the numbers that a model sees, and back.
+
+    store     once, when data come in: values -> what is kept in memory (8 bits a cell where that is enough)
+    present   for every batch: kept -> x, drawing fresh noise where the encoding has some
+    restore   x -> values
+    log_det   what to add to log p(x) to have the log-density (or log-mass) of the values, in nats
+
+| encoding    | x                             | noise          | log_det                                  |
+|-------------|-------------------------------|----------------|------------------------------------------|
+| Levels      | v / top                       |                | 0 (x has a mass, not a density)          |
+| Standardise | (v - location) / scale        |                | -sum over observed cells of log scale    |
+| Dequantise  | (v + u) / L, u ~ U[0, 1)      | afresh, always | -(observed cells) log L; a lower bound   |
+| Binarise    | 1 if u < v / top else 0       | afresh, always | 0                                        |
+
+Dequantisation bounds the mass from below: log P(v) >= E_u log p(v + u) (A note on the evaluation of generative
+models, Theis, van den Oord and Bethge, 2016, https://arxiv.org/abs/1511.01844).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import ConfigError
+from .schema import Schema
+
+
+class Encoding(Protocol):
+    """How one schema's values become x; see the module's table."""
+
+    @property
+    def is_random(self) -> bool: ...
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor: ...
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor: ...
+
+    def restore(self, x: Tensor) -> Tensor: ...
+
+    def log_det(self, kept: Tensor) -> Tensor: ...
+
+
+def _keep(rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+    """Whole numbers in 8 bits a cell where they fit and none is missing."""
+    if rows.max() <= 255 and not np.isnan(rows).any():
+        return torch.from_numpy(rows.astype(np.uint8))
+    return torch.from_numpy(np.ascontiguousarray(rows)).to(dtype)
+
+
+def _zeros(kept: Tensor) -> Tensor:
+    return torch.zeros(len(kept), dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """x = v / top, exactly on a grid."""
+
+    top: int
+    is_random: bool = False
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        return _keep(rows, dtype)
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        return kept.to(dtype) if self.top == 1 else kept.to(dtype) / self.top
+
+    def restore(self, x: Tensor) -> Tensor:
+        return x * self.top
+
+    def log_det(self, kept: Tensor) -> Tensor:
+        return _zeros(kept)
+
+
+@dataclass(frozen=True)
+class Standardise:
+    """x = (v - location) / scale, computed in float64 when data come in."""
+
+    location: tuple[float, ...]
+    scale: tuple[float, ...]
+    is_random: bool = False
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        standard = (rows.astype(np.float64) - np.asarray(self.location)) / np.asarray(self.scale)
+        return torch.from_numpy(standard).to(dtype)
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        return kept.to(dtype)
+
+    def restore(self, x: Tensor) -> Tensor:
+        location, scale = (torch.tensor(t, dtype=torch.float64) for t in (self.location, self.scale))
+        return x.double() * scale + location
+
+    def log_det(self, kept: Tensor) -> Tensor:
+        log_scale = torch.tensor(self.scale, dtype=torch.float64).log()
+        return -(~kept.isnan()).double() @ log_scale
+
+
+@dataclass(frozen=True)
+class Dequantise:
+    """x = (v + u) / n_levels with u uniform, so that a density may be fitted to whole numbers."""
+
+    n_levels: int
+    is_random: bool = True
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        return _keep(rows, dtype)
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        x = kept.to(dtype)
+        return (x + fresh(x, uniform)) / self.n_levels
+
+    def restore(self, x: Tensor) -> Tensor:
+        return x * self.n_levels - 0.5
+
+    def log_det(self, kept: Tensor) -> Tensor:
+        observed = (~kept.isnan()).sum(-1) if kept.is_floating_point() else torch.full((len(kept),), kept.shape[1])
+        return -observed.double() * math.log(self.n_levels)
+
+
+@dataclass(frozen=True)
+class Binarise:
+    """x ~ Bernoulli(v / top), drawn afresh for every batch: dynamic binarisation of grey images."""
+
+    top: float
+    is_random: bool = True
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        if rows.dtype.kind == "f":
+            return torch.from_numpy(np.ascontiguousarray(rows)).to(dtype)
+        return _keep(rows, dtype)
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        p = kept.to(torch.float32) / self.top
+        x = (fresh(p, uniform) < p).to(dtype)
+        return x.masked_fill(kept.isnan(), math.nan) if kept.is_floating_point() else x
+
+    def restore(self, x: Tensor) -> Tensor:
+        return x
+
+    def log_det(self, kept: Tensor) -> Tensor:
+        return _zeros(kept)
+
+
+def fresh(like: Tensor, uniform: Tensor | None) -> Tensor:
+    """The given uniform noise, or new numbers from the global generator."""
+    return torch.rand_like(like) if uniform is None else uniform.to(like)
+
+
+def for_bernoulli(schema: Schema) -> Encoding:
+    """Binary data as they are; grey images and probabilities are binarised afresh."""
+    if schema.kind == "binary":
+        return Levels(1)
+    if schema.kind == "byte":
+        return Binarise(schema.levels - 1)
+    if schema.low < 0 or schema.high > 1:
+        raise ConfigError(
+            "a Bernoulli likelihood needs binary data, 8-bit images or probabilities in [0, 1]; these data run from "
+            f"{schema.low:g} to {schema.high:g}: use likelihood 'normal'"
+        )
+    return Binarise(1.0)
+
+
+def for_unit_interval(schema: Schema) -> Encoding:
+    """Densities on [0, 1]."""
+    if schema.kind == "byte":
+        return Dequantise(schema.levels)
+    if schema.kind == "binary" or schema.low < 0 or schema.high > 1:
+        raise ConfigError(
+            "a continuous Bernoulli likelihood needs real numbers in [0, 1] or 8-bit images; use 'bernoulli' for "
+            "binary data, 'normal' for other numbers"
+        )
+    return Standardise((0.0,) * schema.n_dims, (1.0,) * schema.n_dims)
+
+
+def for_reals(schema: Schema) -> Encoding:
+    """Densities on the real line."""
+    if schema.kind == "byte":
+        return Dequantise(schema.levels)
+    if schema.kind == "binary":
+        raise ConfigError("a Normal likelihood of binary data has no finite optimum; use 'bernoulli', or kind 'real'")
+    return Standardise(schema.location, schema.scale)
+
+
+def for_levels(schema: Schema) -> Encoding:
+    """Masses on a grid of levels."""
+    if schema.kind == "real":
+        raise ConfigError("this likelihood is for levels (whole numbers from 0); use 'normal', or kind 'byte'")
+    return Levels(1 if schema.kind == "binary" else schema.levels - 1)

@@ -1,0 +1,225 @@
+"""What each dimension of the data is; guessed, shown, overridden, saved with the model, and held against every later
+input.
+
+    binary   values in {0, 1}
+    byte     whole numbers 0 .. levels - 1; 8-bit images have 256 levels
+    real     any finite number
+    NaN      a missing cell, in data of any kind
+
+A table may mix kinds; a model of this release gives all of its dimensions one likelihood, so the schema's own kind is
+the narrowest that holds them all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError, SchemaError, unknown
+
+KINDS = ("binary", "byte", "real")
+MAX_STANDARD_DEVIATIONS = 1e9
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The shape and kinds of one observation.
+
+    Attributes:
+        shape: of one observation: (D,) for tables, (H, W) or (H, W, C) for images.
+        kinds: one kind for all dimensions, or one for each column of a table.
+        levels: number of levels of byte data.
+        missing: whether cells were missing in the training data.
+        low: smallest value of the training data.
+        high: largest value.
+        names: of the columns; empty where there are none.
+        location: mean of each real dimension; empty unless the kind is real.
+        scale: standard deviation of each real dimension (1 where it is constant).
+    """
+
+    shape: tuple[int, ...]
+    kinds: tuple[str, ...]
+    levels: int = 256
+    missing: bool = False
+    low: float = 0.0
+    high: float = 1.0
+    names: tuple[str, ...] = ()
+    location: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+    @property
+    def n_dims(self) -> int:
+        """D, numbers per observation."""
+        return math.prod(self.shape)
+
+    @property
+    def kind(self) -> str:
+        """The narrowest kind that holds every dimension."""
+        return max(self.kinds, key=KINDS.index)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """(H, W, C), or None if observations are not images."""
+        if len(self.shape) == 2:
+            return (*self.shape, 1)  # type: ignore[return-value]
+        return self.shape if len(self.shape) == 3 else None  # type: ignore[return-value]
+
+    def name(self, dimension: int) -> str:
+        """What to call a dimension in a message."""
+        if self.names:
+            return f"column '{self.names[dimension]}'"
+        if len(self.shape) == 1:
+            return f"column {dimension}"
+        return f"pixel {tuple(int(i) for i in np.unravel_index(dimension, self.shape))}"
+
+    def describe(self) -> str:
+        """One line: what was understood."""
+        size = " x ".join(map(str, self.shape))
+        counts = Counter(self.kinds)
+        text = self.kind if len(counts) == 1 else f"{self.kind} ({', '.join(f'{n} {k}' for k, n in counts.items())})"
+        levels = f" with {self.levels} levels" if self.kind == "byte" else ""
+        holes = ", with missing cells" if self.missing else ""
+        return f"{size} {text}{levels}, from {self.low:g} to {self.high:g}{holes}"
+
+    def check(self, x: NDArray[Any], what: str = "data") -> None:
+        """Hold an array of rows against this schema.
+
+        Args:
+            x: (N, *shape), numbers; NaN where missing.
+            what: the name of the data in the message.
+
+        Raises:
+            SchemaError: naming the first row and dimension that does not fit.
+        """
+        if x.shape[1:] != self.shape:
+            raise SchemaError(
+                f"{what}: observations have shape {_shape(x.shape[1:])}, the model was trained on "
+                f"{_shape(self.shape)}; give data of the same shape"
+            )
+        rows = x.reshape(len(x), self.n_dims)
+        if self.kind == "real":
+            self._check_reals(rows, what)
+        else:
+            self._check_levels(rows, what)
+
+    def _check_levels(self, rows: NDArray[Any], what: str) -> None:
+        top = 1 if self.kind == "binary" else self.levels - 1
+        if np.issubdtype(rows.dtype, np.floating):
+            bad = ~((rows >= 0) & (rows <= top) & (rows == np.floor(rows)) | np.isnan(rows))
+        else:
+            bad = (rows < 0) | (rows > top)
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise SchemaError(
+                f"{what}: row {row}, {self.name(int(column))} holds {rows[row, column]:g}, but the schema says "
+                f"{self.kind}: whole numbers from 0 to {top}; convert the data, or fit with another kind"
+            )
+
+    def _check_reals(self, rows: NDArray[Any], what: str) -> None:
+        if not self.scale:
+            return
+        with np.errstate(invalid="ignore", over="ignore"):
+            far = np.abs((rows - np.asarray(self.location)) / np.asarray(self.scale)) > MAX_STANDARD_DEVIATIONS
+        if far.any():
+            row, column = np.argwhere(far)[0]
+            raise SchemaError(
+                f"{what}: row {row}, {self.name(int(column))} holds {rows[row, column]:g}, more than "
+                f"{MAX_STANDARD_DEVIATIONS:g} standard deviations from the mean of the training data; "
+                "check its units, or mark it missing (NaN)"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, d: dict[str, Any]) -> Schema:
+        """The inverse of `to_json`; an unknown key is an error."""
+        known = {f.name for f in fields(cls)}
+        for key in d:
+            if key not in known:
+                raise unknown("schema key", key, known)
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in d.items()})
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "(" + ", ".join(map(str, shape)) + ")"
+
+
+def infer(x: NDArray[Any], names: Sequence[str] = (), kind: str | None = None, levels: int | None = None) -> Schema:
+    """Guess the schema of an array of rows.
+
+    Args:
+        x: (N, *shape), numbers; NaN where missing.
+        names: of the columns.
+        kind: overrides the guess for every dimension.
+        levels: overrides the number of levels of byte data.
+
+    Raises:
+        SchemaError: if the data do not fit the kind that was asked for, or are too large for floating point.
+    """
+    if kind is not None and kind not in KINDS:
+        raise unknown("kind", kind, KINDS)
+    if levels is not None and not 2 <= levels <= 65536:
+        raise ConfigError(f"levels must be between 2 and 65536, not {levels}")
+    kinds = (kind,) if kind else guess_kinds(x)
+    observed = x[~np.isnan(x)] if np.issubdtype(x.dtype, np.floating) else x
+    if observed.size == 0:
+        raise SchemaError("every cell is missing; there is nothing to learn from")
+    low, high = float(observed.min()), float(observed.max())
+    if levels is None:
+        # 8-bit files have 256 levels however dark they are; whole numbers of a wider type tell their own range
+        levels = 256 if x.dtype == np.uint8 or high >= 64 else max(int(high) + 1, 2)
+    schema = Schema(x.shape[1:], kinds, levels, observed.size < x.size, low, high, tuple(names))
+    if schema.kind == "real":
+        location, scale = moments(x.reshape(len(x), -1), schema)
+        schema = replace(schema, location=location, scale=scale)
+    schema.check(x)
+    return schema
+
+
+def guess_kinds(x: NDArray[Any]) -> tuple[str, ...]:
+    """One kind for images and 8-bit arrays, else one a column.
+
+    Whole numbers count as levels in images and 8-bit arrays; in a table they may be ages or prices: real.
+    """
+    rows = x.reshape(len(x), -1)
+    if np.issubdtype(x.dtype, np.floating):
+        finite = np.where(np.isnan(rows), 0, rows)
+    else:
+        finite = rows
+    binary = ((finite == 0) | (finite == 1)).all(0)
+    if binary.all():
+        return ("binary",)
+    if x.dtype == np.uint8:
+        return ("byte",)
+    if len(x.shape) > 2:
+        whole = (finite == np.floor(finite)).all() and finite.min() >= 0 and finite.max() <= 255
+        return ("byte",) if whole else ("real",)
+    return ("real",) if not binary.any() else tuple("binary" if b else "real" for b in binary)
+
+
+def moments(rows: NDArray[Any], schema: Schema) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of every dimension over observed cells; (0, 1) where none is observed."""
+    rows = rows.astype(np.float64, copy=False)
+    observed = ~np.isnan(rows)
+    n = np.maximum(observed.sum(0), 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.where(observed, rows, 0.0).sum(0) / n
+        centred = np.where(observed, rows - mean, 0.0)
+        scale = np.sqrt((centred**2).sum(0) / n)
+    if not np.isfinite(scale).all():
+        column = int(np.argmin(np.isfinite(scale)))
+        raise SchemaError(
+            f"{schema.name(column)} holds numbers up to {np.nanmax(np.abs(rows[:, column])):g}, too large to "
+            "square; change its units, or take logarithms"
+        )
+    # below rounding error of the mean, what looks like spread is noise: the column is constant
+    constant = scale <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
+    scale = np.where(constant, 1.0, scale)
+    return tuple(mean.tolist()), tuple(scale.tolist())

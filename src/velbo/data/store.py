@@ -1,0 +1,79 @@
+"""Rows in memory, encoded: one tensor, no loader.
+
+A batch is an index-select of the kept rows (8 bits a cell where that is enough) and the encoding's arithmetic on the
+device; random encodings draw afresh each time. For scoring, the noise belongs to the row instead (see noise.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .encodings import Encoding, Standardise
+from .noise import RowNoise
+from .schema import Schema
+
+
+class Store:
+    """Encoded rows.
+
+    Args:
+        kept: (N, D), as the encoding stores them.
+        encoding: kept -> x.
+        dtype: of x.
+    """
+
+    def __init__(self, kept: Tensor, encoding: Encoding, dtype: torch.dtype = torch.float32) -> None:
+        self.kept, self.encoding, self.dtype = kept, encoding, dtype
+
+    @classmethod
+    def from_rows(
+        cls, rows: NDArray[Any], schema: Schema, encoding: Encoding, dtype: torch.dtype = torch.float32
+    ) -> Store:
+        """Check rows (N, *shape) against the schema and encode them."""
+        schema.check(rows)
+        return cls(encoding.store(rows.reshape(len(rows), schema.n_dims), dtype), encoding, dtype)
+
+    @classmethod
+    def from_tensor(cls, x: Tensor) -> Store:
+        """Rows that are x already, (N, D) floating point."""
+        n_dims = x.shape[1]
+        return cls(x, Standardise((0.0,) * n_dims, (1.0,) * n_dims), x.dtype)
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    @property
+    def n_dims(self) -> int:
+        """D."""
+        return self.kept.shape[1]
+
+    def to(self, device: torch.device) -> Store:
+        return Store(self.kept.to(device), self.encoding, self.dtype)
+
+    def subset(self, index: Tensor) -> Store:
+        return Store(self.kept[index.to(self.kept.device)], self.encoding, self.dtype)
+
+    def batch(self, index: Tensor) -> Tensor:
+        """x of the given rows, with fresh noise, (len(index), D)."""
+        return self.encoding.present(self.kept.index_select(0, index), None, self.dtype)
+
+    def fixed(self, seed: int) -> Tensor:
+        """x of every row, any noise in it fixed by row and seed, (N, D)."""
+        uniform = None
+        if self.encoding.is_random:
+            uniform = RowNoise(self.kept, seed, "encoding").uniform((self.n_dims,))
+        return self.encoding.present(self.kept, uniform, self.dtype)
+
+    def chunks(self, size: int) -> Iterator[Store]:
+        """The rows in order, ``size`` at a time, the last chunk as short as it is."""
+        for start in range(0, len(self), size):
+            yield Store(self.kept[start : start + size], self.encoding, self.dtype)
+
+    def log_det(self) -> Tensor:
+        """See `Encoding.log_det`, (N,) float64."""
+        return self.encoding.log_det(self.kept.cpu())

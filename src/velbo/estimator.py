@@ -1,0 +1,243 @@
+"""The scikit-learn face: a transformer and density estimator over a VAE.
+
+    fit(X)  ->  transform(X): posterior means     inverse_transform(Z): point estimates of x     score_samples(X): log p
+
+Scores and embeddings are computed in float64 with noise fixed by row and seed, so they are the same at every call, in
+every order and for every subset of rows. Missing cells are NaN and welcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from . import __version__
+from .config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
+from .data import Schema, Store, infer
+from .errors import RunError
+from .files import read_json, write_json
+from .fitted import FittedVAE
+from .fitting import Plan, fit
+from .objectives import make_objective
+from .recipes import encoding, resolve
+from .training import Trainer
+
+ESTIMATOR_FILE = "estimator.json"
+
+
+class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A variational autoencoder for rows of numbers.
+
+    Args:
+        n_latents: Z, columns of the embedding.
+        recipe: "mlp", "resmlp" or "conv".
+        hidden: widths of the layers; None takes the recipe's own.
+        likelihood: a name from `velbo.config.Recipe`, or "auto".
+        objective: a name from `velbo.config.ObjectiveConfig`.
+        max_epochs: passes over the rows.
+        batch_size: rows a step.
+        learning_rate: peak of the schedule.
+        validation_fraction: share of the rows held out to choose the best weights; none are from fewer than 10 rows.
+        patience: epochs without a better validation bound before training stops; None never stops.
+        n_samples: K of `score_samples`.
+        image_shape: (H, W) or (H, W, C) if the columns are the pixels of an image; "conv" needs it.
+        random_state: seed, generator or None.
+
+    Attributes:
+        fitted_: the trained model with its schema, a `FittedVAE`.
+        module_: the trained `VAE`, a torch module.
+        history_: one dictionary of metrics an epoch.
+        n_iter_: epochs done.
+        n_features_in_: columns of X.
+        feature_names_in_: their names, if X had names.
+
+    Example:
+        >>> embedding = VAEEstimator(n_latents=2, random_state=0).fit_transform(X)
+    """
+
+    def __init__(
+        self,
+        n_latents: int = 8,
+        *,
+        recipe: str = "mlp",
+        hidden: Sequence[int] | None = None,
+        likelihood: str = "auto",
+        objective: str = "elbo",
+        max_epochs: int = 100,
+        batch_size: int = 128,
+        learning_rate: float = 1e-3,
+        validation_fraction: float = 0.1,
+        patience: int | None = None,
+        n_samples: int = 100,
+        image_shape: Sequence[int] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_latents = n_latents
+        self.recipe = recipe
+        self.hidden = hidden
+        self.likelihood = likelihood
+        self.objective = objective
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.n_samples = n_samples
+        self.image_shape = image_shape
+        self.random_state = random_state
+
+    # learning
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on X (n_samples, n_features), NaN where missing; y is ignored.
+
+        Raises:
+            ValueError: if X holds no rows, infinities or cells that are no numbers.
+        """
+        rows = self._rows(X, reset=True)
+        plan = Plan(self._infer(rows), self._recipe(), self._objective(), self._training(self.max_epochs))
+        plan = Plan(plan.schema, resolve(plan.recipe, plan.schema), plan.objective, plan.training)
+        fitted, history = fit(rows, plan)
+        self._keep(fitted, history.metrics)
+        self._moments: dict[str, torch.Tensor] = {}
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """One more pass over these rows, from the weights and the optimizer's moments as they are.
+
+        The first call decides schema and standardisation; validation and warm-up play no part.
+        """
+        first = not hasattr(self, "fitted_")
+        rows = self._rows(X, reset=first)
+        if first:
+            schema = self._infer(rows)
+            recipe = resolve(self._recipe(), schema)
+            self._keep(Plan(schema, recipe, training=self._training(1)).build(), [])
+            self._moments = {}
+        fitted = self.fitted_
+        store = Store.from_rows(rows, fitted.schema, encoding(fitted.recipe, fitted.schema))
+        objective = make_objective(**self._objective().to_json())
+        trainer = Trainer(fitted.model.train(), store, objective, self._training(1, validation=0.0))
+        if self._moments:
+            trainer.parts.restore(self._moments)
+        history = trainer.run()
+        self._moments = trainer.parts.collect()
+        self._keep(FittedVAE(fitted.model.eval(), fitted.recipe, fitted.schema), [*self.history_, *history.metrics])
+        return self
+
+    # using
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Posterior means, (n_samples, n_latents)."""
+        rows = self._checked(X)
+        return self._exact.encode(rows)
+
+    def inverse_transform(self, Z: Any) -> NDArray[np.float64]:
+        """Point estimates of p(x|z), (n_samples, n_features), in the units of X."""
+        check_is_fitted(self)
+        return self._flat(self._exact.decode(np.asarray(Z)))
+
+    def reconstruct(self, X: Any) -> NDArray[np.float64]:
+        """Point estimates at the posterior means, (n_samples, n_features)."""
+        rows = self._checked(X)
+        return self._flat(self._exact.reconstruct(rows))
+
+    def sample(self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> NDArray[Any]:
+        """New rows drawn from the model, (n_samples, n_features)."""
+        check_is_fitted(self)
+        seed = int(check_random_state(random_state).randint(2**31))
+        return self._flat(self._exact.sample(n_samples, seed))
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """log p of every row in nats, higher is better: a lower bound by ``n_samples`` importance samples."""
+        rows = self._checked(X)
+        return self._exact.log_likelihood(rows, self.n_samples)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean of `score_samples`."""
+        return float(self.score_samples(X).mean())
+
+    # files
+
+    def save(self, path: str | Path) -> None:
+        """Write a folder that `load` and the command line can read."""
+        check_is_fitted(self)
+        self.fitted_.save(path)
+        parameters = self.get_params()
+        if not isinstance(self.random_state, int | None):
+            parameters["random_state"] = None
+        record = {"velbo": __version__, "parameters": parameters, "n_iter": self.n_iter_, "history": self.history_}
+        write_json(Path(path) / ESTIMATOR_FILE, record)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The inverse of `save`; nothing in the files is executed.
+
+        Raises:
+            RunError: if the folder was not written by `save`, or is damaged.
+        """
+        record = read_json(Path(path) / ESTIMATOR_FILE)
+        try:
+            estimator, history = cls(**record["parameters"]), record["history"]
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{path}: not a saved estimator ({error})") from error
+        estimator._keep(FittedVAE.load(path), history)
+        schema = estimator.fitted_.schema
+        estimator.n_features_in_ = schema.n_dims
+        estimator._moments = {}
+        if schema.names:
+            estimator.feature_names_in_ = np.asarray(schema.names, dtype=object)
+        return estimator
+
+    # plumbing
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.fitted_.recipe.latent
+
+    def _recipe(self) -> Recipe:
+        return Recipe(self.recipe, self.n_latents, tuple(self.hidden or ()), self.likelihood)
+
+    def _objective(self) -> ObjectiveConfig:
+        samples = {"iwae": 5, "dreg": 5, "score-function": 2}.get(self.objective, 1)
+        return ObjectiveConfig(self.objective, samples)
+
+    def _training(self, epochs: int, validation: float | None = None) -> TrainingConfig:
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        return TrainingConfig(
+            Budget(epochs=epochs),
+            Optimisation(batch_size=self.batch_size, lr=self.learning_rate),
+            validation=Validation(self.validation_fraction if validation is None else validation, self.patience),
+            machine=Machine(device="cpu", seed=seed),
+        )
+
+    def _rows(self, X: Any, reset: bool) -> NDArray[Any]:
+        rows = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+        return rows.reshape(len(rows), *(self.image_shape or rows.shape[1:]))
+
+    def _checked(self, X: Any) -> NDArray[Any]:
+        check_is_fitted(self)
+        return self._rows(X, reset=False)
+
+    def _infer(self, rows: NDArray[Any]) -> Schema:
+        return infer(rows, tuple(getattr(self, "feature_names_in_", ())))
+
+    def _keep(self, fitted: FittedVAE, history: list[dict[str, Any]]) -> None:
+        self.fitted_, self.module_, self.history_, self.n_iter_ = fitted, fitted.model, history, len(history)
+        self._exact = fitted.to(torch.float64)
+
+    def _flat(self, x: NDArray[Any]) -> NDArray[Any]:
+        return x.reshape(len(x), -1)

@@ -1,0 +1,111 @@
+"""log p(x) of every row, bounded from below by importance sampling.
+
+    L_K(x) = log 1/K sum_k w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x);   E[L_K] <= log p(x)
+
+The sum streams: with m the largest log w so far and s the sum of exp(log w - m), a further chunk updates (m, s), so
+that any number of samples fits in memory, in any chunking. K is the number drawn, and what is divided by.
+Each row's noise belongs to the row (data/noise.py), so a score depends neither on its neighbours nor on the chunks.
+
+Source: Importance weighted autoencoders, Burda, Grosse and Salakhutdinov, 2015, https://arxiv.org/abs/1509.00519.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..data import Store
+from ..errors import ConfigError
+from ..objectives import best_rate
+from ..posteriors import RowDraw
+from ..terms import Model, Terms
+
+CELLS_PER_CHUNK = 4_000_000
+
+
+class StreamingLogMeanExp:
+    """log of the mean of exp over numbers that come in chunks, (B,) float64."""
+
+    def __init__(self) -> None:
+        self.n, self.log_sum = 0, torch.tensor(-math.inf, dtype=torch.float64)
+
+    def add(self, log_w: Tensor) -> None:
+        """A chunk (k, B)."""
+        self.n += log_w.shape[0]
+        self.log_sum = torch.logaddexp(self.log_sum, torch.logsumexp(log_w.double().cpu(), 0))
+
+    @property
+    def value(self) -> Tensor:
+        return self.log_sum - math.log(self.n)
+
+
+@dataclass(frozen=True)
+class RowScores:
+    """What is known of each row, (N,) float64 in nats, in the units of x (see `Encoding.log_det` for the data's).
+
+    Attributes:
+        log_likelihood: the K-sample bound of log p(x).
+        reconstruction: mean over the same samples of log p(x|z).
+        rate: KL(q(z|x) || p(z)), in closed form where there is one.
+        kl: per latent, (N, Z), or (N, 1) where it does not factorise.
+        posterior_mean: (N, Z).
+    """
+
+    log_likelihood: Tensor
+    reconstruction: Tensor
+    rate: Tensor
+    kl: Tensor
+    posterior_mean: Tensor
+
+    @property
+    def elbo(self) -> Tensor:
+        return self.reconstruction - self.rate
+
+
+def chunk_sizes(n_samples: int, n_dims: int, chunk: int | None) -> tuple[int, int]:
+    """(rows, samples) of a chunk: ``chunk`` samples at a time if given, else what keeps p(x|z) within a few MB."""
+    samples = min(n_samples, chunk or 100)
+    return max(1, CELLS_PER_CHUNK // (samples * n_dims)), samples
+
+
+@torch.no_grad()
+def score_rows(model: Model, data: Store, samples: int = 100, chunk: int | None = None, seed: int = 0) -> RowScores:
+    """Score every row with K = ``samples``.
+
+    Args:
+        model: in evaluation mode, on the device to compute on.
+        data: encoded rows.
+        samples: K, at least 1.
+        chunk: samples at a time; the result does not depend on it (but for rounding).
+        seed: of all noise.
+    """
+    if samples < 1 or (chunk is not None and chunk < 1):
+        raise ConfigError(f"samples and chunk must be at least 1, not {samples} and {chunk}")
+    n_rows, n_samples = chunk_sizes(samples, data.n_dims, chunk)
+    parts = [_score_chunk(model, part, samples, n_samples, seed) for part in data.chunks(n_rows)]
+    return RowScores(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+
+def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int) -> tuple[Tensor, ...]:
+    device = next(model.parameters()).device  # type: ignore[attr-defined]
+    x, draw = data.fixed(seed).to(device), RowDraw(data.kept, seed)
+    log_p, reconstruction, rate = StreamingLogMeanExp(), torch.zeros(len(x), dtype=torch.float64), 0.0
+    done, terms = 0, None
+    while done < samples:
+        k = min(chunk, samples - done)
+        terms = model.terms(x, k, draw)
+        log_p.add(terms.log_w)
+        reconstruction += terms.log_px_z.double().cpu().sum(0)
+        rate = rate + k * best_rate(terms).double().cpu()
+        done += k
+    assert terms is not None
+    mean = model.encode(x).mean.double().cpu()  # type: ignore[attr-defined]
+    return log_p.value, reconstruction / samples, torch.as_tensor(rate) / samples, _kl(terms), mean
+
+
+def _kl(terms: Terms) -> Tensor:
+    kl = best_rate(terms).unsqueeze(-1) if terms.kl is None else terms.kl
+    return kl.double().cpu()

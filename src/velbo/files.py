@@ -1,0 +1,110 @@
+"""Files that are whole or absent: temporary file, fsync, rename. JSON and safetensors only; nothing is unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from .errors import RunError
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Call ``write`` with a temporary path beside ``path``, then rename: a reader sees the old file or the new one.
+
+    Raises:
+        RunError: if the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    except Exception as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) or "SafetensorError" in type(error).__name__:
+            raise RunError(f"{path}: cannot be written: {error}") from error
+        raise
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_folder_atomically(folder: Path, write: Callable[[Path], None]) -> None:
+    """As `write_atomically`, for a folder that does not exist yet.
+
+    Raises:
+        RunError: if the disk is full or the folder cannot be written.
+    """
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        write(temporary)
+        os.replace(temporary, folder)
+        _sync(folder.parent)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_atomically(path, lambda p: _write_text(p, text))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """
+    Raises:
+        RunError: if the file is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunError(f"there is no {path}") from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: not readable as JSON ({error}); restore it from a copy, or fit again") from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """A safetensors file; tensors are copied to the CPU and made contiguous."""
+    from safetensors.torch import save_file
+
+    plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    write_atomically(path, lambda p: save_file(plain, p))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """
+    Raises:
+        RunError: if the file is missing, cut short, or not safetensors (a pickle, say): nothing in it is executed.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise RunError(f"there is no {path}")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise RunError(
+            f"{path}: not a whole safetensors file ({error}); it was cut short or is of another format, "
+            "and was not loaded"
+        ) from error

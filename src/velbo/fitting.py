@@ -1,0 +1,150 @@
+"""From rows to a fitted model: schema, recipe, objective and training put together; and the same again to resume."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from . import __version__
+from .config import ObjectiveConfig, Recipe, TrainingConfig
+from .data import Data, Schema, Store, as_rows, column_names, infer, load
+from .errors import ConfigError, RunError, unknown
+from .fitted import FittedVAE
+from .objectives import make_objective
+from .recipes import build, encoding, resolve
+from .training import History, Logger, Run, Trainer
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that config.json says, and so all that a run can be rebuilt from."""
+
+    schema: Schema
+    recipe: Recipe
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "velbo": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "schema": self.schema.to_json(),
+            "recipe": self.recipe.to_json(),
+            "objective": self.objective.to_json(),
+            "training": self.training.to_json(),
+            "data": self.data,
+        }
+
+    @classmethod
+    def from_json(cls, d: dict[str, Any]) -> Plan:
+        """
+        Raises:
+            RunError: if a part is missing.
+            ConfigError: if a key is unknown.
+        """
+        versions = {"velbo", "torch", "python"}
+        parts = {"schema", "recipe", "objective", "training", "data"}
+        for key in d:
+            if key not in parts | versions:
+                raise unknown("config key", key, parts | versions)
+        try:
+            return cls(
+                Schema.from_json(d["schema"]),
+                Recipe.from_json(d["recipe"]),
+                ObjectiveConfig.from_json(d["objective"]),
+                TrainingConfig.from_json(d["training"]),
+                d["data"],
+            )
+        except (KeyError, TypeError) as error:
+            raise RunError(f"config.json is not whole: {type(error).__name__}: {error}") from error
+
+    def build(self) -> FittedVAE:
+        """The untrained model; its initial weights are a function of the seed."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.training.machine.seed)
+            return FittedVAE(build(self.recipe, self.schema), self.recipe, self.schema)
+
+
+def fingerprint(rows: NDArray[Any]) -> str:
+    """A short hash of shape, type and values."""
+    digest = hashlib.blake2b(f"{rows.shape} {rows.dtype}".encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(rows).data)
+    return digest.hexdigest()
+
+
+def plan(
+    x: Any,
+    recipe: Recipe,
+    objective: ObjectiveConfig | None = None,
+    training: TrainingConfig | None = None,
+    schema: Schema | None = None,
+    source: str = "",
+) -> Plan:
+    """What would be trained on these rows.
+
+    Args:
+        x: rows.
+        recipe: the model.
+        objective: the bound; the ELBO if not given.
+        training: budget and the rest.
+        schema: inferred from the rows if not given.
+        source: where the rows come from, for `resume`.
+    """
+    rows = as_rows(x)
+    schema = schema or infer(rows, column_names(x))
+    data = {"source": source, "rows": len(rows), "fingerprint": fingerprint(rows)}
+    return Plan(
+        schema,
+        resolve(recipe, schema),
+        objective or ObjectiveConfig(),
+        training or TrainingConfig(),
+        data,
+    )
+
+
+def fit(
+    x: Any,
+    what: Plan,
+    run: Run | None = None,
+    loggers: Sequence[Logger] = (),
+) -> tuple[FittedVAE, History]:
+    """Carry out a plan on its rows, continuing the run in the folder if there is one.
+
+    Raises:
+        Interrupted: on SIGINT or SIGTERM, after saving.
+        TrainingError: if training cannot go on.
+        RunError: if the rows are not those that the run was started on.
+    """
+    rows = as_rows(x)
+    if what.data and fingerprint(rows) != what.data["fingerprint"]:
+        raise RunError(
+            f"these data are not the ones that the run was started on ({what.data['rows']} rows, fingerprint "
+            f"{what.data['fingerprint']}); give the same file, or start a new run"
+        )
+    fitted = what.build()
+    store = Store.from_rows(rows, what.schema, encoding(what.recipe, what.schema))
+    trainer = Trainer(fitted.model, store, make_objective(**what.objective.to_json()), what.training, run, loggers)
+    history = trainer.run()
+    fitted.model.to("cpu").eval()
+    return fitted, history
+
+
+def read_source(what: Plan, source: str | None) -> Data:
+    """The rows of a run to be resumed.
+
+    Raises:
+        ConfigError: if neither the run nor the caller says where they are.
+    """
+    name = source or what.data.get("source")
+    if not name:
+        raise ConfigError("the run does not say where its data are; name them: velbo resume DIR --data DATA")
+    return load(name)

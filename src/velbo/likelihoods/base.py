@@ -1,0 +1,113 @@
+"""p(x|z): a head maps features to a distribution over x, cell by cell.
+
+    log p(x|z) = sum over observed cells d of log p(x_d | z)
+
+`x` has D numbers; a NaN cell is a missing one and contributes exactly 0 to the log-likelihood and to its
+gradient. A head is a linear layer whose outputs are the cells' parameters. Features are (..., F) and give
+D = n_out cells; a convolutional trunk gives features (..., P, F), one row a pixel, and the same linear layer
+then serves all P positions: D = P * n_out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, constraints
+
+
+def at_least_float32(t: Tensor) -> Tensor:
+    """Parameters of distributions are never in half precision, whatever the autocast of the trunk."""
+    return t.to(torch.promote_types(t.dtype, torch.float32))
+
+
+class Factorised(Distribution):
+    """D independent cells, missing ones left out: event shape (D,).
+
+    Args:
+        cell: distribution with batch shape (..., D) and scalar events.
+    """
+
+    arg_constraints = {}
+
+    def __init__(self, cell: Distribution) -> None:
+        self.cell = cell
+        super().__init__(cell.batch_shape[:-1], cell.batch_shape[-1:], validate_args=False)
+
+    @property
+    def support(self) -> Any:
+        return constraints.independent(cast(constraints.Constraint, self.cell.support), 1)
+
+    @property
+    def has_rsample(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.cell.has_rsample
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Nats, (..., ) for x of shape (..., D); NaN cells add exactly 0."""
+        missing = value.isnan()
+        if not torch.compiler.is_compiling() and not missing.any():
+            return self.cell.log_prob(value).sum(-1)
+        # 0 lies in the support of every cell, so the branch that `where` drops has a finite gradient too
+        log_p = self.cell.log_prob(value.masked_fill(missing, 0.0))
+        return log_p.masked_fill(missing, 0.0).sum(-1)
+
+    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        return self.cell.sample(sample_shape)
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        return self.cell.rsample(sample_shape)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Factorised:
+        return Factorised(self.cell.expand(torch.Size((*batch_shape, *self.event_shape))))
+
+    @property
+    def mean(self) -> Tensor:
+        """E[x|z], (..., D)."""
+        return self.cell.mean
+
+    @property
+    def mode(self) -> Tensor:
+        return self.cell.mode
+
+    @property
+    def variance(self) -> Tensor:
+        return self.cell.variance
+
+
+def point_estimate(p: Distribution) -> Tensor:
+    """One value per cell to show for p(x|z): its mean, or its mode where values are names of categories."""
+    cell = getattr(p, "cell", p)
+    return p.mode if isinstance(cell, torch.distributions.Categorical) else p.mean
+
+
+class Likelihood(nn.Module):
+    """A linear layer from features to ``n_params`` parameters of each cell.
+
+    Args:
+        n_in: width F of the features.
+        n_out: cells that one row of features gives.
+        n_params: numbers that describe one cell.
+        positions: rows of features per observation (pixels after a convolutional trunk); 1 means that features
+            come as (..., F), without an axis of positions.
+    """
+
+    def __init__(self, n_in: int, n_out: int, n_params: int = 1, positions: int = 1) -> None:
+        super().__init__()
+        self.n_params, self.n_out, self.positions = n_params, n_out, positions
+        self.linear = nn.Linear(n_in, n_out * n_params)
+
+    @property
+    def n_cells(self) -> int:
+        """D, numbers per observation."""
+        return self.n_out * self.positions
+
+    def parameters_of_cells(self, features: Tensor) -> tuple[Tensor, ...]:
+        """``n_params`` tensors of shape (..., D)."""
+        y = at_least_float32(self.linear(features))
+        parts = y.unflatten(-1, (self.n_params, self.n_out)).unbind(-2)
+        return tuple(t.flatten(-2) for t in parts) if self.positions > 1 else parts
+
+    def forward(self, features: Tensor) -> Distribution:
+        """p(x|z) with event shape (D,)."""
+        raise NotImplementedError

@@ -1,0 +1,107 @@
+"""The variational autoencoder: three conditional distributions.
+
+    q(z|x)  encoder       p(x|z)  decoder       p(z)  prior
+
+    z_l = mu(x) + sigma(x) * eps_l,  eps_l ~ N(0, I)                               equation (7)
+    terms: log p(x|z_l), log p(z_l), log q(z_l|x), KL( q(z|x) || p(z) )            see terms.py
+
+Source: Auto-encoding variational Bayes, Kingma and Welling, 2013, https://arxiv.org/abs/1312.6114.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from .likelihoods import point_estimate
+from .posteriors import Draw
+from .terms import PATHWISE, Terms, closed_form_kl
+
+
+class VAE(nn.Module):
+    """An encoder, a decoder and a prior; each a module that returns a torch Distribution.
+
+    Args:
+        encoder: x (..., D) -> q(z|x), event shape (Z,).
+        decoder: z (..., Z) -> p(x|z), event shape (D,).
+        prior: () -> p(z), event shape (Z,).
+
+    Example:
+        >>> encoder = nn.Sequential(MLP(784, 512, 512), DiagonalNormal(512, 32))
+        >>> decoder = nn.Sequential(MLP(32, 512, 512), Bernoulli(512, 784))
+        >>> model = VAE(encoder, decoder, prior=StandardNormal(32))
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.prior = encoder, decoder, prior
+
+    @property
+    def n_latents(self) -> int:
+        """Z."""
+        return self.prior().event_shape[0]
+
+    def encode(self, x: Tensor) -> Distribution:
+        """q(z|x)."""
+        return self.encoder(x)
+
+    def decode(self, z: Tensor) -> Distribution:
+        """p(x|z)."""
+        return self.decoder(z)
+
+    def terms(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
+        """The terms of every bound, from K = ``samples`` draws z ~ q(z|x).
+
+        Args:
+            x: (B, D); NaN where missing.
+            samples: K, at least 1.
+            draw: how z is drawn and where gradients flow.
+        """
+        q, prior = self.encode(x), self.prior()
+        z = draw.sample(q, samples)
+        kl = closed_form_kl(q, prior)
+        return Terms(
+            log_px_z=self.decode(z).log_prob(x),
+            log_pz=prior.log_prob(z),
+            log_qz=draw.log_prob(q, z),
+            z=z,
+            kl=kl,
+            groups=() if kl is None else (kl.shape[-1],),
+        )
+
+    def forward(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
+        """`terms`, under the name that wrappers such as DDP intercept."""
+        return self.terms(x, samples, draw)
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Point estimate of p(x|z) at the posterior mean, (B, D); the same at every call."""
+        return point_estimate(self.decode(self.encode(x).mean))
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int = 0, mean: bool = False) -> Tensor:
+        """n draws x ~ p(x|z), z ~ p(z), (n, D); with ``mean`` the point estimate of p(x|z) instead of a draw."""
+        device = next(self.parameters()).device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            p = self.decode(self.prior().sample(torch.Size((n,))))
+            return point_estimate(p) if mean else p.sample()
+
+    @torch.no_grad()
+    def interpolate(self, start: Tensor, end: Tensor, steps: int = 8) -> Tensor:
+        """Point estimates along the straight line between two posterior means.
+
+        Args:
+            start: (B, D).
+            end: (B, D).
+            steps: points on the line, both ends included; at least 2.
+
+        Returns:
+            (steps, B, D).
+        """
+        if steps < 2:
+            raise ValueError(f"a line has at least its 2 ends, not {steps} steps")
+        a, b = self.encode(start).mean, self.encode(end).mean
+        t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device).view(-1, *[1] * a.dim())
+        return point_estimate(self.decode(torch.lerp(a, b, t)))

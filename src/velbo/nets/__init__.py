@@ -1,0 +1,7 @@
+"""Trunks: tensor -> tensor, leading dimensions free."""
+
+from .conv import ConvDecoder, ConvEncoder
+from .missing import FillMissing
+from .mlp import MLP, ResidualMLP
+
+__all__ = ["MLP", "ConvDecoder", "ConvEncoder", "FillMissing", "ResidualMLP"]

@@ -1,0 +1,60 @@
+"""Trunks of fully connected layers: (..., n_in) -> (..., n_features)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+
+class MLP(nn.Sequential):
+    """Linear layers, each followed by an activation.
+
+    Args:
+        n_in: numbers per row.
+        hidden: width of each layer; the last is the number of features. None gives the identity.
+        activation: module class, made anew after every layer.
+    """
+
+    def __init__(self, n_in: int, *hidden: int, activation: Callable[[], nn.Module] = nn.SiLU) -> None:
+        layers = [m for a, b in pairwise((n_in, *hidden)) for m in (nn.Linear(a, b), activation())]
+        super().__init__(*layers)
+        self.n_features = hidden[-1] if hidden else n_in
+
+
+class ResidualBlock(nn.Module):
+    """x + f(x), f = linear, activation, linear of the normalised x; starts as the identity."""
+
+    def __init__(self, width: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        last = nn.Linear(width, width)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.branch = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.branch(x)
+
+
+class ResidualMLP(nn.Sequential):
+    """A residual block for each entry of ``hidden``, behind a linear layer wherever the width changes.
+
+    Args:
+        n_in: numbers per row.
+        hidden: width of each block, at least one.
+        dropout: share of a block's inner units that is dropped in training.
+    """
+
+    def __init__(self, n_in: int, *hidden: int, dropout: float = 0.0) -> None:
+        if not hidden:
+            raise ValueError("a residual MLP needs the width of at least one block")
+        layers: list[nn.Module] = []
+        width = 0
+        for entry in hidden:
+            if entry != width:
+                layers.append(nn.Linear(width or n_in, entry))
+            layers.append(ResidualBlock(entry, dropout))
+            width = entry
+        super().__init__(*layers, nn.LayerNorm(width), nn.SiLU())
+        self.n_features = width

@@ -1,0 +1,16 @@
+"""q(z|x): features -> Distribution, and how z is drawn from it."""
+
+from .diagonal_normal import DiagonalNormal
+from .draw import Detached, Draw, Pathwise, StickingTheLanding, detach, from_noise
+from .row_draw import RowDraw
+
+__all__ = [
+    "Detached",
+    "DiagonalNormal",
+    "Draw",
+    "Pathwise",
+    "RowDraw",
+    "StickingTheLanding",
+    "detach",
+    "from_noise",
+]

@@ -1,0 +1,100 @@
+"""How z is drawn from q(z|x), and which way the gradient flows back to the encoder.
+
+    pathwise             z = mu + sigma * eps, eps ~ N(0, I)                      equation (7)
+    sticking-the-landing z as above; log q(z|x) with phi held constant, which drops the score term: it has mean 0,
+                         and without it the gradient's variance vanishes where q is the true posterior
+    detached             z is a constant; the gradient must come from log q(z|x), as in the score function's
+
+Sources: Auto-encoding variational Bayes, Kingma and Welling, 2013, https://arxiv.org/abs/1312.6114;
+Sticking the landing, Roeder, Wu and Duvenaud, 2017, https://arxiv.org/abs/1703.09194.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+
+
+class Draw(Protocol):
+    """Draws K samples from q and scores them under it."""
+
+    def sample(self, q: Distribution, n_samples: int) -> Tensor:
+        """(K, B, Z)."""
+        ...
+
+    def log_prob(self, q: Distribution, z: Tensor) -> Tensor:
+        """log q(z|x), (K, B)."""
+        ...
+
+
+class Pathwise:
+    """The reparameterization trick; the default everywhere."""
+
+    def sample(self, q: Distribution, n_samples: int) -> Tensor:
+        if not q.has_rsample:
+            raise TypeError(
+                f"{type(q).__name__} cannot be reparameterised (no rsample); use objective 'score-function'"
+            )
+        return q.rsample(torch.Size((n_samples,)))
+
+    def log_prob(self, q: Distribution, z: Tensor) -> Tensor:
+        return q.log_prob(z)
+
+
+class StickingTheLanding(Pathwise):
+    """Pathwise, with log q(z|x) scored under a q whose parameters are constants."""
+
+    def log_prob(self, q: Distribution, z: Tensor) -> Tensor:
+        return detach(q).log_prob(z)
+
+
+class Detached:
+    """z is a constant."""
+
+    def sample(self, q: Distribution, n_samples: int) -> Tensor:
+        return q.sample(torch.Size((n_samples,)))
+
+    def log_prob(self, q: Distribution, z: Tensor) -> Tensor:
+        return q.log_prob(z)
+
+
+@singledispatch
+def detach(q: Distribution) -> Distribution:
+    """q with constant parameters. Register your own distribution with ``detach.register``."""
+    raise NotImplementedError(
+        f"no detached copy of {type(q).__name__} is known; add one with @velbo.posteriors.detach.register"
+    )
+
+
+@detach.register
+def _(q: Normal) -> Normal:
+    return Normal(q.loc.detach(), q.scale.detach(), validate_args=False)
+
+
+@detach.register
+def _(q: Independent) -> Independent:
+    return Independent(detach(q.base_dist), q.reinterpreted_batch_ndims, validate_args=False)
+
+
+@singledispatch
+def from_noise(q: Distribution, eps: Tensor) -> Tensor:
+    """z = g(eps; q) for standard normal eps of q's event shape; equation (7) for a diagonal Normal.
+
+    Raises:
+        NotImplementedError: if q is no known function of normal noise.
+    """
+    raise NotImplementedError(type(q).__name__)
+
+
+@from_noise.register
+def _(q: Normal, eps: Tensor) -> Tensor:
+    return torch.addcmul(q.loc, q.scale, eps)
+
+
+@from_noise.register
+def _(q: Independent, eps: Tensor) -> Tensor:
+    return from_noise(q.base_dist, eps)

@@ -1,0 +1,5 @@
+"""p(z): () -> Distribution."""
+
+from .standard_normal import StandardNormal
+
+__all__ = ["StandardNormal"]

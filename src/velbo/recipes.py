@@ -1,0 +1,145 @@
+"""Named models: each a few lines of composition, rebuilt from config.json alone.
+
+    recipe      encoder trunk             decoder trunk            hidden means
+    mlp         MLP                       MLP, mirrored            width of each layer
+    resmlp      ResidualMLP               ResidualMLP, mirrored    width of each residual block
+    conv        ConvEncoder               ConvDecoder              channels of each stage, finest first
+
+A likelihood's name decides two things that belong together: how values are encoded (what x is) and the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from torch import nn
+
+from .config import Recipe
+from .data.encodings import Encoding, for_bernoulli, for_levels, for_reals, for_unit_interval
+from .data.schema import Schema
+from .errors import ConfigError, unknown
+from .likelihoods import (
+    Bernoulli,
+    Categorical,
+    ContinuousBernoulli,
+    DiscretizedLogistic,
+    LearnedScale,
+    Likelihood,
+    Normal,
+    PredictedScale,
+)
+from .model import VAE
+from .nets import MLP, ConvDecoder, ConvEncoder, FillMissing, ResidualMLP
+from .posteriors import DiagonalNormal
+from .priors import StandardNormal
+
+Head = Callable[[Schema, int, int, int], Likelihood]
+"""(schema, n_in, n_out, positions) -> head."""
+
+
+def _n_levels(schema: Schema) -> int:
+    return 2 if schema.kind == "binary" else schema.levels
+
+
+LIKELIHOODS: dict[str, tuple[Callable[[Schema], Encoding], Head]] = {
+    "bernoulli": (for_bernoulli, lambda s, i, o, p: Bernoulli(i, o, p)),
+    "continuous-bernoulli": (for_unit_interval, lambda s, i, o, p: ContinuousBernoulli(i, o, p)),
+    "normal": (for_reals, lambda s, i, o, p: Normal(i, o, None, p)),
+    "normal-fixed": (for_reals, lambda s, i, o, p: Normal(i, o, 1.0, p)),
+    "normal-scalar": (for_reals, lambda s, i, o, p: Normal(i, o, LearnedScale(), p)),
+    "normal-predicted": (for_reals, lambda s, i, o, p: Normal(i, o, PredictedScale(i, o, p), p)),
+    "categorical": (
+        for_levels,
+        lambda s, i, o, p: Categorical(i, o, _n_levels(s), 1 / (_n_levels(s) - 1), p),
+    ),
+    "discretized-logistic": (
+        for_levels,
+        lambda s, i, o, p: DiscretizedLogistic(i, o, _n_levels(s), positions=p),
+    ),
+}
+
+DEFAULT_LIKELIHOOD = {"binary": "bernoulli", "byte": "discretized-logistic", "real": "normal"}
+
+
+def check(recipe: Recipe) -> None:
+    """Raise ConfigError for a recipe or likelihood of no known name."""
+    if recipe.recipe not in RECIPES:
+        raise unknown("recipe", recipe.recipe, RECIPES)
+    if recipe.likelihood not in (*LIKELIHOODS, "auto"):
+        raise unknown("likelihood", recipe.likelihood, [*LIKELIHOODS, "auto"])
+
+
+def resolve(recipe: Recipe, schema: Schema) -> Recipe:
+    """With everything left open replaced by what it means for this schema."""
+    check(recipe)
+    likelihood = DEFAULT_LIKELIHOOD[schema.kind] if recipe.likelihood == "auto" else recipe.likelihood
+    return replace(recipe, likelihood=likelihood, hidden=recipe.hidden or HIDDEN[recipe.recipe])
+
+
+def encoding(recipe: Recipe, schema: Schema) -> Encoding:
+    """What x is under this recipe's likelihood.
+
+    Raises:
+        ConfigError: if the likelihood does not suit the kind of the data.
+    """
+    return LIKELIHOODS[resolve(recipe, schema).likelihood][0](schema)
+
+
+def build(recipe: Recipe, schema: Schema) -> VAE:
+    """A new model; initial weights come from torch's global generator.
+
+    Raises:
+        ConfigError: if the recipe does not suit the schema.
+    """
+    recipe = resolve(recipe, schema)
+    encoding(recipe, schema)
+    return RECIPES[recipe.recipe](schema, recipe)
+
+
+def _head(recipe: Recipe, schema: Schema, n_in: int, n_out: int, positions: int = 1) -> Likelihood:
+    return LIKELIHOODS[recipe.likelihood][1](schema, n_in, n_out, positions)
+
+
+def mlp(schema: Schema, recipe: Recipe) -> VAE:
+    """Fully connected layers; hidden 200,200 and latent 50 is the layout of Burda et al. (2015)."""
+    up = MLP(_n_inputs(schema), *recipe.hidden)
+    down = MLP(recipe.latent, *recipe.hidden[::-1])
+    return _assemble(schema, recipe, up, down, _head(recipe, schema, down.n_features, schema.n_dims))
+
+
+def resmlp(schema: Schema, recipe: Recipe) -> VAE:
+    """Residual fully connected blocks; the default."""
+    up = ResidualMLP(_n_inputs(schema), *recipe.hidden, dropout=recipe.dropout)
+    down = ResidualMLP(recipe.latent, *recipe.hidden[::-1], dropout=recipe.dropout)
+    return _assemble(schema, recipe, up, down, _head(recipe, schema, down.n_features, schema.n_dims))
+
+
+def conv(schema: Schema, recipe: Recipe) -> VAE:
+    """Residual convolutions, for images."""
+    shape = schema.image_shape
+    if shape is None:
+        raise ConfigError(
+            f"recipe 'conv' needs images (N, H, W) or (N, H, W, C), not rows of {schema.n_dims} numbers; use 'resmlp'"
+        )
+    up = ConvEncoder(shape, recipe.hidden, n_planes=2 if schema.missing else 1)
+    down = ConvDecoder(recipe.latent, shape, recipe.hidden)
+    return _assemble(schema, recipe, up, down, _head(recipe, schema, down.n_features, shape[2], down.n_positions))
+
+
+def _n_inputs(schema: Schema) -> int:
+    return schema.n_dims * (2 if schema.missing else 1)
+
+
+def _assemble(schema: Schema, recipe: Recipe, up: nn.Module, down: nn.Module, head: Likelihood) -> VAE:
+    posterior = DiagonalNormal(up.n_features, recipe.latent)  # type: ignore[arg-type]
+    return VAE(
+        encoder=nn.Sequential(FillMissing(mask=schema.missing), up, posterior),
+        decoder=nn.Sequential(down, head),
+        prior=StandardNormal(recipe.latent),
+    )
+
+
+RECIPES: dict[str, Callable[[Schema, Recipe], VAE]] = {"mlp": mlp, "resmlp": resmlp, "conv": conv}
+
+HIDDEN: dict[str, tuple[int, ...]] = {"mlp": (256, 256), "resmlp": (256, 256), "conv": (32, 64)}

@@ -1,0 +1,54 @@
+"""The tensors of a checkpoint: weights, their average, the optimizer's moments, and the random generators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .ema import EMA
+
+
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {prefix + name: t for name, t in tensors.items()}
+
+
+def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Only those whose names begin with ``prefix``."""
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What has tensors to save."""
+
+    model: nn.Module
+    ema: EMA
+    optimizer: torch.optim.Optimizer
+    device: torch.device
+
+    def collect(self) -> dict[str, Tensor]:
+        """Every tensor by name, and the states of the random generators."""
+        slots = self.optimizer.state_dict()["state"]
+        tensors = with_prefix("weights/", self.model.state_dict())
+        tensors |= with_prefix("ema/", self.ema.state())
+        tensors |= {f"optimizer/{i}/{name}": t for i, slot in slots.items() for name, t in slot.items()}
+        tensors["generator"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["generator_cuda"] = torch.cuda.get_rng_state(self.device)
+        return tensors
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """The inverse of `collect`."""
+        self.model.load_state_dict(without_prefix("weights/", tensors))
+        self.ema.load(without_prefix("ema/", tensors))
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in without_prefix("optimizer/", tensors).items():
+            index, _, slot = name.partition("/")
+            slots.setdefault(int(index), {})[slot] = tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
+        torch.set_rng_state(tensors["generator"])
+        if self.device.type == "cuda" and "generator_cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["generator_cuda"], self.device)

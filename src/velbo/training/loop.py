@@ -1,0 +1,267 @@
+"""The one training loop: maximise the mean surrogate of a bound over the rows.
+
+    for every batch:   theta, phi <- Adam step along  d/d(theta, phi)  mean over b of surrogate_b
+
+Everything random is a function of the seed: the order of epoch e is a permutation seeded by (seed, e), and the noise
+comes from torch's generator, whose state is part of the checkpoint. So a run that is killed and resumed ends bit-equal
+to one that was left alone (with an epochs budget; a minutes budget follows the clock).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..config import Machine, TrainingConfig
+from ..data import Store
+from ..errors import Interrupted, TrainingError
+from ..objectives import Bound, Objective
+from . import schedule
+from .checkpoint import Parts, with_prefix, without_prefix
+from .ema import EMA
+from .loggers import Logger
+from .run import Run
+from .signals import StopRequest, listening
+from .state import History, State, Sums
+from .validation import ValidationSet, split
+
+MAX_SKIPPED_IN_A_ROW = 20
+CHECKPOINT_SECONDS = 30.0
+PROGRESS_EVERY = 10
+
+
+def device_of(machine: Machine) -> torch.device:
+    """The device that "auto" means here."""
+    if machine.device != "auto":
+        return torch.device(machine.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast(machine: Machine, device: torch.device) -> AbstractContextManager[Any]:
+    return torch.autocast(device.type, torch.bfloat16, enabled=machine.precision == "bf16")
+
+
+class Trainer:
+    """Trains ``model`` on ``data``; see `train` for the arguments."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: Store,
+        objective: Objective,
+        config: TrainingConfig,
+        run: Run | None = None,
+        loggers: Sequence[Logger] = (),
+    ) -> None:
+        self.config, self.objective, self.run_folder, self.loggers = config, objective, run, loggers
+        self.device = device_of(config.machine)
+        self.model = model.to(self.device)
+        seed = config.machine.seed
+        training_rows, held_out = split(len(data), config.validation.validation, seed)
+        self.data = data.subset(training_rows).to(self.device)
+        self.validation = ValidationSet(data.subset(held_out), objective, seed, self.device) if len(held_out) else None
+        self.compute = torch.compile(self.model) if config.machine.compile else self.model
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = self._make_optimizer()
+        self.ema = EMA(self.model, config.optimisation.ema)
+        self.best_weights = self._averaged_weights()
+        self.state, self.metrics = State(), list[dict[str, Any]]()
+
+    def _make_optimizer(self) -> torch.optim.Optimizer:
+        o = self.config.optimisation
+        kind = torch.optim.AdamW if o.weight_decay else torch.optim.Adam
+        return kind(self.parameters, lr=o.lr, weight_decay=o.weight_decay, fused=True)
+
+    # one step
+
+    def bound(self, x: Tensor, beta: float) -> Bound:
+        """The objective's bound of a batch, its reductions in float32 at least."""
+        with autocast(self.config.machine, self.device):
+            terms = self.compute(x, self.objective.samples, self.objective.draw)
+        return self.objective(terms, beta)
+
+    def step(self, index: Tensor) -> None:
+        """One optimizer step on the given rows; left out if its gradient is not finite."""
+        state, o = self.state, self.config.optimisation
+        for group in self.optimizer.param_groups:
+            group["lr"] = schedule.learning_rate(o, self._progress(state.step + 0.5))
+        beta = schedule.beta(self.config.weighting, self._progress(state.step + 1))
+        self.optimizer.zero_grad(set_to_none=True)
+        bound = self.bound(self.data.batch(index), beta)
+        loss = -bound.surrogate.mean()
+        loss.backward()
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        state.step += 1
+        if not math.isfinite(float(norm) + float(loss.detach())):
+            self._skip()
+            return
+        if norm > o.clip_norm:
+            torch._foreach_mul_(gradients, o.clip_norm / float(norm))
+        self.optimizer.step()
+        self.ema.update(state.step)
+        state.skipped_in_a_row = 0
+        state.sums.add(bound)
+
+    def _skip(self) -> None:
+        state = self.state
+        state.skipped += 1
+        state.skipped_in_a_row += 1
+        if state.skipped_in_a_row < MAX_SKIPPED_IN_A_ROW:
+            return
+        where = f"; the last good weights are in {self.run_folder.path}" if self.run_folder else ""
+        raise TrainingError(
+            f"{MAX_SKIPPED_IN_A_ROW} steps in a row had a bound or gradient that is not finite (step {state.step})"
+            f"{where}. Lower lr, check the data for huge values, and if an encoder of your own sees missing cells, "
+            "begin it with velbo.nets.FillMissing"
+        )
+
+    # the run
+
+    def run(self) -> History:
+        """Train until the budget is used up.
+
+        Raises:
+            Interrupted: on SIGINT or SIGTERM, after saving.
+            TrainingError: if too many steps in a row are not finite.
+        """
+        self._check_support()
+        seed = self.config.machine.seed
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), listening() as stop:
+            torch.manual_seed(seed)
+            self._restore()
+            self.clock = time.monotonic() - self.state.seconds
+            self.saved_at = self.state.seconds
+            try:
+                while not self.state.done:
+                    self._epoch(stop)
+            except (Interrupted, TrainingError):
+                self.save()
+                raise
+            self.save()
+        return self._history()
+
+    def _epoch(self, stop: StopRequest) -> None:
+        state, size = self.state, self.config.optimisation.batch_size
+        order = self._order(state.epoch)
+        while state.position < len(order) and not self._is_over():
+            index = order[state.position : state.position + size]
+            state.position += size
+            self.step(index)
+            state.seconds = time.monotonic() - self.clock
+            if state.step % PROGRESS_EVERY == 0:
+                self._show()
+            if stop:
+                raise Interrupted(f"stopped by {stop.name} at step {state.step}, epoch {state.epoch + 1}")
+            if self.run_folder and state.seconds - self.saved_at > CHECKPOINT_SECONDS:
+                self.save()
+        self._end_of_epoch(complete=state.position >= len(order))
+
+    def _order(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed((self.config.machine.seed * 1_000_003 + epoch) % 2**63)
+        return torch.randperm(len(self.data), generator=generator).to(self.device)
+
+    @property
+    def _steps_per_epoch(self) -> int:
+        return math.ceil(len(self.data) / self.config.optimisation.batch_size)
+
+    def _progress(self, steps: float) -> float:
+        return schedule.progress(self.config.budget, steps, self._steps_per_epoch, self.state.seconds)
+
+    def _is_over(self) -> bool:
+        return self._progress(self.state.step) >= 1.0
+
+    def _end_of_epoch(self, complete: bool) -> None:
+        state = self.state
+        state.epoch, state.position = state.epoch + complete, 0 if complete else state.position
+        record = self._evaluate()
+        reported = record.get("validation_bound", record["train_bound"])
+        better = state.best is None or reported > state.best
+        state.best, state.stale = (reported, 0) if better else (state.best, state.stale + 1)
+        if better or self.validation is None:
+            self.best_weights = self._averaged_weights()
+        patience = self.config.validation.patience
+        state.done = self._is_over() or (patience is not None and state.stale >= patience)
+        state.sums = Sums()
+        self.metrics.append(record)
+        state.n_metrics = len(self.metrics)
+        if self.run_folder:
+            self.run_folder.append_metrics(record, state.seconds)
+        for logger in self.loggers:
+            logger.log_metrics(record, state.step)
+        self._show()
+
+    def _evaluate(self) -> dict[str, Any]:
+        state = self.state
+        record: dict[str, Any] = {"step": state.step, "epoch": state.epoch, **state.sums.means("train")}
+        if self.validation is not None:
+            with self.ema.swapped_in():
+                record |= self.validation.evaluate(self.model, autocast(self.config.machine, self.device))
+        record["skipped"] = state.skipped
+        return record
+
+    def _show(self) -> None:
+        means = self.state.sums.means("now") if self.state.sums.rows else {}
+        if not means or not self.loggers:
+            return
+        text = (
+            f"epoch {self.state.epoch + 1}  bound {means['now_bound']:.2f} = "
+            f"reconstruction {means['now_reconstruction']:.2f} - rate {means['now_rate']:.2f} nats"
+        )
+        for logger in self.loggers:
+            logger.log_progress(self._progress(self.state.step), text)
+
+    def _check_support(self) -> None:
+        """A likelihood is only a likelihood on its support."""
+        with torch.no_grad(), torch.random.fork_rng():
+            x = self.data.batch(torch.arange(min(len(self.data), 64), device=self.device))
+            inside = self.model.decode(torch.zeros(1, self.model.n_latents, device=self.device, dtype=x.dtype)).support
+            ok = inside.check(torch.nan_to_num(x, nan=0.0))
+        if not bool(ok.all()):
+            raise TrainingError(
+                f"the data lie outside the support of the likelihood ({inside}); encode them first, or choose a "
+                "likelihood for such values"
+            )
+
+    # saving
+
+    def _averaged_weights(self) -> dict[str, Tensor]:
+        with self.ema.swapped_in():
+            return {name: t.detach().clone() for name, t in self.model.state_dict().items()}
+
+    @property
+    def parts(self) -> Parts:
+        """What a checkpoint holds."""
+        return Parts(self.model, self.ema, self.optimizer, self.device)
+
+    def save(self) -> None:
+        """Write a checkpoint and the best model, if there is a run folder."""
+        if self.run_folder is None:
+            return
+        tensors = self.parts.collect() | with_prefix("best/", self.best_weights)
+        self.run_folder.write_checkpoint(self.state.step, self.state.to_json(), tensors)
+        self.run_folder.write_model(self.best_weights)
+        self.saved_at = self.state.seconds
+
+    def _restore(self) -> None:
+        if self.run_folder is None:
+            return
+        saved = self.run_folder.read_checkpoint()
+        self.run_folder.truncate_metrics(saved[0]["n_metrics"] if saved else 0)
+        if saved is not None:
+            self.state = State.from_json(saved[0])
+            self.metrics = self.run_folder.metrics()
+            self.parts.restore(saved[1])
+            self.best_weights = without_prefix("best/", saved[1])
+
+    def _history(self) -> History:
+        self.model.load_state_dict(self.best_weights)
+        best = self.state.best if self.state.best is not None else math.nan
+        return History(self.metrics, best, self.state.step, self.state.skipped, self.state.seconds)

@@ -1,0 +1,162 @@
+"""A run is a folder.
+
+    config.json                 what to build, the schema, the objective, the training, versions, the data's fingerprint
+    model.safetensors           the best weights so far (by the validation bound), averaged
+    metrics.jsonl               one line an evaluation; the same bits for the same seed, interrupted or not
+    clock.jsonl                 seconds of training at each of those lines; differs from run to run
+    checkpoint/<step>/          training state: state.json + tensors.safetensors; the last two are kept
+
+A checkpoint is a folder that appears by one rename, so a run killed at any moment finds a whole one.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import RunError, VelboWarning
+from ..files import (
+    read_json,
+    read_tensors,
+    write_folder_atomically,
+    write_json,
+    write_tensors,
+)
+
+KEPT_CHECKPOINTS = 2
+
+
+class Run:
+    """The files of one run.
+
+    Args:
+        path: of the folder, which need not exist yet.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.json"
+        self.model_file = self.path / "model.safetensors"
+        self.metrics_file = self.path / "metrics.jsonl"
+        self.clock_file = self.path / "clock.jsonl"
+        self.checkpoints = self.path / "checkpoint"
+
+    def create(self, config: dict[str, Any]) -> None:
+        """Start the folder.
+
+        Raises:
+            RunError: if there is a run in it already, or it cannot be written.
+        """
+        if self.config_file.exists():
+            raise RunError(
+                f"{self.path} holds a run already; continue it with 'velbo resume {self.path}', "
+                "or give another --run folder"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be made a run folder: {error}") from error
+        write_json(self.config_file, config)
+
+    def config(self) -> dict[str, Any]:
+        """
+        Raises:
+            RunError: if this is no run folder.
+        """
+        if not self.config_file.exists():
+            raise RunError(f"{self.path} is no run folder: there is no config.json in it; make one with 'velbo fit'")
+        config = read_json(self.config_file)
+        if not isinstance(config, dict) or "velbo" not in config:
+            raise RunError(f"{self.config_file} was not written by velbo")
+        return config
+
+    def write_model(self, weights: dict[str, Tensor]) -> None:
+        write_tensors(self.model_file, weights)
+
+    def read_model(self) -> dict[str, Tensor]:
+        if self.config_file.exists() and not self.model_file.exists():
+            raise RunError(f"{self.path} has no trained model yet; continue it with 'velbo resume {self.path}'")
+        return read_tensors(self.model_file)
+
+    # checkpoints
+
+    def write_checkpoint(self, step: int, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Write the state after ``step`` and drop all but the last checkpoints."""
+
+        def write(folder: Path) -> None:
+            write_tensors(folder / "tensors.safetensors", tensors)
+            write_json(folder / "state.json", state)
+
+        target = self.checkpoints / f"{step:09d}"
+        if not target.exists():
+            write_folder_atomically(target, write)
+        for old in self._checkpoint_folders()[:-KEPT_CHECKPOINTS]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def read_checkpoint(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+        """The last whole checkpoint, or None if none was written; a damaged one is passed over with a warning.
+
+        Raises:
+            RunError: if there are checkpoints and none is whole.
+        """
+        folders = self._checkpoint_folders()[::-1]
+        damage = ""
+        for folder in folders:
+            try:
+                state, tensors = (
+                    read_json(folder / "state.json"),
+                    read_tensors(folder / "tensors.safetensors"),
+                )
+            except RunError as error:
+                damage = damage or str(error)
+                continue
+            if damage:
+                warnings.warn(
+                    f"{damage}; continuing from the checkpoint before it, {folder}",
+                    VelboWarning,
+                    stacklevel=2,
+                )
+                for later in folders[: folders.index(folder)]:
+                    shutil.rmtree(later, ignore_errors=True)
+            return state, tensors
+        if folders:
+            raise RunError(f"no checkpoint of {self.path} is whole: {damage}")
+        return None
+
+    def _checkpoint_folders(self) -> list[Path]:
+        if not self.checkpoints.is_dir():
+            return []
+        return sorted(p for p in self.checkpoints.iterdir() if p.is_dir() and p.name.isdigit())
+
+    # metrics
+
+    def append_metrics(self, metrics: dict[str, Any], seconds: float) -> None:
+        _append(self.metrics_file, metrics)
+        _append(self.clock_file, {"step": metrics["step"], "seconds": round(seconds, 3)})
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Every line of metrics.jsonl."""
+        if not self.metrics_file.exists():
+            return []
+        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def truncate_metrics(self, n_lines: int) -> None:
+        """Keep the first lines: what a killed run wrote after its last checkpoint is written again."""
+        for file in (self.metrics_file, self.clock_file):
+            if file.exists():
+                lines = file.read_text(encoding="utf-8").splitlines(keepends=True)[:n_lines]
+                file.write_text("".join(lines), encoding="utf-8")
+
+
+def _append(file: Path, record: dict[str, Any]) -> None:
+    try:
+        with file.open("a", encoding="utf-8") as f:
+            f.write(json.dumps(record, allow_nan=False) + "\n")
+    except OSError as error:
+        raise RunError(f"{file}: cannot be written: {error}") from error

@@ -1,0 +1,78 @@
+"""Where a run is, in numbers; its tensors are in checkpoint.py."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..objectives import Bound
+
+
+@dataclass
+class Sums:
+    """Running sums of an epoch; what is not finite is left out."""
+
+    rows: int = 0
+    bound: float = 0.0
+    reconstruction: float = 0.0
+    rate: float = 0.0
+
+    def add(self, bound: Bound) -> None:
+        self.rows += len(bound.value)
+        for name, tensor in (
+            ("bound", bound.value),
+            ("reconstruction", bound.reconstruction),
+            ("rate", bound.rate),
+        ):
+            setattr(self, name, getattr(self, name) + float(tensor.detach().sum()))
+
+    def means(self, prefix: str) -> dict[str, float]:
+        n = max(self.rows, 1)
+        return {
+            f"{prefix}_bound": self.bound / n,
+            f"{prefix}_reconstruction": self.reconstruction / n,
+            f"{prefix}_rate": self.rate / n,
+        }
+
+
+@dataclass
+class State:
+    """Where a run is; with the tensors (weights, averages, optimizer, generator) all that a resume needs."""
+
+    step: int = 0
+    epoch: int = 0
+    position: int = 0
+    seconds: float = 0.0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    best: float | None = None
+    stale: int = 0
+    n_metrics: int = 0
+    done: bool = False
+    sums: Sums = field(default_factory=Sums)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, d: dict[str, Any]) -> State:
+        return cls(**{**d, "sums": Sums(**d["sums"])})
+
+
+@dataclass(frozen=True)
+class History:
+    """What training leaves besides the weights.
+
+    Attributes:
+        metrics: one dictionary an evaluation, as in metrics.jsonl.
+        best: the best validation bound (training bound without validation rows), nats per observation.
+        steps: optimizer steps done.
+        skipped: steps left out because their gradient was not finite.
+        seconds: of training.
+    """
+
+    metrics: list[dict[str, Any]]
+    best: float
+    steps: int
+    skipped: int
+    seconds: float

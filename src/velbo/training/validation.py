@@ -1,0 +1,52 @@
+"""Rows held out, scored by the very bound that training reports, with the same noise at every evaluation."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data import Store
+from ..objectives import Objective
+from ..posteriors import RowDraw
+from ..terms import Model
+
+MAX_ROWS, MIN_ROWS = 2000, 10
+CHUNK = 500
+
+
+def split(n_rows: int, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices of training rows (in order) and of a random held-out share; none are held out of fewer than 10 rows."""
+    n_held_out = min(round(n_rows * fraction), MAX_ROWS) if n_rows >= MIN_ROWS else 0
+    order = torch.randperm(n_rows, generator=torch.Generator().manual_seed(seed))
+    return order[n_held_out:].sort().values, order[:n_held_out].sort().values
+
+
+class ValidationSet:
+    """Held-out rows on the device, with noise fixed once.
+
+    Args:
+        data: the rows.
+        objective: whose bound is reported.
+        seed: of all noise.
+        device: to compute on.
+    """
+
+    def __init__(self, data: Store, objective: Objective, seed: int, device: torch.device) -> None:
+        self.objective, self.seed, self.n_rows = objective, seed, len(data)
+        self.chunks = [(chunk, chunk.fixed(seed).to(device)) for chunk in data.chunks(CHUNK)]
+
+    @torch.no_grad()
+    def evaluate(self, model: Model, autocast: AbstractContextManager[Any]) -> dict[str, float]:
+        """Means over all held-out rows, nats an observation."""
+        totals = {"bound": 0.0, "reconstruction": 0.0, "rate": 0.0}
+        for chunk, x in self.chunks:
+            with autocast:
+                terms = model.terms(x, self.objective.samples, RowDraw(chunk.kept, self.seed))
+            bound = self.objective(terms)
+            totals["bound"] += float(bound.value.double().sum())
+            totals["reconstruction"] += float(bound.reconstruction.double().sum())
+            totals["rate"] += float(bound.rate.double().sum())
+        return {f"validation_{name}": total / self.n_rows for name, total in totals.items()}
