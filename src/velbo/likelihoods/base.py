@@ -10,7 +10,7 @@ then serves all P positions: D = P * n_out.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ class Factorised(Distribution):
         cell: distribution with batch shape (..., D) and scalar events.
     """
 
-    arg_constraints = {}
+    arg_constraints: ClassVar = {}
 
     def __init__(self, cell: Distribution) -> None:
         self.cell = cell

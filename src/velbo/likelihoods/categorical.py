@@ -21,6 +21,9 @@ class _OnGrid(torch.distributions.Categorical):
         super().__init__(logits=logits, validate_args=False)
         self.step = step
 
+    def expand(self, batch_shape: Any, _instance: Any = None) -> _OnGrid:
+        return _OnGrid(self.logits.expand(*batch_shape, self._num_events), self.step)
+
     @property
     def support(self) -> Any:
         return constraints.interval(0, (self._num_events - 1) * self.step)

@@ -14,7 +14,7 @@ here every cell is independent given z, colour channels too.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ from .normal import inverse_softplus
 class LogisticBins(Distribution):
     """One cell: mixture of M discretised logistics over L levels; parameters (..., D, M)."""
 
-    arg_constraints = {}
+    arg_constraints: ClassVar = {}
     support = constraints.unit_interval  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, logits: Tensor, loc: Tensor, scale: Tensor, n_levels: int) -> None:

@@ -1,0 +1,5 @@
+"""``python -m velbo``."""
+
+from .cli import entry
+
+entry()

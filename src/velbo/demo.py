@@ -1,0 +1,99 @@
+"""The demo: the whole of velbo on handwritten digits that ship with scikit-learn, in under a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .config import Budget, Optimisation, Recipe, TrainingConfig, Weighting
+from .data import load
+from .errors import need
+from .fitted import FittedVAE
+from .fitting import fit, plan
+from .report import pictures
+from .training import Run
+
+RECIPE = Recipe("resmlp", latent=8, hidden=(128,), dropout=0.2)
+OPTIMISATION = Optimisation(batch_size=64, lr=2e-3, weight_decay=0.05)
+N_TEST = 360
+
+
+def run_demo(folder: Path, epochs: int, say: Callable[[str], None]) -> None:
+    """Train, evaluate and draw into ``folder``; the table of results goes to stdout.
+
+    Raises:
+        RunError: if the folder holds a run already.
+        MissingExtraError: if matplotlib is not installed.
+    """
+    need("matplotlib", "report")
+    digits = load("digits")
+    order = np.random.default_rng(0).permutation(len(digits.rows))
+    train, test = digits.rows[order[N_TEST:]], digits.rows[order[:N_TEST]]
+    labels = digits.labels[order] if digits.labels is not None else None
+    training = TrainingConfig(Budget(epochs=epochs), OPTIMISATION, Weighting(beta_warmup=0.2))
+    what = plan(train, RECIPE, training=training)
+    run = Run(folder)
+    run.create(what.to_json())
+    say(f"training on {len(train)} digits of {what.schema.describe()} ...")
+    fitted, history = fit(train, what, run)
+    say(f"trained for {history.steps} steps in {history.seconds:.1f} s; measuring {len(test)} other digits ...")
+    result = fitted.evaluate(test, samples=500)
+    print_table(result.to_json())
+    paths = draw(folder, fitted, run.metrics(), test, labels[:N_TEST] if labels is not None else None)
+    say("pictures: " + ", ".join(str(p) for p in paths))
+    say(f"next: velbo evaluate {folder} digits    or in Python: velbo.FittedVAE.load('{folder}')")
+
+
+def print_table(result: dict[str, Any]) -> None:
+    """The results of `evaluate`, each with its meaning."""
+    rows = [
+        ("ELBO", "elbo", "lower bound of log p(x), nats a digit"),
+        ("  reconstruction", "reconstruction", "E_q[log p(x|z)]"),
+        ("  rate", "rate", "KL(q(z|x) || p(z))"),
+        ("log-likelihood", "log_likelihood", f"importance-weighted bound, {result['samples']} samples"),
+        ("bits per dimension", "bits_per_dim", "of the log-likelihood"),
+        ("active units", "active_units", f"of {result['latent']} latents"),
+    ]
+    print(f"{'test digits':20s} {result['rows']:>10d}")
+    for label, key, meaning in rows:
+        value, error = result[key], result.get(f"{key}_se")
+        number = f"{value:10d}" if isinstance(value, int) else f"{value:10.3f}"
+        print(f"{label:20s} {number} {f'± {error:.3f}' if error else '':9s} {meaning}")
+
+
+def draw(folder: Path, fitted: FittedVAE, metrics: list[dict[str, Any]], test: Any, labels: Any) -> list[Path]:
+    """Four pictures, all of them on one sheet, and the bottleneck; returns their paths."""
+    top = fitted.schema.levels - 1
+    x_hat, z, samples = fitted.reconstruct(test[:20]), fitted.encode(test), fitted.sample(60, seed=1, mean=True)
+    panels = {
+        "reconstructions": lambda a: pictures.draw_reconstructions(a, test[:20], x_hat, top),
+        "samples": lambda a: pictures.draw_samples(a, samples, 12, top),
+        "latents": lambda a: pictures.draw_latents(a, z, labels),
+        "curve": lambda a: pictures.draw_curve(a, metrics),
+    }
+    paths = []
+    sheet = pictures.figure(11, 6.6)
+    for (name, panel), axes in zip(panels.items(), sheet.subplots(2, 2, height_ratios=(1, 1.5)).flat, strict=True):
+        single = pictures.figure(6, 3.6)
+        panel(single.subplots())
+        panel(axes)
+        paths.append(folder / f"{name}.png")
+        pictures.save(single, paths[-1])
+    paths.append(folder / "overview.png")
+    pictures.save(sheet, paths[-1])
+    paths.append(folder / "bottleneck.png")
+    pictures.save(bottleneck(fitted, test[0], top), paths[-1])
+    return paths
+
+
+def bottleneck(fitted: FittedVAE, image: Any, top: float) -> Any:
+    """One image on its way through the model."""
+    q = fitted.model.encode(fitted.store(image[None]).fixed(0))
+    mean, scale = (t[0].detach().numpy() for t in (q.mean, q.stddev))
+    fig = pictures.figure(8.5, 2.9)
+    axes = fig.subplots(1, 3, width_ratios=(1, 2, 1))
+    pictures.draw_bottleneck(axes, image, mean, scale, fitted.reconstruct(image[None])[0], top)
+    return fig

@@ -1,0 +1,203 @@
+"""One inherited suite a family: a new member writes a factory and gets every check.
+
+Random tests use fixed seeds; their stated false-alarm rates are over seeds.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, kl_divergence
+
+from velbo.posteriors import Pathwise, StickingTheLanding, detach, from_noise
+
+F, D = 5, 3
+
+
+class LikelihoodContract:
+    """A member gives `head(positions)` with D cells a position and `total(cell)`, the integral or sum of the first
+    cell's density; `values(n)` are n rows of valid data with D cells.
+    """
+
+    exact_mass = 1e-9
+
+    def head(self, positions: int = 1) -> nn.Module:
+        raise NotImplementedError
+
+    def values(self, n: int, n_cells: int = D) -> Tensor:
+        raise NotImplementedError
+
+    def grid(self) -> tuple[Tensor, Tensor]:
+        """Points and weights whose weighted sum is the integral over one cell's support."""
+        raise NotImplementedError
+
+    def p(self, *lead: int, spread: float = 2.0) -> Distribution:
+        return self.head().double()(spread * torch.randn(*lead, F, dtype=torch.float64))
+
+    def test_every_cell_integrates_or_sums_to_one(self):
+        points, weights = self.grid()
+        x = points.unsqueeze(-1).unsqueeze(-1).expand(-1, 20, D)
+        p = self.p(20)
+        for d in range(D):
+            others = torch.full_like(x, math.nan)
+            others[..., d] = x[..., d]
+            mass = (weights[:, None] * p.log_prob(others).exp()).sum(0)
+            torch.testing.assert_close(mass, torch.ones_like(mass), atol=self.exact_mass, rtol=0)
+
+    def test_missing_cells_contribute_exactly_zero(self):
+        p, x = self.p(4), self.values(4)
+        holes = x.clone()
+        holes[:, 1] = math.nan
+        alone = torch.full_like(x, math.nan)
+        alone[:, 1] = x[:, 1]
+        torch.testing.assert_close(p.log_prob(holes) + p.log_prob(alone), p.log_prob(x))
+        assert (p.log_prob(torch.full_like(x, math.nan)) == 0).all()
+
+    def test_missing_cells_have_exactly_zero_gradient(self):
+        head, h = self.head(), torch.randn(4, F)
+        x = self.values(4).float()
+        x[:, 1] = math.nan
+        h.requires_grad_()
+        head(h).log_prob(x).sum().backward()
+        assert h.grad is not None
+        assert h.grad.isfinite().all()
+        all_missing = torch.full_like(x, math.nan)
+        gradient = torch.autograd.grad(head(h).log_prob(all_missing).sum(), h)[0]
+        assert (gradient == 0).all()
+
+    def test_leading_dimensions_are_free(self):
+        head = self.head()
+        h, x = torch.randn(2, 7, 4, F), self.values(4).float()
+        whole = head(h).log_prob(x)
+        assert whole.shape == (2, 7, 4)
+        torch.testing.assert_close(whole[1, 3], head(h[1, 3]).log_prob(x))
+
+    def test_positions_fold_into_cells(self):
+        head = self.head(positions=6)
+        p = head(torch.randn(2, 6, F))
+        assert p.event_shape == (6 * D,)
+        assert head.n_cells == 6 * D
+        assert p.log_prob(self.values(2, 6 * D).float()).shape == (2,)
+
+    def test_samples_lie_in_the_support_and_have_the_mean(self):
+        """False alarm below 1e-5 over seeds: 5 standard errors for 3 cells."""
+        p = self.p(1, spread=0.5)
+        x = p.sample(torch.Size((4000,)))
+        assert x.shape == (4000, 1, D)
+        assert bool(p.support.check(x).all())
+        if not isinstance(p.cell, torch.distributions.Categorical):  # type: ignore[attr-defined]
+            error = x.std(0) / math.sqrt(4000)
+            assert ((x.mean(0) - p.mean).abs() < 5 * error + 1e-6).all()
+
+    def test_half_precision_features_give_float32_parameters(self):
+        head = self.head()
+        with torch.autocast("cpu", torch.bfloat16):
+            log_p = head(torch.randn(4, F)).log_prob(self.values(4).float())
+        assert log_p.dtype == torch.float32
+
+    def test_expand(self):
+        p = self.p(1)
+        assert p.expand(torch.Size((4,))).log_prob(self.values(4)).shape == (4,)
+
+
+class PosteriorContract:
+    """A member gives `head(n_latents)`: features (..., F) -> q with event shape (n_latents,)."""
+
+    def head(self, n_latents: int) -> nn.Module:
+        raise NotImplementedError
+
+    def q(self, n_latents: int = 2, *lead: int) -> Distribution:
+        return self.head(n_latents).double()(torch.randn(*(lead or (3,)), F, dtype=torch.float64))
+
+    def test_density_integrates_to_one(self):
+        q = self.q(1)
+        z = torch.linspace(-30, 30, 60001, dtype=torch.float64)
+        mass = torch.trapezoid(q.log_prob(z[:, None, None].expand(-1, 3, 1)).exp(), z, dim=0)
+        torch.testing.assert_close(mass, torch.ones_like(mass), atol=1e-6, rtol=0)
+
+    def test_shapes(self):
+        q = self.q(2, 4, 3)
+        z = Pathwise().sample(q, 7)
+        assert z.shape == (7, 4, 3, 2)
+        assert q.log_prob(z).shape == (7, 4, 3)
+        assert q.mean.shape == (4, 3, 2)
+
+    def test_detached_copy_has_the_same_density_and_no_gradient(self):
+        head = self.head(2)
+        q = head(torch.randn(3, F))
+        z = q.rsample()
+        torch.testing.assert_close(detach(q).log_prob(z), q.log_prob(z))
+        log_q = StickingTheLanding().log_prob(q, z.detach())
+        assert not log_q.requires_grad
+
+    def test_is_a_function_of_noise(self):
+        """Zero noise is the mean of a symmetric q; the map is what rsample uses (same moments)."""
+        q = self.q(2)
+        torch.testing.assert_close(from_noise(q, torch.zeros(3, 2, dtype=torch.float64)), q.mean)
+        eps = torch.randn(20000, 3, 2, dtype=torch.float64)
+        torch.testing.assert_close(from_noise(q, eps).std(0), q.stddev, rtol=0.05, atol=0)
+
+
+class PriorContract:
+    """A member gives `prior(n_latents)`: () -> p(z)."""
+
+    def prior(self, n_latents: int) -> nn.Module:
+        raise NotImplementedError
+
+    def test_density_integrates_to_one(self):
+        z = torch.linspace(-20, 20, 40001, dtype=torch.float64)
+        p = self.prior(1).double()()
+        mass = torch.trapezoid(p.log_prob(z[:, None]).exp(), z, dim=0)
+        assert float(mass) == pytest.approx(1, abs=1e-6)
+
+    def test_samples_match_the_density(self):
+        """Kolmogorov-Smirnov against the integrated density; false alarm 1e-4 over seeds."""
+        from scipy.stats import kstest
+
+        p = self.prior(1).double()()
+        z = torch.linspace(-20, 20, 40001, dtype=torch.float64)
+        cdf = torch.cumulative_trapezoid(p.log_prob(z[:, None]).exp(), z).numpy()
+        draws = p.sample(torch.Size((5000,)))[:, 0].numpy()
+        import numpy as np
+
+        assert kstest(draws, lambda v: np.interp(v, z[1:].numpy(), cdf)).pvalue > 1e-4
+
+    def test_is_its_own_nearest(self):
+        p = self.prior(3)()
+        assert float(kl_divergence(p, p)) == 0
+        assert p.event_shape == (3,)
+
+
+class TrunkContract:
+    """A member gives `trunk()`, `n_in` numbers in, and `out` (shape of the features of one row)."""
+
+    n_in: int
+    out: tuple[int, ...]
+
+    def trunk(self) -> nn.Module:
+        raise NotImplementedError
+
+    def test_leading_dimensions_are_free(self):
+        trunk, x = self.trunk().double(), torch.randn(2, 3, 4, self.n_in, dtype=torch.float64)
+        whole = trunk(x)
+        assert whole.shape == (2, 3, 4, *self.out)
+        torch.testing.assert_close(whole[1, 2], trunk(x[1, 2]))
+        torch.testing.assert_close(whole[1, 2, 3], trunk(x[1, 2, 3]))
+
+    def test_every_parameter_and_input_has_a_gradient(self):
+        """No dead layer: after one step from the initialisation (where branches start at zero) all gradients live."""
+        trunk = self.trunk().double()
+        x = torch.randn(6, self.n_in, dtype=torch.float64, requires_grad=True)
+        optimizer = torch.optim.SGD(trunk.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            trunk(x).square().sum().backward()
+            optimizer.step()
+        for name, p in trunk.named_parameters():
+            assert p.grad is not None, name
+            assert p.grad.abs().sum() > 0, name
+        assert x.grad is not None
+        assert (x.grad.abs().sum(0) > 0).all()

@@ -1,0 +1,103 @@
+"""Trunks: the family's contract, odd sizes, and what they refuse."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from contracts import TrunkContract
+from torch import nn
+
+from velbo.errors import ConfigError
+from velbo.nets import MLP, ConvDecoder, ConvEncoder, FillMissing, ResidualMLP
+from velbo.nets.conv import sides
+
+
+class TestMLP(TrunkContract):
+    n_in, out = 7, (5,)
+
+    def trunk(self) -> nn.Module:
+        return MLP(7, 6, 5)
+
+
+class TestMLPWithTanh(TrunkContract):
+    n_in, out = 7, (5,)
+
+    def trunk(self) -> nn.Module:
+        return MLP(7, 6, 5, activation=nn.Tanh)
+
+
+class TestResidualMLP(TrunkContract):
+    n_in, out = 7, (5,)
+
+    def trunk(self) -> nn.Module:
+        return ResidualMLP(7, 6, 6, 5)
+
+
+class TestConvEncoder(TrunkContract):
+    n_in, out = 11 * 8 * 3, (10,)
+
+    def trunk(self) -> nn.Module:
+        return ConvEncoder((11, 8, 3), (4, 6, 5), 10)
+
+
+class TestConvEncoderWithMask(TrunkContract):
+    n_in, out = 2 * 9 * 10, (10,)
+
+    def trunk(self) -> nn.Module:
+        return ConvEncoder((9, 10, 1), (4, 6), 10, n_planes=2)
+
+
+class TestConvDecoder(TrunkContract):
+    n_in, out = 5, (11 * 8, 4)
+
+    def trunk(self) -> nn.Module:
+        return ConvDecoder(5, (11, 8, 3), (4, 6, 5))
+
+
+@pytest.mark.parametrize("height", [8, 9, 13, 28, 32, 33])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_any_size_and_channel_count(height, channels):
+    shape = (height, height + 3, channels)
+    x = torch.randn(2, height * (height + 3) * channels)
+    features = ConvEncoder(shape, (4, 6, 8), 7)(x)
+    assert features.shape == (2, 7)
+    assert ConvDecoder(7, shape, (4, 6, 8))(features).shape == (2, height * (height + 3), 4)
+
+
+def test_sides_round_up():
+    assert sides(28, 9, 3) == [(28, 9), (14, 5), (7, 3), (4, 2)]
+
+
+def test_pixels_are_in_reading_order_channels_last():
+    """A shift of the image by one pixel to the right shifts the decoder-side layout in the same way: the encoder
+    reads (H, W, C) rows as torch's (C, H, W) images.
+    """
+    image = torch.randn(1, 8, 9, 2)
+    trunk = ConvEncoder((8, 9, 2), (3,), 4)
+    first = trunk.convolutions[0]
+    expected = first(image.permute(0, 3, 1, 2))
+    seen = {}
+    first.register_forward_hook(lambda m, args, out: seen.update(out=out))
+    trunk(image.reshape(1, -1))
+    torch.testing.assert_close(seen["out"], expected)
+
+
+def test_too_small_images_and_too_many_stages_are_refused():
+    with pytest.raises(ConfigError, match="at least 8 x 8.*resmlp"):
+        ConvEncoder((7, 28, 1), (4,))
+    with pytest.raises(ConfigError, match="halved 1 to 3 times, not 4"):
+        ConvDecoder(3, (8, 8, 1), (4, 4, 4, 4))
+    with pytest.raises(ValueError, match="at least one block"):
+        ResidualMLP(3)
+
+
+def test_residual_blocks_start_as_the_identity():
+    net = ResidualMLP(4, 6, 6)
+    h = net[0](torch.randn(3, 4))
+    assert torch.equal(net[1](h), h)
+
+
+def test_fill_missing_tells_zeros_from_holes():
+    x = torch.tensor([[0.0, float("nan"), 2.0]])
+    assert torch.equal(FillMissing()(x), torch.tensor([[0.0, 0.0, 2.0]]))
+    assert torch.equal(FillMissing(mask=True)(x), torch.tensor([[0.0, 0.0, 2.0, 1.0, 0.0, 1.0]]))

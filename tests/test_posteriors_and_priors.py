@@ -1,0 +1,78 @@
+"""q(z|x) and p(z): the families' contracts."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from contracts import F, PosteriorContract, PriorContract
+from torch import nn
+from torch.distributions import Categorical, Independent, LogNormal, Normal, kl_divergence
+
+from velbo.posteriors import DiagonalNormal, Pathwise, RowDraw, detach, from_noise
+from velbo.priors import StandardNormal
+from velbo.terms import closed_form_kl
+
+
+class TestDiagonalNormal(PosteriorContract):
+    def head(self, n_latents: int) -> nn.Module:
+        return DiagonalNormal(F, n_latents)
+
+    def test_float32_under_autocast(self):
+        with torch.autocast("cpu", torch.bfloat16):
+            assert self.head(2)(torch.randn(3, F)).mean.dtype == torch.float32
+
+
+class TestStandardNormal(PriorContract):
+    def prior(self, n_latents: int) -> nn.Module:
+        return StandardNormal(n_latents)
+
+
+def test_closed_form_kl_per_latent_agrees_with_quadrature():
+    q, p = DiagonalNormal(F, 2).double()(torch.randn(3, F).double()), StandardNormal(2).double()()
+    z = torch.linspace(-25, 25, 50001).double()
+    log_q = q.base_dist.log_prob(z[:, None, None])
+    integral = torch.trapezoid(log_q.exp() * (log_q - p.base_dist.log_prob(z[:, None, None])), z, dim=0)
+    kl = closed_form_kl(q, p)
+    assert kl is not None
+    torch.testing.assert_close(kl, integral, atol=1e-8, rtol=0)
+
+
+def test_kl_of_posteriors_that_do_not_factorise_is_one_part():
+    q = torch.distributions.MultivariateNormal(torch.ones(4, 2), 2 * torch.eye(2))
+    p = torch.distributions.MultivariateNormal(torch.zeros(2), torch.eye(2))
+    kl = closed_form_kl(q, p)
+    assert kl is not None
+    assert kl.shape == (4, 1)
+    torch.testing.assert_close(kl[:, 0], kl_divergence(q, p).expand(4))
+
+
+def test_no_closed_form_is_none():
+    q = Independent(LogNormal(torch.zeros(3, 2), torch.ones(3, 2)), 1)
+    assert closed_form_kl(q, StandardNormal(2)()) is None
+
+
+def test_unknown_distributions_are_refused_with_advice():
+    with pytest.raises(TypeError, match="score-function"):
+        Pathwise().sample(Categorical(logits=torch.zeros(3, 2)), 1)
+    with pytest.raises(NotImplementedError, match=r"detach\.register"):
+        detach(Categorical(logits=torch.zeros(3, 2)))
+    with pytest.raises(NotImplementedError):
+        from_noise(Categorical(logits=torch.zeros(3, 2)), torch.zeros(3))
+
+
+def test_row_noise_belongs_to_the_row():
+    """Neither order, nor neighbours, nor chunking of the samples changes a row's draws; another seed does."""
+    rows = torch.randn(4, 3)
+    q = Independent(Normal(torch.zeros(4, 2), torch.ones(4, 2)), 1)
+    whole = RowDraw(rows, 0).sample(q, 6)
+    draw = RowDraw(rows, 0)
+    assert torch.equal(torch.cat([draw.sample(q, 1), draw.sample(q, 5)]), whole)
+    alone = RowDraw(rows[2:3], 0).sample(Independent(Normal(torch.zeros(1, 2), torch.ones(1, 2)), 1), 6)
+    assert torch.equal(alone[:, 0], whole[:, 2])
+    assert not torch.equal(RowDraw(rows, 1).sample(q, 6), whole)
+    assert len({float(v) for v in whole[0, :, 0]}) == 4
+
+
+def test_row_draws_of_other_posteriors_are_the_same_for_the_same_rows():
+    rows, q = torch.randn(4, 3), Independent(LogNormal(torch.zeros(4, 2), torch.ones(4, 2)), 1)
+    assert torch.equal(RowDraw(rows, 0).sample(q, 3), RowDraw(rows, 0).sample(q, 3))

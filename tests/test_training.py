@@ -1,0 +1,382 @@
+"""The loop: it reaches known optima, keeps its promises about budgets and schedules, and survives anything."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from torch import nn
+
+import velbo.training.loop as loop
+from velbo import VAE, LinearGaussian, train
+from velbo.config import Budget, Machine, Optimisation, Recipe, TrainingConfig, Validation, Weighting
+from velbo.errors import Interrupted, RunError, TrainingError, VelboWarning
+from velbo.files import read_tensors
+from velbo.fitting import Plan, fit, plan
+from velbo.likelihoods import Bernoulli, LearnedScale, Normal
+from velbo.nets import MLP
+from velbo.objectives import ELBO
+from velbo.posteriors import DiagonalNormal
+from velbo.priors import StandardNormal
+from velbo.training import Run, Trainer
+from velbo.training.schedule import beta, learning_rate, progress
+from velbo.training.validation import split
+
+DIGITS = load_digits().images.astype(np.int64)
+
+
+def small_vae(n_dims: int = 6) -> VAE:
+    torch.manual_seed(0)
+    return VAE(
+        nn.Sequential(MLP(n_dims, 8), DiagonalNormal(8, 2)),
+        nn.Sequential(MLP(2, 8), Bernoulli(8, n_dims)),
+        StandardNormal(2),
+    )
+
+
+def bits(n: int, n_dims: int = 6) -> torch.Tensor:
+    return torch.randint(0, 2, (n, n_dims), generator=torch.Generator().manual_seed(0)).float()
+
+
+@pytest.mark.parametrize("q", [2, 10])
+def test_a_linear_vae_reaches_probabilistic_pca(q):
+    """Within 0.05 nat a row of scikit-learn's likelihood; the exact likelihood of what was learned, by the oracle."""
+    x = torch.from_numpy(load_digits().data / 16).float()
+    x = x - x.mean(0)
+    vae = VAE(
+        nn.Sequential(DiagonalNormal(64, q)), nn.Sequential(Normal(q, 64, LearnedScale(initial=0.3))), StandardNormal(q)
+    )
+    config = TrainingConfig(
+        Budget(epochs=150), Optimisation(batch_size=256, lr=2e-2), Weighting(beta_warmup=0), Validation(validation=0)
+    )
+    train(vae, x, config=config)
+    head = vae.decoder[0]
+    sigma = head.scale(torch.zeros(1)).double().squeeze()
+    learned = LinearGaussian(head.linear.weight.double(), head.linear.bias.double(), sigma)
+    with torch.no_grad():
+        ours = float(learned.log_px(x.double()).mean())
+    theirs = PCA(q).fit(x.numpy()).score(x.numpy())
+    assert abs(ours - theirs) < 0.05
+
+
+@pytest.mark.parametrize("n_rows", [1, 5, 64, 65, 129])
+def test_any_number_of_rows_trains(n_rows):
+    """No drop_last: every row is seen once an epoch, and one row is enough to learn."""
+    vae, x = small_vae(), bits(n_rows)
+    seen = []
+    config = TrainingConfig(Budget(epochs=2), Optimisation(batch_size=64), validation=Validation(validation=0))
+    trainer = Trainer(vae, loop.Store.from_tensor(x), ELBO(), config)
+    step = trainer.step
+    trainer.step = lambda index: (seen.append(index), step(index))  # type: ignore[method-assign,assignment]
+    before = [p.detach().clone() for p in vae.parameters()]
+    history = trainer.run()
+    order = torch.cat(seen)
+    assert torch.equal(order[:n_rows].sort().values, torch.arange(n_rows))
+    assert torch.equal(order[n_rows:].sort().values, torch.arange(n_rows))
+    assert history.steps == 2 * math.ceil(n_rows / 64)
+    assert history.metrics[0]["epoch"] == 1
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.parameters, strict=True))
+
+
+def test_training_metrics_are_means_over_rows_not_over_batches():
+    """65 rows in batches of 64 with a frozen model: the mean bound is the mean of all 65 rows' bounds."""
+    vae, x = small_vae(), bits(65)
+    for p in vae.parameters():
+        p.data.zero_()
+    config = TrainingConfig(
+        Budget(epochs=1), Optimisation(batch_size=64, lr=1e-12), Weighting(beta_warmup=0), Validation(validation=0)
+    )
+    history = train(vae, x, config=config)
+    assert history.metrics[0]["train_reconstruction"] == pytest.approx(-6 * math.log(2), rel=1e-6)
+
+
+# budgets and schedules
+
+
+def test_schedules():
+    o = Optimisation(lr=2.0, warmup=0.1)
+    assert learning_rate(o, 0.05) == pytest.approx(0.5 * 2.0 * 0.5 * (1 + math.cos(0.05 * math.pi)))
+    assert learning_rate(o, 1.0) == pytest.approx(0.0)
+    for warmup in (0.0, 0.1, 0.5, 1.0):
+        assert beta(Weighting(3.0, warmup), 1.0) == 3.0
+    assert beta(Weighting(3.0, 0.5), 0.25) == 1.5
+    assert progress(Budget(epochs=10), 50, 10, 1e9) == 0.5
+    assert progress(Budget(minutes=2), 50, 10, 60.0) == 0.5
+    assert progress(Budget(epochs=10, minutes=2), 10, 10, 60.0) == 0.5
+    assert progress(Budget(), 1000, 10, 0.0) == 1.0
+
+
+@pytest.mark.parametrize("n_rows", [3, 500])
+def test_warm_up_ends_within_the_run(n_rows):
+    """Counted in steps of the planned run: beta is exactly 1 at its end on data of any size."""
+    betas = []
+    config = TrainingConfig(Budget(epochs=3), weighting=Weighting(1.0, 0.9), validation=Validation(validation=0))
+    trainer = Trainer(small_vae(), loop.Store.from_tensor(bits(n_rows)), ELBO(), config)
+    bound = trainer.bound
+    trainer.bound = lambda x, b: (betas.append(b), bound(x, b))[1]  # type: ignore[method-assign]
+    trainer.run()
+    assert betas == sorted(betas)
+    assert betas[0] < 1
+    assert betas[-1] == 1.0
+
+
+def test_minutes_are_kept():
+    start = time.monotonic()
+    history = train(small_vae(), bits(1000), config=TrainingConfig(Budget(minutes=0.02)))
+    assert 1.1 < time.monotonic() - start < 3
+    assert history.steps > 10
+
+
+def test_early_stopping_keeps_the_best_weights():
+    """Pure noise cannot be generalised: the validation bound falls, training stops, the best weights are kept."""
+    x = bits(60, 30)
+    config = TrainingConfig(
+        Budget(epochs=400),
+        Optimisation(lr=2e-2, ema=0.0),
+        Weighting(beta_warmup=0),
+        Validation(validation=0.5, patience=5),
+    )
+    vae = small_vae(30)
+    trainer = Trainer(vae, loop.Store.from_tensor(x), ELBO(), config)
+    history = trainer.run()
+    values = [m["validation_bound"] for m in history.metrics]
+    assert len(values) < 400
+    assert history.best == max(values)
+    assert len(values) - 1 - values.index(max(values)) == 5
+    assert trainer.validation is not None
+    record = trainer.validation.evaluate(vae, torch.autocast("cpu", enabled=False))
+    assert record["validation_bound"] == history.best
+
+
+def test_split_holds_out_no_row_of_few_and_never_more_than_2000():
+    assert [len(split(n, 0.1, 0)[1]) for n in (1, 9, 10, 1000, 10**6)] == [0, 0, 1, 100, 2000]
+    a, b = split(1000, 0.1, 3)
+    assert sorted(torch.cat([a, b]).tolist()) == list(range(1000))
+    assert not torch.equal(b, split(1000, 0.1, 4)[1])
+
+
+# the same seed
+
+
+def test_training_leaves_the_global_generator_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(small_vae(), bits(20), config=TrainingConfig(Budget(epochs=1)))
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    train(small_vae(), bits(20), config=TrainingConfig(Budget(epochs=1)))
+    torch.manual_seed(5)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def make_plan(epochs: int = 6, **options) -> Plan:
+    training = TrainingConfig(Budget(epochs=epochs), Optimisation(batch_size=200), machine=Machine(seed=3, **options))
+    return plan(DIGITS[:700], Recipe("mlp", 3, (16,)), training=training)
+
+
+def state_of(path) -> tuple[bytes, bytes, dict[str, torch.Tensor]]:
+    run = Run(path)
+    checkpoint = run.read_checkpoint()
+    assert checkpoint is not None
+    return run.model_file.read_bytes(), run.metrics_file.read_bytes(), checkpoint[1]
+
+
+def same(a, b) -> bool:
+    return a[:2] == b[:2] and a[2].keys() == b[2].keys() and all(torch.equal(a[2][k], b[2][k]) for k in a[2])
+
+
+def start(path, what: Plan) -> Run:
+    run = Run(path)
+    run.create(what.to_json())
+    return run
+
+
+def test_same_seed_same_bits(tmp_path):
+    for name in ("a", "b"):
+        fit(DIGITS[:700], make_plan(), start(tmp_path / name, make_plan()))
+    assert same(state_of(tmp_path / "a"), state_of(tmp_path / "b"))
+
+
+def test_stopped_anywhere_and_resumed_ends_bit_equal(tmp_path, monkeypatch):
+    """Stopped after every single step, mid-epoch and at its ends, and resumed each time."""
+    what = make_plan(3)
+    fit(DIGITS[:700], what, start(tmp_path / "whole", what))
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
+    run = start(tmp_path / "cut", what)
+    original = Trainer.step
+    for _ in range(12):
+
+        def one_step_then_die(self, index, done=[]):  # noqa: B006
+            if done:
+                raise KeyboardInterrupt
+            original(self, index)
+            done.append(1)
+
+        monkeypatch.setattr(Trainer, "step", one_step_then_die)
+        try:
+            fit(DIGITS[:700], what, run)
+        except KeyboardInterrupt:
+            continue
+        break
+    assert same(state_of(tmp_path / "whole"), state_of(tmp_path / "cut"))
+
+
+KILLED = """
+import sys, numpy as np
+from sklearn.datasets import load_digits
+import velbo.training.loop as loop
+from velbo.fitting import Plan, fit
+from velbo.training import Run
+loop.CHECKPOINT_SECONDS = 0.02
+run = Run(sys.argv[1])
+print("started", flush=True)
+fit(load_digits().images.astype(np.int64)[:700], Plan.from_json(run.config()), run)
+"""
+
+
+def test_sigkill_and_resume_end_bit_equal(tmp_path):
+    """A real process, killed with SIGKILL at three moments, checkpoint writing included."""
+    what = make_plan(60)
+    fit(DIGITS[:700], what, start(tmp_path / "whole", what))
+    start(tmp_path / "killed", what)
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "killed")]
+    kills = 0
+    for delay in (0.15, 0.3, 0.5, None):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ)
+        assert process.stdout is not None
+        process.stdout.readline()
+        if delay is not None:
+            time.sleep(delay)
+            kills += process.poll() is None
+            process.kill()
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 0, error
+    assert kills >= 2
+    assert same(state_of(tmp_path / "whole"), state_of(tmp_path / "killed"))
+
+
+def test_sigterm_saves_and_says_so(tmp_path):
+    what = make_plan(100000)
+    run = start(tmp_path / "run", what)
+    threading.Timer(0.7, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted, match="SIGTERM at step"):
+        fit(DIGITS[:700], what, run)
+    assert signal.getsignal(signal.SIGTERM) is before
+    saved = run.read_checkpoint()
+    assert saved is not None
+    assert saved[0]["step"] > 0
+    assert run.model_file.exists()
+
+
+# damage
+
+
+def test_a_truncated_checkpoint_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
+    what = make_plan(4)
+    fit(DIGITS[:700], what, start(tmp_path / "run", what))
+    whole = state_of(tmp_path / "run")
+    folders = sorted((tmp_path / "run" / "checkpoint").iterdir())
+    assert len(folders) == 2
+    tensors = folders[-1] / "tensors.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[:-100])
+    with pytest.warns(VelboWarning, match="continuing from the checkpoint before it"):
+        fit(DIGITS[:700], what, Run(tmp_path / "run"))
+    assert same(whole, state_of(tmp_path / "run"))
+    for folder in (tmp_path / "run" / "checkpoint").iterdir():
+        (folder / "state.json").write_text("{")
+    with pytest.raises(RunError, match="no checkpoint of .* is whole"):
+        fit(DIGITS[:700], what, Run(tmp_path / "run"))
+
+
+def test_steps_that_are_not_finite_are_skipped_and_counted():
+    trainer = Trainer(small_vae(), loop.Store.from_tensor(bits(300)), ELBO(), TrainingConfig(Budget(epochs=2)))
+    bound, calls = trainer.bound, []
+
+    def sometimes_nan(x, b):
+        calls.append(1)
+        result = bound(x, b)
+        return result if len(calls) % 3 else type(result)(*(t * math.nan for t in vars(result).values()))
+
+    trainer.bound = sometimes_nan  # type: ignore[method-assign]
+    history = trainer.run()
+    assert history.skipped == len(calls) // 3
+    assert math.isfinite(history.best)
+    assert all(p.isfinite().all() for p in trainer.parameters)
+
+
+def test_training_that_cannot_go_on_stops_with_its_last_good_weights(tmp_path):
+    run = start(tmp_path / "run", make_plan())
+    config = TrainingConfig(Budget(epochs=50), validation=Validation(validation=0))
+    trainer = Trainer(small_vae(), loop.Store.from_tensor(bits(300)), ELBO(), config, run)
+    bound, calls = trainer.bound, []
+
+    def soon_nan(x, b):
+        calls.append(1)
+        result = bound(x, b)
+        return result if len(calls) < 10 else type(result)(*(t * math.nan for t in vars(result).values()))
+
+    trainer.bound = soon_nan  # type: ignore[method-assign]
+    with pytest.raises(TrainingError, match=r"20 steps in a row.*last good weights"):
+        trainer.run()
+    assert all(t.isfinite().all() for t in read_tensors(run.model_file).values())
+
+
+def test_data_outside_the_support_are_refused():
+    with pytest.raises(TrainingError, match="support"):
+        train(small_vae(), bits(20) * 0.5, config=TrainingConfig(Budget(epochs=1)))
+
+
+def test_a_run_is_not_continued_on_other_data(tmp_path):
+    what = make_plan(1)
+    with pytest.raises(RunError, match="not the ones"):
+        fit(DIGITS[700:1400], what, start(tmp_path / "run", what))
+    with pytest.raises(RunError, match="holds a run already"):
+        Run(tmp_path / "run").create({})
+
+
+# numbers
+
+
+@pytest.mark.parametrize("options", [{"precision": "bf16"}, {"compile": True}])
+def test_other_ways_of_computing_reach_the_same_bound(options, monkeypatch):
+    """bf16 and torch.compile against float32: the same bound within 1 % after the same epochs."""
+    if "compile" in options:
+        pytest.importorskip("torch._inductor")
+        monkeypatch.setattr("torch._dynamo.config.suppress_errors", False)
+    _, plain = fit(DIGITS[:700], make_plan(20))
+    _, other = fit(DIGITS[:700], make_plan(20, **options))
+    assert other.best == pytest.approx(plain.best, rel=0.01)
+    assert other.best != plain.best or "compile" in options
+
+
+def test_metrics_are_plain_json_lines(tmp_path):
+    what = make_plan(2)
+    fit(DIGITS[:700], what, start(tmp_path / "run", what))
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [m["epoch"] for m in lines] == [1, 2]
+    for m in lines:
+        for part in ("train", "validation"):
+            assert m[f"{part}_bound"] == pytest.approx(m[f"{part}_reconstruction"] - m[f"{part}_rate"], rel=1e-5)
+
+
+def test_tensorboard_writes_events(tmp_path):
+    from velbo.training import TensorBoard
+
+    fit(DIGITS[:100], plan(DIGITS[:100], Recipe("mlp", 2, (4,)), training=TrainingConfig(Budget(epochs=1))), None,
+        [TensorBoard(tmp_path)])  # fmt: skip
+    assert next(tmp_path.glob("events.*")).stat().st_size > 100
