@@ -87,6 +87,7 @@ class LikelihoodContract:
         p = self.p(1, spread=0.5)
         x = p.sample(torch.Size((4000,)))
         assert x.shape == (4000, 1, D)
+        assert p.support is not None
         assert bool(p.support.check(x).all())
         if not isinstance(p.cell, torch.distributions.Categorical):  # type: ignore[attr-defined]
             error = x.std(0) / math.sqrt(4000)

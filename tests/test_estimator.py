@@ -32,3 +32,98 @@ def cancer():
 @pytest.fixture(scope="module")
 def fitted(cancer):
     return VAEEstimator(n_latents=4, hidden=(64,), max_epochs=60, random_state=0).fit(cancer)
+
+
+def test_works_in_a_pipeline_and_a_search(cancer):
+    model = make_pipeline(StandardScaler(), VAEEstimator(n_latents=2, hidden=(8,), max_epochs=2, random_state=0))
+    search = GridSearchCV(model, {"vaeestimator__n_latents": [1, 3]}, cv=2).fit(cancer[:100])
+    assert np.isfinite(search.best_score_)
+    assert clone(model).fit_transform(cancer[:50]).shape == (50, 2)
+
+
+def test_pandas_in_and_out(cancer, fitted):
+    embedding = clone(fitted).set_output(transform="pandas").fit(cancer[:60]).transform(cancer[:5])
+    assert isinstance(embedding, pd.DataFrame)
+    assert list(embedding.columns) == ["vaeestimator0", "vaeestimator1", "vaeestimator2", "vaeestimator3"]
+    assert list(fitted.feature_names_in_) == list(cancer.columns)
+
+
+def test_likelihood_beats_independent_normals_and_matches_factor_models_in_kind(cancer, fitted):
+    """In the data's own units, nats a row, on the rows themselves: far above independent Normals, as pPCA is."""
+    x = cancer.to_numpy()
+    independent = PCA(1).fit(StandardScaler().fit_transform(x))
+    baseline = independent.score(StandardScaler().fit_transform(x)) - np.log(x.std(0)).sum()
+    assert fitted.score(cancer) > baseline + 5
+
+
+def test_scores_do_not_change_from_call_to_call(cancer, fitted):
+    np.testing.assert_array_equal(fitted.score_samples(cancer), fitted.score_samples(cancer))
+    np.testing.assert_array_equal(fitted.transform(cancer), fitted.transform(cancer))
+
+
+def test_reconstruction_is_in_the_units_of_the_data(cancer, fitted):
+    error = (fitted.reconstruct(cancer) - cancer.to_numpy()) / cancer.to_numpy().std(0)
+    assert np.mean(error**2) < 0.5
+    np.testing.assert_allclose(
+        fitted.inverse_transform(fitted.transform(cancer)), fitted.reconstruct(cancer), rtol=1e-9
+    )
+
+
+def test_samples_are_seeded_and_look_like_the_data(cancer, fitted):
+    a, b = fitted.sample(500, random_state=1), fitted.sample(500, random_state=1)
+    np.testing.assert_array_equal(a, b)
+    z = (a.mean(0) - cancer.to_numpy().mean(0)) / cancer.to_numpy().std(0)
+    assert np.abs(z).max() < 0.6
+
+
+def test_missing_cells_are_welcome(cancer):
+    x = cancer.to_numpy().copy()
+    x[np.random.default_rng(0).random(x.shape) < 0.3] = np.nan
+    model = VAEEstimator(n_latents=2, hidden=(8,), max_epochs=3, random_state=0).fit(x)
+    assert np.isfinite(model.score_samples(x)).all()
+    assert np.isfinite(model.transform(x)).all()
+
+
+def test_partial_fit_goes_on_where_it_was(cancer):
+    """The bound rises from call to call, and the optimizer's moments survive."""
+    model = VAEEstimator(n_latents=2, hidden=(16,), random_state=0, batch_size=64)
+    scores = []
+    for _ in range(15):
+        model.partial_fit(cancer)
+        scores.append(model.history_[-1]["train_bound"])
+    assert scores[-1] > scores[4] > scores[0]
+    assert model.n_iter_ == 15
+    assert float(model._moments["optimizer/0/step"]) == 15 * 9
+
+
+def test_images(tmp_path):
+    from velbo import load
+
+    x = load("digits").rows[:100].reshape(100, 64)
+    model = VAEEstimator(
+        2, recipe="conv", hidden=(4,), likelihood="bernoulli", image_shape=(8, 8), max_epochs=1, random_state=0
+    )
+    assert model.fit(x).sample(3).shape == (3, 64)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(VAEEstimator.load(tmp_path).score_samples(x), model.score_samples(x))
+
+
+def test_save_and_load(cancer, fitted, tmp_path):
+    fitted.save(tmp_path)
+    again = VAEEstimator.load(tmp_path)
+    np.testing.assert_array_equal(again.score_samples(cancer), fitted.score_samples(cancer))
+    assert again.get_params() == fitted.get_params()
+    assert again.n_features_in_ == 30
+    assert again.n_iter_ == fitted.n_iter_
+    assert again.module_.n_latents == 4
+    assert again.partial_fit(cancer).n_iter_ == fitted.n_iter_ + 1
+    (tmp_path / "estimator.json").write_text("{}")
+    with pytest.raises(RunError, match="not a saved estimator"):
+        VAEEstimator.load(tmp_path)
+
+
+def test_fit_does_not_touch_global_random_state(cancer):
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    VAEEstimator(max_epochs=1, random_state=0).fit(cancer)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -191,7 +191,8 @@ def test_evaluation_is_json_with_every_promised_key(exact):
     result = evaluate(exact.vae(), store(exact.sample(1)), 5)
     record = json.loads(json.dumps(result.to_json(), allow_nan=False))
     promised = (
-        "rows samples elbo elbo_se reconstruction rate log_likelihood log_likelihood_se bits_per_dim active_units latent"
+        "rows samples elbo elbo_se reconstruction rate log_likelihood log_likelihood_se bits_per_dim active_units "
+        "latent"
     )
     assert set(promised.split()) <= set(record)
     assert record["elbo_se"] is None

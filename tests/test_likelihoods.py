@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from contracts import D, F, LikelihoodContract
 from scipy import stats
 from torch import Tensor
 
+from contracts import D, F, LikelihoodContract
 from velbo.likelihoods import (
     Bernoulli,
     Categorical,

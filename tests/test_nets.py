@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from contracts import TrunkContract
 from torch import nn
 
+from contracts import TrunkContract
 from velbo.errors import ConfigError
 from velbo.nets import MLP, ConvDecoder, ConvEncoder, FillMissing, ResidualMLP
 from velbo.nets.conv import sides
@@ -83,7 +83,7 @@ def test_pixels_are_in_reading_order_channels_last():
 
 
 def test_too_small_images_and_too_many_stages_are_refused():
-    with pytest.raises(ConfigError, match="at least 8 x 8.*resmlp"):
+    with pytest.raises(ConfigError, match=r"at least 8 x 8.*resmlp"):
         ConvEncoder((7, 28, 1), (4,))
     with pytest.raises(ConfigError, match="halved 1 to 3 times, not 4"):
         ConvDecoder(3, (8, 8, 1), (4, 4, 4, 4))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from contracts import F, PosteriorContract, PriorContract
 from torch import nn
 from torch.distributions import Categorical, Independent, LogNormal, Normal, kl_divergence
 
+from contracts import F, PosteriorContract, PriorContract
 from velbo.posteriors import DiagonalNormal, Pathwise, RowDraw, detach, from_noise
 from velbo.priors import StandardNormal
 from velbo.terms import closed_form_kl

@@ -26,7 +26,7 @@ from .config import (
     Validation,
     Weighting,
 )
-from .errors import ConfigError, DataError, Interrupted, RunError, VelboError
+from .errors import ConfigError, DataError, Interrupted, VelboError
 
 app = App(
     name="velbo",
@@ -136,9 +136,9 @@ def _carry_out(what: Any, rows: Any, folder: Path, tensorboard: bool, new: bool)
     try:
         if sys.stderr.isatty():
             with ProgressBar() as bar:
-                fitted, history = fit_model(rows, what, run, [*loggers, bar])
+                _, history = fit_model(rows, what, run, [*loggers, bar])
         else:
-            fitted, history = fit_model(rows, what, run, loggers)
+            _, history = fit_model(rows, what, run, loggers)
     except Interrupted as error:
         raise Interrupted(f"{error}; everything is saved. Continue with: velbo resume {folder}") from None
     last = history.metrics[-1]
@@ -235,7 +235,12 @@ def reconstruct(run: Path, data: str, *, output: Output, seed: int = 0) -> None:
 
 @app.command
 def sample(
-    run: Path, *, output: Output, n: Annotated[int, Parameter(name=["--n", "-n"])] = 100, seed: int = 0, mean: bool = False
+    run: Path,
+    *,
+    output: Output,
+    n: Annotated[int, Parameter(name=["--n", "-n"])] = 100,
+    seed: int = 0,
+    mean: bool = False,
 ) -> None:
     """New observations from the model.
 

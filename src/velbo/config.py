@@ -35,7 +35,8 @@ class Group:
         for key in d:
             if key not in known:
                 raise unknown(f"{cls.__name__} key", key, known)
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in d.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in d.items()}
+        return cls(**values)
 
 
 @dataclass(frozen=True)

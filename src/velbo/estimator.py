@@ -96,6 +96,9 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     # learning
 
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train on X (n_samples, n_features), NaN where missing; y is ignored.
 
@@ -186,7 +189,10 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         record = read_json(Path(path) / ESTIMATOR_FILE)
         try:
-            estimator, history = cls(**record["parameters"]), record["history"]
+            parameters: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in record["parameters"].items()
+            }
+            estimator, history = cls(**parameters), record["history"]
         except (KeyError, TypeError) as error:
             raise RunError(f"{path}: not a saved estimator ({error})") from error
         estimator._keep(FittedVAE.load(path), history)
@@ -225,7 +231,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         )
 
     def _rows(self, X: Any, reset: bool) -> NDArray[Any]:
-        rows = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+        rows: Any = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
         return rows.reshape(len(rows), *(self.image_shape or rows.shape[1:]))
 
     def _checked(self, X: Any) -> NDArray[Any]:

@@ -133,7 +133,7 @@ class FittedVAE:
 
     @torch.no_grad()
     def interpolate(self, start: Any, end: Any, steps: int = 8) -> NDArray[Any]:
-        """Point estimates on the line between the embeddings of two rows (*shape) or sets of rows, (steps, N, *shape)."""
+        """Point estimates on the lines between the embeddings of rows (N, *shape), (steps, N, *shape)."""
         a, b = (self.store(x).fixed(0) for x in (start, end))
         line = self.model.interpolate(a, b, steps)
         return np.stack([self._values(x) for x in line])

@@ -10,10 +10,13 @@ Source: Auto-encoding variational Bayes, Kingma and Welling, 2013, https://arxiv
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from .errors import DataError
 from .likelihoods import point_estimate
 from .posteriors import Draw
 from .terms import PATHWISE, Terms, closed_form_kl
@@ -69,6 +72,20 @@ class VAE(nn.Module):
             kl=kl,
             groups=() if kl is None else (kl.shape[-1],),
         )
+
+    @torch.no_grad()
+    def check_data(self, x: Tensor) -> None:
+        """A likelihood is one on its support only.
+
+        Raises:
+            DataError: if an observed cell of x (B, D) lies outside it.
+        """
+        support: Any = self.decode(x.new_zeros(1, self.n_latents)).support
+        if not bool(support.check(torch.nan_to_num(x, nan=0.0)).all()):
+            raise DataError(
+                f"the data lie outside the support of the likelihood, {support}; encode them first, or choose a "
+                "likelihood for such values"
+            )
 
     def forward(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
         """`terms`, under the name that wrappers such as DDP intercept."""

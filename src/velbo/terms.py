@@ -54,6 +54,10 @@ class Model(Protocol):
 
     def terms(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms: ...
 
+    def check_data(self, x: Tensor) -> None:
+        """Raise DataError if some of x lies outside the support of p(x|z)."""
+        ...
+
 
 def closed_form_kl(q: Distribution, p: Distribution) -> Tensor | None:
     """KL(q || p), (B, Z) where both have independent latents, (B, 1) otherwise, None where no formula is known.

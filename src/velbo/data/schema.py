@@ -15,12 +15,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config import Group
 from ..errors import ConfigError, SchemaError, unknown
 
 KINDS = ("binary", "byte", "real")
@@ -28,7 +29,7 @@ MAX_STANDARD_DEVIATIONS = 1e9
 
 
 @dataclass(frozen=True)
-class Schema:
+class Schema(Group):
     """The shape and kinds of one observation.
 
     Attributes:
@@ -134,18 +135,6 @@ class Schema:
                 "check its units, or mark it missing (NaN)"
             )
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, d: dict[str, Any]) -> Schema:
-        """The inverse of `to_json`; an unknown key is an error."""
-        known = {f.name for f in fields(cls)}
-        for key in d:
-            if key not in known:
-                raise unknown("schema key", key, known)
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in d.items()})
-
 
 def _shape(shape: Sequence[int]) -> str:
     return "(" + ", ".join(map(str, shape)) + ")"
@@ -189,10 +178,7 @@ def guess_kinds(x: NDArray[Any]) -> tuple[str, ...]:
     Whole numbers count as levels in images and 8-bit arrays; in a table they may be ages or prices: real.
     """
     rows = x.reshape(len(x), -1)
-    if np.issubdtype(x.dtype, np.floating):
-        finite = np.where(np.isnan(rows), 0, rows)
-    else:
-        finite = rows
+    finite = np.where(np.isnan(rows), 0, rows) if np.issubdtype(x.dtype, np.floating) else rows
     binary = ((finite == 0) | (finite == 1)).all(0)
     if binary.all():
         return ("binary",)

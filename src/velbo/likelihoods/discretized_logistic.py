@@ -28,8 +28,8 @@ from .normal import inverse_softplus
 class LogisticBins(Distribution):
     """One cell: mixture of M discretised logistics over L levels; parameters (..., D, M)."""
 
-    arg_constraints: ClassVar = {}
-    support = constraints.unit_interval  # pyright: ignore[reportAssignmentType]
+    arg_constraints: ClassVar[dict[str, Any]] = {}  # pyright: ignore
+    support = constraints.unit_interval  # pyright: ignore
 
     def __init__(self, logits: Tensor, loc: Tensor, scale: Tensor, n_levels: int) -> None:
         self.log_pi, self.loc, self.scale, self.n_levels = log_softmax(logits, -1), loc, scale, n_levels

@@ -133,7 +133,9 @@ def draw_curve(axes: Any, metrics: Sequence[dict[str, Any]]) -> None:
     _plain(axes)
 
 
-def draw_bottleneck(axes: Sequence[Any], image: NDArray[Any], mean: Any, scale: Any, image_hat: Any, top: float) -> None:
+def draw_bottleneck(
+    axes: Sequence[Any], image: NDArray[Any], mean: Any, scale: Any, image_hat: Any, top: float
+) -> None:
     """x -> q(z|x) -> x: one image, its posterior, and the image decoded from the posterior mean."""
     left, middle, right = axes
     _show(left, image[None], 1, top, "x")

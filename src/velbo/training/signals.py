@@ -33,7 +33,7 @@ def listening() -> Iterator[StopRequest]:
         request.name = signal.Signals(number).name
         signal.signal(number, previous[number])
 
-    previous = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    previous: dict[int, Any] = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
     for number in previous:
         signal.signal(number, on_signal)
     try:

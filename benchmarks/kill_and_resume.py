@@ -1,0 +1,68 @@
+"""Kill -9 at random moments, resume each time: weights and metrics bit-equal to the run that was left alone.
+
+python benchmarks/kill_and_resume.py --data mnist.npz:train_images [--kills 5 --rows 20000 --epochs 20]
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+VELBO = [sys.executable, "-m", "velbo"]
+
+
+def files(run: Path) -> dict[str, bytes]:
+    """Everything that must be equal: the model, the metrics, and the last checkpoint's tensors."""
+    last = max((run / "checkpoint").iterdir())
+    return {
+        "model.safetensors": (run / "model.safetensors").read_bytes(),
+        "metrics.jsonl": (run / "metrics.jsonl").read_bytes(),
+        f"checkpoint {last.name}": (last / "tensors.safetensors").read_bytes(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=20000)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=None, help="of the moments; a new one every time if not given")
+    options = parser.parse_args()
+    moments = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        whole, killed = Path(folder) / "whole", Path(folder) / "killed"
+        common = [
+            options.data, "--rows", str(options.rows), "--epochs", str(options.epochs), "--recipe", "mlp",
+            "--likelihood", "bernoulli", "--run",
+        ]  # fmt: skip
+        start = time.monotonic()
+        subprocess.run([*VELBO, "fit", *common, str(whole)], check=True, capture_output=True)
+        seconds = time.monotonic() - start
+        print(f"left alone: {seconds:.0f} s")
+        command = [*VELBO, "fit", *common, str(killed)]
+        for i in range(options.kills):
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            moment = moments.uniform(0.1, 0.9) * seconds
+            try:
+                process.wait(moment)
+                print(f"kill {i + 1}: not needed, the run had ended")
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kept = sorted(p.name for p in (killed / "checkpoint").glob("[0-9]*")) or ["none yet"]
+                print(f"kill {i + 1}: after {moment:.1f} s; last checkpoint {kept[-1]}")
+            command = [*VELBO, "resume", str(killed)] if (killed / "config.json").exists() else command
+        subprocess.run(command, check=True, capture_output=True)
+        a, b = files(whole), files(killed)
+        print("bit-equal" if a == b else f"DIFFERENT: {[k for k in a if a[k] != b.get(k)]}")
+        sys.exit(a != b)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The command line from end to end, in a process of its own where the terminal matters."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from test_bad_inputs import call, options
+from velbo import FittedVAE, __version__
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    code, out, err = call("fit", "digits", *options("--run", folder / "run", "--epochs", 3, "--seed", 1))
+    assert code == 0, err
+    assert out == ""
+    assert "1797 rows of 8 x 8 byte with 17 levels" in err
+    return folder / "run"
+
+
+def test_run_folder(run):
+    names = {p.name for p in run.iterdir()}
+    assert names == {"config.json", "model.safetensors", "metrics.jsonl", "clock.jsonl", "checkpoint"}
+    config = json.loads((run / "config.json").read_text())
+    assert config["recipe"]["hidden"] == [4]
+    assert config["training"]["machine"]["seed"] == 1
+    assert config["data"]["source"] == "digits"
+
+
+def test_evaluate_json_is_the_library_and_deterministic(run):
+    code, out, _ = call("evaluate", run, "digits", "--samples", 7, "--rows", 50, "--json")
+    assert code == 0
+    record = json.loads(out)
+    for key in ("elbo", "elbo_se", "log_likelihood", "log_likelihood_se", "bits_per_dim", "active_units"):
+        assert isinstance(record[key], int | float)
+    assert (record["rows"], record["samples"], record["latent"]) == (50, 7, 2)
+    assert record["elbo"] <= record["log_likelihood"]
+    chunked = json.loads(call("evaluate", run, "digits", "--samples", 7, "--rows", 50, "--json", "--chunk", 3)[1])
+    assert chunked["log_likelihood"] == pytest.approx(record["log_likelihood"], rel=1e-6)
+    assert call("evaluate", run, "digits", "--samples", 7, "--rows", 50, "--json")[1] == out
+
+
+def test_rows_are_a_random_subset_not_the_first(run):
+    from velbo.cli import pick_rows
+
+    x = np.arange(100)
+    picked = pick_rows(x, 10, 0)
+    assert not np.array_equal(picked, x[:10])
+    assert np.array_equal(picked, pick_rows(x, 10, 0))
+    assert not np.array_equal(picked, pick_rows(x, 10, 1))
+
+
+@pytest.mark.parametrize("ending", ["npy", "csv"])
+def test_verbs_that_write(run, tmp_path, ending):
+    def produced(verb, *arguments):
+        target = tmp_path / f"{verb}.{ending}"
+        code, out, err = call(verb, run, *arguments, "-o", target)
+        assert (code, out) == (0, ""), err
+        return np.load(target) if ending == "npy" else np.loadtxt(target, delimiter=",", skiprows=1)
+
+    fitted = FittedVAE.load(run)
+    from velbo import load
+
+    x = load("digits").rows
+    z = produced("encode", "digits")
+    np.testing.assert_allclose(z, fitted.encode(x), rtol=1e-6, atol=1e-7)
+    x_hat = produced("decode", tmp_path / f"encode.{ending}")
+    np.testing.assert_allclose(x_hat.reshape(-1, 64), fitted.decode(z).reshape(-1, 64), rtol=1e-4)
+    np.testing.assert_allclose(produced("reconstruct", "digits").reshape(-1), x_hat.reshape(-1), rtol=1e-4, atol=1e-4)
+    new = produced("sample", "-n", 5, "--seed", 3)
+    assert new.reshape(5, 64).max() <= 16
+    np.testing.assert_array_equal(new, produced("sample", "-n", 5, "--seed", 3))
+    scores = produced("score", "digits", "--samples", 2)
+    np.testing.assert_allclose(scores, fitted.log_likelihood(x, 2), rtol=1e-6)
+
+
+def test_info(run):
+    assert json.loads(call("info", run, "--json")[1])["trained"] is True
+    assert "resmlp" not in call("info", run)[1]
+
+
+def test_resume_of_a_finished_run_changes_nothing(run):
+    before = (run / "model.safetensors").read_bytes(), (run / "metrics.jsonl").read_bytes()
+    code, _, err = call("resume", run)
+    assert code == 0, err
+    assert before == ((run / "model.safetensors").read_bytes(), (run / "metrics.jsonl").read_bytes())
+
+
+def test_csv_keeps_names(tmp_path):
+    (tmp_path / "x.csv").write_text('age,"size, cm"\n' + "\n".join(f"{i},{i * 2.5}" for i in range(30)))
+    assert call("fit", tmp_path / "x.csv", *options("--run", tmp_path / "run"))[0] == 0
+    assert call("sample", tmp_path / "run", "-n", 3, "-o", tmp_path / "s.csv")[0] == 0
+    assert (tmp_path / "s.csv").read_text().splitlines()[0] == 'age,"size, cm"'
+
+
+VELBO = [sys.executable, "-m", "velbo"]
+
+
+def test_help_explains_every_option_and_loads_nothing_heavy():
+    code = "import sys, velbo.cli; velbo.cli.main(['--help']); print('torch' in sys.modules, 'sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False False"
+    help_text = subprocess.run([*VELBO, "fit", "--help"], capture_output=True, text=True, check=True).stdout
+    names = (
+        "recipe latent hidden likelihood epochs minutes batch-size lr seed objective samples beta beta-warmup "
+        "free-bits validation patience precision compile device ema clip-norm"
+    )
+    for option in names.split():
+        assert f"--{option}" in help_text
+    for default in ("[default: resmlp]", "[default: 0.001]", "[default: 128]", "[default: elbo]"):
+        assert default in help_text
+
+
+def test_version():
+    assert (
+        subprocess.run([*VELBO, "--version"], capture_output=True, text=True, check=True).stdout.strip() == __version__
+    )
+
+
+def test_no_bars_and_no_colours_off_a_terminal(tmp_path):
+    done = subprocess.run(
+        [str(a) for a in (*VELBO, "fit", "digits", *options("--run", tmp_path / "run"))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "\x1b" not in done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_saves_says_how_to_go_on_and_exits_with_130(tmp_path, number):
+    command = [str(a) for a in (*VELBO, "fit", "digits", *options("--run", tmp_path / "run", "--epochs", 100000))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert f"velbo resume {tmp_path / 'run'}" in err.splitlines()[-1]
+    assert call("evaluate", tmp_path / "run", "digits", "--samples", 2)[0] == 0
+
+
+def test_the_bar_shows_the_bound_and_its_terms(capsys):
+    from velbo.training import ProgressBar
+
+    with ProgressBar() as bar:
+        bar.log_progress(0.5, "bound -1 = reconstruction -0.5 - rate 0.5 nats")
+        bar.log_metrics({}, 1)
+    assert "reconstruction" in capsys.readouterr().err

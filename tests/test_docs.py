@@ -1,0 +1,42 @@
+"""Every example in README.md and docs/ runs: a page is one program, its commands run through the command line."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from test_bad_inputs import call
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>python|console)\n(?P<body>.*?)^(?P=indent)```$", re.M | re.S)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.filterwarnings("ignore::velbo.errors.CollapseWarning")
+def test_examples_run(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in BLOCK.finditer(page.read_text()):
+        line = page.read_text()[: block.start()].count("\n") + 2
+        body = textwrap.dedent(block["body"])
+        if block["language"] == "python":
+            exec(compile("\n" * (line - 1) + body, str(page), "exec"), names)
+            continue
+        for command in re.findall(r"^\$ velbo (.*)$", body, re.M):
+            code, _, err = call(*shlex.split(command))
+            assert code == 0, f"{page.name}: velbo {command}: {err}"
+
+
+def test_pages_have_examples():
+    assert sum(len(BLOCK.findall(p.read_text())) for p in PAGES) >= 20
+
+
+def test_links_and_pictures_exist():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
