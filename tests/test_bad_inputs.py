@@ -271,9 +271,9 @@ def test_a_full_disk_loses_no_work(tmp_path, monkeypatch):
     code, _, err = call("fit", source, *options("--run", tmp_path / "full"))
     assert code == 2
     assert "No space left on device" in err.splitlines()[-1]
-    code, _, err = call("sample", tmp_path / "run", "-o", tmp_path / "x.npy")
+    code, _, err = call("sample", tmp_path / "run", "-o", tmp_path / "new.npy")
     assert code == 2
-    assert not (tmp_path / "x.npy").exists()
+    assert not (tmp_path / "new.npy").exists()
     assert not list(tmp_path.glob(".*tmp"))
     monkeypatch.setattr(velbo.files, "_sync", original)
     assert call("evaluate", tmp_path / "run", source, "--samples", 2)[0] == 0

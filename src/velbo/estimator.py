@@ -189,9 +189,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         record = read_json(Path(path) / ESTIMATOR_FILE)
         try:
-            parameters: dict[str, Any] = {
-                k: tuple(v) if isinstance(v, list) else v for k, v in record["parameters"].items()
-            }
+            given = record["parameters"].items()
+            parameters: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given}
             estimator, history = cls(**parameters), record["history"]
         except (KeyError, TypeError) as error:
             raise RunError(f"{path}: not a saved estimator ({error})") from error

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         os.replace(temporary, path)
         _sync(path.parent)
     except Exception as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         if isinstance(error, OSError) or "SafetensorError" in type(error).__name__:
             raise RunError(f"{path}: cannot be written: {error}") from error
         raise
@@ -97,12 +99,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         RunError: if the file is missing, cut short, or not safetensors (a pickle, say): nothing in it is executed.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     if not path.is_file():
         raise RunError(f"there is no {path}")
     try:
-        return load_file(path)
+        # not load_file, which maps the file: whoever writes to it later would change these tensors
+        return load(path.read_bytes())
     except (SafetensorError, OSError, ValueError) as error:
         raise RunError(
             f"{path}: not a whole safetensors file ({error}); it was cut short or is of another format, "

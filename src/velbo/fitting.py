@@ -19,7 +19,7 @@ from .errors import ConfigError, RunError, unknown
 from .fitted import FittedVAE
 from .objectives import make_objective
 from .recipes import build, encoding, resolve
-from .training import History, Logger, Run, Trainer
+from .training import History, Logger, Run, Trainer, device_of
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ def plan(
         schema: inferred from the rows if not given.
         source: where the rows come from, for `resume`.
     """
+    device_of((training or TrainingConfig()).machine)
     rows = as_rows(x)
     schema = schema or infer(rows, column_names(x))
     data = {"source": source, "rows": len(rows), "fingerprint": fingerprint(rows)}

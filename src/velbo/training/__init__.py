@@ -10,7 +10,7 @@ from ..config import TrainingConfig
 from ..data import Store
 from ..objectives import ELBO, Objective
 from .loggers import Logger, ProgressBar, TensorBoard
-from .loop import Trainer
+from .loop import Trainer, device_of
 from .run import Run
 from .state import History
 
@@ -48,5 +48,6 @@ __all__ = [
     "Run",
     "TensorBoard",
     "Trainer",
+    "device_of",
     "train",
 ]

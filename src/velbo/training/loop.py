@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ..config import Machine, TrainingConfig
 from ..data import Store
-from ..errors import Interrupted, TrainingError
+from ..errors import ConfigError, Interrupted, TrainingError
 from ..objectives import Bound, Objective
 from ..terms import Model
 from . import schedule
@@ -38,10 +38,21 @@ PROGRESS_EVERY = 10
 
 
 def device_of(machine: Machine) -> torch.device:
-    """The device that "auto" means here."""
-    if machine.device != "auto":
-        return torch.device(machine.device)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The device that "auto" means here, or the one that is named.
+
+    Raises:
+        ConfigError: if there is no such device.
+    """
+    if machine.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(machine.device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"no device '{machine.device}' here ({str(error).splitlines()[0]}); use auto or cpu"
+        ) from error
+    return device
 
 
 def autocast(machine: Machine, device: torch.device) -> AbstractContextManager[Any]:
@@ -242,7 +253,7 @@ class Trainer:
         if self.run_folder is None:
             return
         tensors = self.parts.collect() | with_prefix("best/", self.best_weights)
-        self.run_folder.write_checkpoint(self.state.step, self.state.to_json(), tensors)
+        self.run_folder.write_checkpoint(self.state.to_json(), tensors)
         self.run_folder.write_model(self.best_weights)
         self.saved_at = self.state.seconds
 

@@ -4,7 +4,7 @@
     model.safetensors           the best weights so far (by the validation bound), averaged
     metrics.jsonl               one line an evaluation; the same bits for the same seed, interrupted or not
     clock.jsonl                 seconds of training at each of those lines; differs from run to run
-    checkpoint/<step>/          training state: state.json + tensors.safetensors; the last two are kept
+    checkpoint/<step>-<lines>/  training state: state.json + tensors.safetensors; the last two are kept
 
 A checkpoint is a folder that appears by one rename, so a run killed at any moment finds a whole one.
 """
@@ -85,14 +85,15 @@ class Run:
 
     # checkpoints
 
-    def write_checkpoint(self, step: int, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """Write the state after ``step`` and drop all but the last checkpoints."""
+    def write_checkpoint(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Write a state and drop all but the last checkpoints."""
 
         def write(folder: Path) -> None:
             write_tensors(folder / "tensors.safetensors", tensors)
             write_json(folder / "state.json", state)
 
-        target = self.checkpoints / f"{step:09d}"
+        # the same step comes twice at the end of an epoch: before and after its evaluation
+        target = self.checkpoints / f"{state['step']:09d}-{state['n_metrics']:06d}"
         if not target.exists():
             write_folder_atomically(target, write)
         for old in self._checkpoint_folders()[:-KEPT_CHECKPOINTS]:
@@ -131,7 +132,7 @@ class Run:
     def _checkpoint_folders(self) -> list[Path]:
         if not self.checkpoints.is_dir():
             return []
-        return sorted(p for p in self.checkpoints.iterdir() if p.is_dir() and p.name.isdigit())
+        return sorted(p for p in self.checkpoints.iterdir() if p.is_dir() and not p.name.startswith("."))
 
     # metrics
 
