@@ -181,6 +181,13 @@ REFUSED: dict[str, tuple[Callable[[Path], tuple[int, str, str]], str]] = {
     "a run folder below a file": (lambda f: fit(f, "digits", "--run", text(f, "") / "run"), "cannot be"),
     "not a run folder": (lambda f: call("evaluate", f, "digits"), "no run folder"),
     "wrong columns at predict time": (lambda f: evaluated_on(f, GOOD[:, :2]), "shape (2)"),
+    "columns in another order at predict time": (
+        lambda f: (
+            fit(f, text(f, "a,b\n1,2\n3,5\n")),
+            call("evaluate", f / "run", text(f, "b,a\n1,2\n", "later.csv")),
+        )[1],
+        "column 0 is 'b'",
+    ),
     "huge values at predict time": (lambda f: evaluated_on(f, with_cell(1e30)), "standard deviations"),
     "images given to a table model": (lambda f: evaluated_on(f, GREY), "shape (8, 8)"),
     "no samples": (lambda f: call("evaluate", trained(f), f / "good.npy", "--samples", 0), "at least 1"),

@@ -18,6 +18,7 @@ from velbo.data.encodings import (
     Dequantise,
     Levels,
     Standardise,
+    Unit,
     for_bernoulli,
     for_levels,
     for_reals,
@@ -151,6 +152,24 @@ def test_later_inputs_are_held_against_the_schema():
         infer(GREY).check(np.where(np.arange(72).reshape(1, 8, 9) == 71, 300, 0))
 
 
+def test_names_and_order_of_columns_are_held_against_the_schema():
+    schema = infer(RNG.normal(size=(50, 2)), names=("age", "size"))
+    schema.check_names(("age", "size"))
+    schema.check_names(())
+    with pytest.raises(SchemaError, match="column 0 is 'size', the model was trained with 'age'"):
+        schema.check_names(("size", "age"))
+    with pytest.raises(SchemaError, match="3 columns"):
+        schema.check_names(("a", "b", "c"))
+
+
+@pytest.mark.parametrize("encoding", [Unit(), Binarise(1.0)])
+def test_later_values_outside_the_unit_interval_are_refused(encoding):
+    schema = infer(GREY / 255)
+    Store.from_rows(GREY / 255, schema, encoding)
+    with pytest.raises(SchemaError, match="values from 0 to 1"):
+        Store.from_rows(GREY / 200, schema, encoding)
+
+
 def test_unknown_schema_keys_are_errors():
     with pytest.raises(ConfigError, match="Did you mean 'levels'"):
         Schema.from_json({**infer(GREY).to_json(), "level": 3})
@@ -221,7 +240,7 @@ def test_rules_for_likelihoods():
     assert [for_levels(s) for s in (bits, grey)] == [Levels(1), Levels(255)]
     assert isinstance(for_reals(real), Standardise)
     assert for_unit_interval(grey) == for_reals(grey) == Dequantise(256)
-    assert isinstance(for_unit_interval(unit), Standardise)
+    assert for_unit_interval(unit) == Unit()
     for rule, schema, word in (
         (for_bernoulli, real, "use likelihood 'normal'"),
         (for_levels, real, "for levels"),

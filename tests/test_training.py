@@ -29,6 +29,7 @@ from velbo.nets import MLP
 from velbo.objectives import ELBO
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
+from velbo.recipes import encoding
 from velbo.training import Run, Trainer
 from velbo.training.schedule import beta, learning_rate, progress
 from velbo.training.validation import split
@@ -334,6 +335,45 @@ def test_training_that_cannot_go_on_stops_with_its_last_good_weights(tmp_path):
     with pytest.raises(TrainingError, match=r"20 steps in a row.*last good weights"):
         trainer.run()
     assert all(t.isfinite().all() for t in read_tensors(run.model_file).values())
+
+
+def test_a_validation_bound_that_is_not_finite_stops_with_a_clear_error():
+    trainer = Trainer(small_vae(), loop.Store.from_tensor(bits(300)), ELBO(), TrainingConfig(Budget(epochs=3)))
+    assert trainer.validation is not None
+    trainer.validation.evaluate = lambda *_: {"validation_bound": math.nan}  # type: ignore[method-assign]
+    with pytest.raises(TrainingError, match="validation bound is nan"):
+        trainer.run()
+
+
+def test_dropout_is_at_work_in_training_and_nowhere_else():
+    """Validation equals the evaluation of the saved weights; the model is left in evaluation mode."""
+    what = plan(DIGITS[:300], Recipe("resmlp", 2, (16,), dropout=0.5), training=TrainingConfig(Budget(epochs=3)))
+    fitted = what.build()
+    store = loop.Store.from_rows(DIGITS[:300], what.schema, encoding(what.recipe, what.schema))
+    trainer = Trainer(fitted.model, store, ELBO(), what.training)
+    modes = []
+    bound = trainer.bound
+    trainer.bound = lambda x, b: (modes.append(trainer.model.training), bound(x, b))[1]  # type: ignore[method-assign]
+    history = trainer.run()
+    assert all(modes)
+    assert not trainer.model.training
+    assert trainer.validation is not None
+    again = trainer.validation.evaluate(fitted.model, torch.autocast("cpu", enabled=False))
+    assert again["validation_bound"] == history.best
+
+
+def test_weight_decay_spares_biases_and_scales():
+    """Every parameter is in one of two groups: matrices decay, vectors do not."""
+    vae, x = small_vae(), bits(8)
+    trainer = Trainer(
+        vae, loop.Store.from_tensor(x), ELBO(), TrainingConfig(optimisation=Optimisation(weight_decay=0.1))
+    )
+    decayed, spared = trainer.optimizer.param_groups
+    assert decayed["weight_decay"] == 0.1
+    assert spared["weight_decay"] == 0.0
+    assert all(p.dim() == 2 for p in decayed["params"])
+    assert all(p.dim() == 1 for p in spared["params"])
+    assert len(decayed["params"]) + len(spared["params"]) == len(list(vae.parameters()))
 
 
 def test_data_outside_the_support_are_refused():

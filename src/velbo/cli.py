@@ -124,10 +124,10 @@ def _carry_out(what: Any, rows: Any, folder: Path, tensorboard: bool, new: bool)
     from .training import ProgressBar, Run, TensorBoard
 
     what.build()
-    loggers: list[Any] = [TensorBoard(folder / "tensorboard")] if tensorboard else []
     run = Run(folder)
     if new:
         run.create(what.to_json())
+    loggers: list[Any] = [TensorBoard(folder / "tensorboard")] if tensorboard else []
     recipe = what.recipe
     say(
         f"model: {recipe.recipe}, hidden {','.join(map(str, recipe.hidden))}, {recipe.latent} latents, "
@@ -177,7 +177,7 @@ def evaluate(
     from .fitted import FittedVAE
 
     fitted = FittedVAE.load(run)
-    result = fitted.evaluate(_rows(data, rows, seed), samples, chunk, seed).to_json()
+    result = fitted.evaluate(_rows(fitted, data, rows, seed), samples, chunk, seed).to_json()
     if json:
         print(json_module.dumps(result))
         return
@@ -199,7 +199,8 @@ def encode(run: Path, data: str, *, output: Output, seed: int = 0) -> None:
     """
     from .fitted import FittedVAE
 
-    _write(output, FittedVAE.load(run).encode(_rows(data), seed), "z")
+    fitted = FittedVAE.load(run)
+    _write(output, fitted.encode(_rows(fitted, data), seed), "z")
 
 
 @app.command
@@ -211,10 +212,11 @@ def decode(run: Path, latents: str, *, output: Output) -> None:
         latents: .npy, .npz or .csv file with one column a latent.
         output: .npy or .csv file to write.
     """
+    from .data import load
     from .fitted import FittedVAE
 
     fitted = FittedVAE.load(run)
-    _write(output, fitted.decode(_rows(latents)), "x", fitted.schema.names)
+    _write(output, fitted.decode(load(latents).rows), "x", fitted.schema.names)
 
 
 @app.command
@@ -230,7 +232,7 @@ def reconstruct(run: Path, data: str, *, output: Output, seed: int = 0) -> None:
     from .fitted import FittedVAE
 
     fitted = FittedVAE.load(run)
-    _write(output, fitted.reconstruct(_rows(data), seed), "x", fitted.schema.names)
+    _write(output, fitted.reconstruct(_rows(fitted, data), seed), "x", fitted.schema.names)
 
 
 @app.command
@@ -270,8 +272,8 @@ def score(run: Path, data: str, *, output: Output, samples: int = 100, seed: int
     """
     from .fitted import FittedVAE
 
-    scores = FittedVAE.load(run).log_likelihood(_rows(data), samples, seed)
-    _write(output, scores, "log_likelihood")
+    fitted = FittedVAE.load(run)
+    _write(output, fitted.log_likelihood(_rows(fitted, data), samples, seed), "log_likelihood")
 
 
 @app.command
@@ -341,10 +343,13 @@ def pick_rows(x: Any, n: int | None, seed: int) -> Any:
     return x[np.sort(np.random.default_rng(seed).choice(len(x), n, replace=False))]
 
 
-def _rows(source: str, n: int | None = None, seed: int = 0) -> Any:
+def _rows(fitted: Any, source: str, n: int | None = None, seed: int = 0) -> Any:
+    """Rows for a trained model, their names held against its schema."""
     from .data import load
 
-    return pick_rows(load(source).rows, n, seed)
+    data = load(source)
+    fitted.schema.check_names(data.names, source)
+    return pick_rows(data.rows, n, seed)
 
 
 def _absolute(source: str) -> str:

@@ -72,18 +72,19 @@ class ObjectiveConfig(Group):
     Attributes:
         objective: elbo, elbo-sampled (KL by Monte Carlo), stl (sticking the landing), iwae, dreg (IWAE with doubly
             reparameterised gradients) or score-function.
-        samples: draws of z an observation: L of the ELBO, K of IWAE.
+        samples: draws of z an observation: L of the ELBO, K of IWAE; the objective's own if not given (1 for the ELBO,
+            5 for iwae and dreg, 2 for score-function).
         free_bits: nats that each latent may carry for nothing.
         free_bits_per_group: count the free nats for each group of latents instead.
     """
 
     objective: str = "elbo"
-    samples: int = 1
+    samples: int | None = None
     free_bits: float = 0.0
     free_bits_per_group: bool = False
 
     def __post_init__(self) -> None:
-        _require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
+        _require(self.samples is None or self.samples >= 1, f"samples must be at least 1, not {self.samples}")
         _require(self.free_bits >= 0, f"free bits must be 0 or more nats, not {self.free_bits}")
 
 

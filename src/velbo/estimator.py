@@ -217,8 +217,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return Recipe(self.recipe, self.n_latents, tuple(self.hidden or ()), self.likelihood)
 
     def _objective(self) -> ObjectiveConfig:
-        samples = {"iwae": 5, "dreg": 5, "score-function": 2}.get(self.objective, 1)
-        return ObjectiveConfig(self.objective, samples)
+        return ObjectiveConfig(self.objective)
 
     def _training(self, epochs: int, validation: float | None = None) -> TrainingConfig:
         seed = int(check_random_state(self.random_state).randint(2**31))

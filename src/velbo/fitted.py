@@ -18,7 +18,7 @@ from torch import Tensor
 
 from . import __version__
 from .config import Recipe
-from .data import Schema, Store, as_rows
+from .data import Schema, Store, as_rows, column_names
 from .errors import DataError, RunError
 from .evaluation import Evaluation, RowScores, evaluate, score_rows
 from .files import write_json, write_tensors
@@ -86,12 +86,13 @@ class FittedVAE:
         return FittedVAE(model.to(dtype).eval(), self.recipe, self.schema, dtype)
 
     def store(self, x: Any, what: str = "data") -> Store:
-        """Check rows against the schema and encode them.
+        """Check rows, and the names of their columns if they have some, against the schema and encode them.
 
         Raises:
             DataError: if they are not numbers.
             SchemaError: if they do not fit.
         """
+        self.schema.check_names(column_names(x), what)
         return Store.from_rows(as_rows(x, what), self.schema, encoding(self.recipe, self.schema), self.dtype)
 
     # embeddings and back

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -102,11 +102,13 @@ def plan(
     device_of((training or TrainingConfig()).machine)
     rows = as_rows(x)
     schema = schema or infer(rows, column_names(x))
+    objective = objective or ObjectiveConfig()
+    samples = make_objective(**objective.to_json()).samples
     data = {"source": source, "rows": len(rows), "fingerprint": fingerprint(rows)}
     return Plan(
         schema,
         resolve(recipe, schema),
-        objective or ObjectiveConfig(),
+        replace(objective, samples=samples),
         training or TrainingConfig(),
         data,
     )

@@ -8,6 +8,7 @@
 | encoding    | x                             | noise          | log_det                                  |
 |-------------|-------------------------------|----------------|------------------------------------------|
 | Levels      | v / top                       |                | 0 (x has a mass, not a density)          |
+| Unit        | v, in [0, 1]                  |                | 0                                        |
 | Standardise | (v - location) / scale        |                | -sum over observed cells of log scale    |
 | Dequantise  | (v + u) / L, u ~ U[0, 1)      | afresh, always | -(observed cells) log L; a lower bound   |
 | Binarise    | 1 if u < v / top else 0       | afresh, always | 0                                        |
@@ -27,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, SchemaError
 from .schema import Schema
 
 
@@ -102,6 +103,26 @@ class Standardise:
 
 
 @dataclass(frozen=True)
+class Unit:
+    """x = v, for real numbers in [0, 1]."""
+
+    is_random: bool = False
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        refuse_outside(rows, 1.0)
+        return torch.from_numpy(np.ascontiguousarray(rows)).to(dtype)
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        return kept.to(dtype)
+
+    def restore(self, x: Tensor) -> Tensor:
+        return x
+
+    def log_det(self, kept: Tensor) -> Tensor:
+        return _zeros(kept)
+
+
+@dataclass(frozen=True)
 class Dequantise:
     """x = (v + u) / n_levels with u uniform, so that a density may be fitted to whole numbers."""
 
@@ -131,6 +152,7 @@ class Binarise:
     is_random: bool = True
 
     def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        refuse_outside(rows, self.top)
         if rows.dtype.kind == "f":
             return torch.from_numpy(np.ascontiguousarray(rows)).to(dtype)
         return _keep(rows, dtype)
@@ -145,6 +167,16 @@ class Binarise:
 
     def log_det(self, kept: Tensor) -> Tensor:
         return _zeros(kept)
+
+
+def refuse_outside(rows: NDArray[Any], top: float) -> None:
+    """Raise SchemaError if a cell lies outside [0, top]."""
+    bad = (rows < 0) | (rows > top)
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        raise SchemaError(
+            f"row {row}, dimension {column} holds {rows[row, column]:g}; this likelihood needs values from 0 to {top:g}"
+        )
 
 
 def fresh(like: Tensor, uniform: Tensor | None) -> Tensor:
@@ -175,7 +207,7 @@ def for_unit_interval(schema: Schema) -> Encoding:
             "a continuous Bernoulli likelihood needs real numbers in [0, 1] or 8-bit images; use 'bernoulli' for "
             "binary data, 'normal' for other numbers"
         )
-    return Standardise((0.0,) * schema.n_dims, (1.0,) * schema.n_dims)
+    return Unit()
 
 
 def for_reals(schema: Schema) -> Encoding:

@@ -109,6 +109,23 @@ class Schema(Group):
         else:
             self._check_levels(rows, what)
 
+    def check_names(self, names: Sequence[str], what: str = "data") -> None:
+        """Hold column names against those of the training data; nothing to say where either has none.
+
+        Raises:
+            SchemaError: naming the first column that is another.
+        """
+        if not names or not self.names:
+            return
+        if len(names) != len(self.names):
+            raise SchemaError(f"{what}: {len(names)} columns, the model was trained on {len(self.names)}")
+        for i, (given, known) in enumerate(zip(names, self.names, strict=True)):
+            if given != known:
+                raise SchemaError(
+                    f"{what}: column {i} is '{given}', the model was trained with '{known}' there; "
+                    "bring the columns into that order"
+                )
+
     def _check_levels(self, rows: NDArray[Any], what: str) -> None:
         top = 1 if self.kind == "binary" else self.levels - 1
         if np.issubdtype(rows.dtype, np.floating):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from ..errors import ConfigError, unknown
 from ..posteriors import StickingTheLanding
@@ -12,10 +14,10 @@ from .free_bits import FreeBits
 from .iwae import IWAE, DReG, log_mean_exp
 from .score_function import ScoreFunction
 
-OBJECTIVES: dict[str, Callable[[int], ELBO | IWAE | ScoreFunction]] = {
-    "elbo": lambda samples: ELBO(samples),
-    "elbo-sampled": lambda samples: ELBO(samples, sampled_rate),
-    "stl": lambda samples: ELBO(samples, sampled_rate, StickingTheLanding()),
+OBJECTIVES: dict[str, Callable[..., ELBO | IWAE | ScoreFunction]] = {
+    "elbo": ELBO,
+    "elbo-sampled": partial(ELBO, rate=sampled_rate),
+    "stl": partial(ELBO, rate=sampled_rate, draw=StickingTheLanding()),
     "score-function": ScoreFunction,
     "iwae": IWAE,
     "dreg": DReG,
@@ -23,13 +25,13 @@ OBJECTIVES: dict[str, Callable[[int], ELBO | IWAE | ScoreFunction]] = {
 
 
 def make_objective(
-    objective: str, samples: int = 1, free_bits: float = 0.0, free_bits_per_group: bool = False
+    objective: str, samples: int | None = None, free_bits: float = 0.0, free_bits_per_group: bool = False
 ) -> Objective:
     """The objective that a config or the command line names.
 
     Args:
         objective: a key of ``OBJECTIVES``.
-        samples: L of the ELBO, K of IWAE.
+        samples: L of the ELBO, K of IWAE; the objective's own number if None.
         free_bits: nats; with the plain ELBO only, which alone has a rate in closed form.
 
     Raises:
@@ -37,11 +39,12 @@ def make_objective(
     """
     if objective not in OBJECTIVES:
         raise unknown("objective", objective, OBJECTIVES)
+    count: dict[str, Any] = {} if samples is None else {"samples": samples}
     if not free_bits:
-        return OBJECTIVES[objective](samples)
+        return OBJECTIVES[objective](**count)
     if objective != "elbo":
         raise ConfigError(f"free bits act on the closed-form rate of objective 'elbo', not on '{objective}'")
-    return ELBO(samples, free_bits=FreeBits(free_bits, free_bits_per_group))
+    return ELBO(**count, free_bits=FreeBits(free_bits, free_bits_per_group))
 
 
 __all__ = [

@@ -93,8 +93,12 @@ class Trainer:
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         o = self.config.optimisation
-        kind = torch.optim.AdamW if o.weight_decay else torch.optim.Adam
-        return kind(self.parameters, lr=o.lr, weight_decay=o.weight_decay, fused=True)
+        if not o.weight_decay:
+            return torch.optim.Adam(self.parameters, lr=o.lr, fused=True)
+        # biases, gains and learned scales have no reason to be near zero
+        matrices, rest = ([p for p in self.parameters if (p.dim() > 1) == m] for m in (True, False))
+        groups = [{"params": matrices}, {"params": rest, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, lr=o.lr, weight_decay=o.weight_decay, fused=True)
 
     # one step
 
@@ -153,9 +157,10 @@ class Trainer:
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), listening() as stop:
             torch.manual_seed(seed)
-            cast(Model, self.model).check_data(self.data.batch(self._order(0)[:64]))
+            cast(Model, self.model.eval()).check_data(self.data.batch(self._order(0)[:64]))
             torch.manual_seed(seed)
             self._restore()
+            self.model.train()
             self.clock = time.monotonic() - self.state.seconds
             self.saved_at = self.state.seconds
             try:
@@ -165,6 +170,7 @@ class Trainer:
                 self.save()
                 raise
             self.save()
+        self.model.eval()
         return self._history()
 
     def _epoch(self, stop: StopRequest) -> None:
@@ -201,7 +207,7 @@ class Trainer:
         state = self.state
         state.epoch, state.position = state.epoch + complete, 0 if complete else state.position
         record = self._evaluate()
-        reported = record.get("validation_bound", record["train_bound"])
+        reported = record.get("validation_bound", record.get("train_bound", -math.inf))
         better = state.best is None or reported > state.best
         state.best, state.stale = (reported, 0) if better else (state.best, state.stale + 1)
         if better or self.validation is None:
@@ -221,13 +227,20 @@ class Trainer:
         state = self.state
         record: dict[str, Any] = {"step": state.step, "epoch": state.epoch, **state.sums.means("train")}
         if self.validation is not None:
+            self.model.eval()
             with self.ema.swapped_in():
                 record |= self.validation.evaluate(cast(Model, self.model), autocast(self.config.machine, self.device))
+            self.model.train()
+            if not math.isfinite(record["validation_bound"]):
+                raise TrainingError(
+                    f"the validation bound is {record['validation_bound']} at step {state.step}: the weights have "
+                    "run away, or a held-out row is far from all others. Lower lr, or look for huge values"
+                )
         record["skipped"] = state.skipped
         return record
 
     def _show(self) -> None:
-        means = self.state.sums.means("now") if self.state.sums.rows else {}
+        means = self.state.sums.means("now")
         if not means or not self.loggers:
             return
         text = (

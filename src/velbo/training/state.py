@@ -27,11 +27,13 @@ class Sums:
             setattr(self, name, getattr(self, name) + float(tensor.detach().sum()))
 
     def means(self, prefix: str) -> dict[str, float]:
-        n = max(self.rows, 1)
+        """Means over rows; empty if there were none."""
+        if not self.rows:
+            return {}
         return {
-            f"{prefix}_bound": self.bound / n,
-            f"{prefix}_reconstruction": self.reconstruction / n,
-            f"{prefix}_rate": self.rate / n,
+            f"{prefix}_bound": self.bound / self.rows,
+            f"{prefix}_reconstruction": self.reconstruction / self.rows,
+            f"{prefix}_rate": self.rate / self.rows,
         }
 
 
