@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import warnings
@@ -80,16 +81,19 @@ def test_elbo_terms_are_the_oracles(inexact):
 
 
 def test_bound_rises_to_the_exact_log_likelihood(inexact):
-    """In the mean over 2,000 rows; each step far above its Monte Carlo error."""
+    """Row by row over 2,000 rows, fresh draws at each K. The rises are 7 to 13 standard errors; a test of 2 has a false
+    alarm below 1e-6.
+    """
     x, vae = inexact.sample(2000), inexact.vae()
     with torch.no_grad():
         for p in vae.encoder.parameters():
-            p += 0.03
-    exact = float(inexact.log_px(x).mean())
-    gaps = [exact - float(score_rows(vae, store(x), k).log_likelihood.mean()) for k in (1, 10, 100, 1000)]
-    assert gaps == sorted(gaps, reverse=True)
-    assert gaps[0] > 0.02
-    assert abs(gaps[-1]) < 0.01
+            p += 0.1
+    exact = inexact.log_px(x)
+    bounds = [score_rows(vae, store(x), k, seed=k).log_likelihood for k in (1, 4, 16, 1000)]
+    for low, high in itertools.pairwise([*bounds, exact]):
+        rise = high - low
+        assert float(rise.mean()) > 2 * float(rise.std()) / math.sqrt(2000)
+    assert float((exact - bounds[-1]).mean()) < 0.15 * float((exact - bounds[0]).mean())
 
 
 def test_streaming_log_mean_exp():

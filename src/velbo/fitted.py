@@ -20,7 +20,7 @@ from . import __version__
 from .config import Recipe
 from .data import Schema, Store, as_rows, column_names
 from .errors import DataError, RunError
-from .evaluation import Evaluation, RowScores, evaluate, score_rows
+from .evaluation import Evaluation, evaluate, score_rows
 from .files import write_json, write_tensors
 from .likelihoods import point_estimate
 from .model import VAE
@@ -140,10 +140,6 @@ class FittedVAE:
         return np.stack([self._values(x) for x in line])
 
     # numbers
-
-    def scores(self, x: Any, samples: int = 100, seed: int = 0) -> RowScores:
-        """Everything known of each row, in the units of the model's x."""
-        return score_rows(self.model, self.store(x), samples, seed=seed)
 
     def log_likelihood(self, x: Any, samples: int = 100, seed: int = 0) -> NDArray[np.float64]:
         """log p of each row in the data's units, nats, (N,): the importance-weighted bound of ``samples`` draws."""

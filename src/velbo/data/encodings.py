@@ -49,7 +49,8 @@ class Encoding(Protocol):
 
 def _keep(rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
     """Whole numbers in 8 bits a cell where they fit and none is missing."""
-    if rows.max() <= 255 and not np.isnan(rows).any():
+    whole = rows.dtype.kind != "f" or not np.isnan(rows).any()
+    if whole and rows.max() <= 255:
         return torch.from_numpy(rows.astype(np.uint8))
     return torch.from_numpy(np.ascontiguousarray(rows)).to(dtype)
 

@@ -130,6 +130,8 @@ class Schema(Group):
         top = 1 if self.kind == "binary" else self.levels - 1
         if np.issubdtype(rows.dtype, np.floating):
             bad = ~((rows >= 0) & (rows <= top) & (rows == np.floor(rows)) | np.isnan(rows))
+        elif rows.min() >= 0 and rows.max() <= top:
+            return
         else:
             bad = (rows < 0) | (rows > top)
         if bad.any():
