@@ -49,7 +49,7 @@ def test_evaluate_json_is_the_library_and_deterministic(run):
 
 
 def test_rows_are_a_random_subset_not_the_first(run):
-    from velbo.cli import pick_rows
+    from velbo.cli.tables import pick_rows
 
     x = np.arange(100)
     picked = pick_rows(x, 10, 0)
@@ -115,7 +115,7 @@ def test_help_explains_every_option_and_loads_nothing_heavy():
     )
     for option in names.split():
         assert f"--{option}" in help_text
-    for default in ("[default: resmlp]", "[default: 0.001]", "[default: 128]", "[default: elbo]"):
+    for default in ("[default: resmlp]", "[default: 0.02]", "[default: auto]", "[default: elbo]"):
         assert default in help_text
 
 
@@ -134,7 +134,7 @@ def test_no_bars_and_no_colours_off_a_terminal(tmp_path):
     )
     assert "\x1b" not in done.stderr
     assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 3
+    assert len(done.stderr.splitlines()) == 4
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -107,9 +107,8 @@ def test_training_metrics_are_means_over_rows_not_over_batches():
 
 
 def test_schedules():
-    o = Optimisation(lr=2.0, warmup=0.1)
-    assert learning_rate(o, 0.05) == pytest.approx(0.5 * 2.0 * 0.5 * (1 + math.cos(0.05 * math.pi)))
-    assert learning_rate(o, 1.0) == pytest.approx(0.0)
+    assert learning_rate(2.0, 0.1, 0.05) == pytest.approx(0.5 * 2.0 * 0.5 * (1 + math.cos(0.05 * math.pi)))
+    assert learning_rate(2.0, 0.1, 1.0) == pytest.approx(0.0)
     for warmup in (0.0, 0.1, 0.5, 1.0):
         assert beta(Weighting(3.0, warmup), 1.0) == 3.0
     assert beta(Weighting(3.0, 0.5), 0.25) == 1.5

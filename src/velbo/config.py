@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from .errors import ConfigError, unknown
 
-PRECISIONS = ("float32", "bf16")
+PRECISIONS = ("auto", "float32", "bf16")
 
 
 def _require(condition: bool, message: str) -> None:
@@ -114,8 +114,9 @@ class Optimisation(Group):
     """Adam (AdamW with weight decay): warm-up, then cosine to zero.
 
     Attributes:
-        batch_size: rows a step; the last batch of an epoch is as short as it is.
-        lr: peak learning rate.
+        batch_size: rows a step; the last batch of an epoch is as short as it is. If not given, 128 to 8,192, more
+            for more rows.
+        lr: peak learning rate; if not given, 0.001 for batches of 128 and with the square root of the batch beyond.
         weight_decay: decoupled, AdamW's.
         warmup: share of the run in which the learning rate rises to its peak.
         clip_norm: largest norm of the gradient of the mean bound (nats); longer ones are shortened to it.
@@ -123,16 +124,18 @@ class Optimisation(Group):
             0 turns it off.
     """
 
-    batch_size: int = 128
-    lr: float = 1e-3
+    batch_size: int | None = None
+    lr: float | None = None
     weight_decay: float = 0.0
     warmup: float = 0.02
     clip_norm: float = 200.0
     ema: float = 0.999
 
     def __post_init__(self) -> None:
-        _require(self.batch_size >= 1, f"batch size must be at least 1, not {self.batch_size}")
-        _require(self.lr > 0, f"lr must be positive, not {self.lr}")
+        _require(
+            self.batch_size is None or self.batch_size >= 1, f"batch size must be at least 1, not {self.batch_size}"
+        )
+        _require(self.lr is None or self.lr > 0, f"lr must be positive, not {self.lr}")
         _require(self.weight_decay >= 0, f"weight decay must not be negative, it is {self.weight_decay}")
         _require(0 <= self.warmup < 1, f"warmup is a share of the run, in [0, 1), not {self.warmup}")
         _require(self.clip_norm > 0, f"clip norm must be positive, not {self.clip_norm}")
@@ -182,19 +185,23 @@ class Machine(Group):
 
     Attributes:
         device: "auto" takes a GPU where there is one; else a torch device name.
-        precision: "float32", or "bf16": matrix products in bfloat16, weights and bounds in float32.
+        devices: train on so many devices, one process each, every batch dealt out among them.
+        precision: "float32"; "bf16": the trunks' matrix products in bfloat16, weights, parameters of distributions
+            and bounds in float32; "auto": bf16 where it is faster here, as measured, and the layers are wide enough.
         compile: run the model through torch.compile.
         seed: of weights, order, noise and validation split.
     """
 
     device: str = "auto"
-    precision: str = "float32"
+    devices: int = 1
+    precision: str = "auto"
     compile: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
+        _require(self.devices >= 1, f"devices must be at least 1, not {self.devices}")
         _require(0 <= self.seed < 2**63, f"seed must be a whole number from 0, not {self.seed}")
 
 

@@ -43,8 +43,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         likelihood: a name from `velbo.config.Recipe`, or "auto".
         objective: a name from `velbo.config.ObjectiveConfig`.
         max_epochs: passes over the rows.
-        batch_size: rows a step.
-        learning_rate: peak of the schedule.
+        batch_size: rows a step; None chooses by the number of rows.
+        learning_rate: peak of the schedule; None chooses by the batch size.
         validation_fraction: share of the rows held out to choose the best weights; none are from fewer than 10 rows.
         patience: epochs without a better validation bound before training stops; None never stops.
         n_samples: K of `score_samples`.
@@ -72,8 +72,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         likelihood: str = "auto",
         objective: str = "elbo",
         max_epochs: int = 100,
-        batch_size: int = 128,
-        learning_rate: float = 1e-3,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
         validation_fraction: float = 0.1,
         patience: int | None = None,
         n_samples: int = 100,

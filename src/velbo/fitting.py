@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +19,11 @@ from . import __version__
 from .config import ObjectiveConfig, Recipe, TrainingConfig
 from .data import Data, Schema, Store, as_rows, column_names, infer, load
 from .errors import ConfigError, RunError, unknown
+from .files import read_json, read_tensors, write_json, write_tensors
 from .fitted import FittedVAE
 from .objectives import make_objective
 from .recipes import build, encoding, resolve
-from .training import History, Logger, Run, Trainer, device_of
+from .training import Alone, History, Logger, Run, Team, Trainer, decide, device_of, launch
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Plan:
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     data: dict[str, Any] = field(default_factory=dict)
+    choices: dict[str, str] = field(default_factory=dict)
+    """What was left open, what was chosen and why."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -42,6 +48,7 @@ class Plan:
             "objective": self.objective.to_json(),
             "training": self.training.to_json(),
             "data": self.data,
+            "choices": self.choices,
         }
 
     @classmethod
@@ -52,7 +59,7 @@ class Plan:
             ConfigError: if a key is unknown.
         """
         versions = {"velbo", "torch", "python"}
-        parts = {"schema", "recipe", "objective", "training", "data"}
+        parts = {"schema", "recipe", "objective", "training", "data", "choices"}
         for key in d:
             if key not in parts | versions:
                 raise unknown("config key", key, parts | versions)
@@ -63,6 +70,7 @@ class Plan:
                 ObjectiveConfig.from_json(d["objective"]),
                 TrainingConfig.from_json(d["training"]),
                 d["data"],
+                d["choices"],
             )
         except (KeyError, TypeError) as error:
             raise RunError(f"config.json is not whole: {type(error).__name__}: {error}") from error
@@ -99,19 +107,18 @@ def plan(
         schema: inferred from the rows if not given.
         source: where the rows come from, for `resume`.
     """
-    device_of((training or TrainingConfig()).machine)
+    training = training or TrainingConfig()
+    device = device_of(training.machine)
     rows = as_rows(x)
     schema = schema or infer(rows, column_names(x))
     objective = objective or ObjectiveConfig()
     samples = make_objective(**objective.to_json()).samples
     data = {"source": source, "rows": len(rows), "fingerprint": fingerprint(rows)}
-    return Plan(
-        schema,
-        resolve(recipe, schema),
-        replace(objective, samples=samples),
-        training or TrainingConfig(),
-        data,
-    )
+    recipe = resolve(recipe, schema)
+    with torch.device("meta"):
+        shapes = build(recipe, schema)
+    training, choices = decide(training, len(rows), shapes, device)
+    return Plan(schema, recipe, replace(objective, samples=samples), training, data, choices)
 
 
 def fit(
@@ -133,12 +140,42 @@ def fit(
             f"these data are not the ones that the run was started on ({what.data['rows']} rows, fingerprint "
             f"{what.data['fingerprint']}); give the same file, or start a new run"
         )
+    machine = what.training.machine
+    if machine.devices == 1:
+        return _train(Alone(), what, rows, run, loggers)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        launch(machine.devices, device_of(machine).type, _work, what.to_json(), rows, run and run.path, loggers, out)
+        fitted = what.build()
+        fitted.model.load_state_dict(read_tensors(out / "model.safetensors"))
+        fitted.model.eval()
+        return fitted, History(**read_json(out / "history.json"))
+
+
+def _train(
+    team: Team, what: Plan, rows: NDArray[Any], run: Run | None, loggers: Sequence[Logger]
+) -> tuple[FittedVAE, History]:
     fitted = what.build()
     store = Store.from_rows(rows, what.schema, encoding(what.recipe, what.schema))
-    trainer = Trainer(fitted.model, store, make_objective(**what.objective.to_json()), what.training, run, loggers)
-    history = trainer.run()
+    objective = make_objective(**what.objective.to_json())
+    trainer = Trainer(fitted.model, store, objective, what.training, run, loggers, team)
+    with ExitStack() as stack:
+        for logger in loggers if team.rank == 0 else ():
+            if isinstance(logger, AbstractContextManager):
+                stack.enter_context(logger)
+        history = trainer.run()
     fitted.model.to("cpu").eval()
     return fitted, history
+
+
+def _work(
+    team: Team, config: dict[str, Any], rows: NDArray[Any], run: Path | None, loggers: Sequence[Logger], out: Path
+) -> None:
+    """What each of several processes does."""
+    fitted, history = _train(team, Plan.from_json(config), rows, Run(run) if run else None, loggers)
+    if team.rank == 0:
+        write_tensors(out / "model.safetensors", fitted.model.state_dict())
+        write_json(out / "history.json", asdict(history))
 
 
 def read_source(what: Plan, source: str | None) -> Data:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .base import Factorised, Likelihood
 
 
 class Bernoulli(Likelihood):
     """Binary data in {0, 1}. For grey images as probabilities, binarise: the data encodings do."""
+
+    layer = nn.Linear
 
     def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
         super().__init__(n_in, n_out, 1, positions)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import constraints
 
 from .base import Factorised, Likelihood
@@ -49,6 +49,8 @@ class Categorical(Likelihood):
         n_categories: C, at least 2.
         step: distance of neighbouring values; 1 for plain codes.
     """
+
+    layer = nn.Linear
 
     def __init__(self, n_in: int, n_out: int, n_categories: int, step: float = 1.0, positions: int = 1) -> None:
         if n_categories < 2:

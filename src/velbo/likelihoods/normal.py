@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from ..nets import FullPrecisionLinear
 from .base import Factorised, Likelihood, at_least_float32
 
 MIN_SCALE = 1e-3
@@ -57,13 +58,13 @@ class PredictedScale(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
         super().__init__()
-        self.linear = nn.Linear(n_in, n_out)
+        self.linear = FullPrecisionLinear(n_in, n_out)
         nn.init.zeros_(self.linear.weight)
         nn.init.constant_(self.linear.bias, inverse_softplus(1.0 - MIN_SCALE))
         self.positions = positions
 
     def forward(self, features: Tensor) -> Tensor:
-        raw = at_least_float32(self.linear(features))
+        raw = self.linear(features)
         return MIN_SCALE + softplus(raw.flatten(-2) if self.positions > 1 else raw)
 
 

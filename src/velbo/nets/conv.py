@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -79,6 +80,7 @@ class ConvEncoder(nn.Module):
         h, w = sides(height, width, len(channels))[-1]
         self.convolutions = nn.Sequential(*layers, nn.SiLU())
         self.linear = nn.Sequential(nn.Linear(channels[-1] * h * w, n_features), nn.SiLU())
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
         lead = x.shape[:-1]
@@ -111,6 +113,7 @@ class ConvDecoder(nn.Module):
             for a, b in zip(channels[::-1], outputs, strict=True)
         )
         self.last = nn.Sequential(ConvBlock(self.n_features), nn.SiLU())
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, z: Tensor) -> Tensor:
         lead = z.shape[:-1]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 from torch.nn.functional import softplus
+
+from ..nets import FullPrecisionLinear
 
 MIN_SCALE = 1e-4
 
@@ -19,9 +20,8 @@ class DiagonalNormal(nn.Module):
     def __init__(self, n_in: int, n_latents: int) -> None:
         super().__init__()
         self.n_latents = n_latents
-        self.linear = nn.Linear(n_in, 2 * n_latents)
+        self.linear = FullPrecisionLinear(n_in, 2 * n_latents)
 
     def forward(self, features: Tensor) -> Independent:
-        y = self.linear(features)
-        mean, raw = y.to(torch.promote_types(y.dtype, torch.float32)).chunk(2, -1)
+        mean, raw = self.linear(features).chunk(2, -1)
         return Independent(Normal(mean, softplus(raw) + MIN_SCALE, validate_args=False), 1, validate_args=False)

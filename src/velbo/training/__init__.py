@@ -9,10 +9,13 @@ from torch import Tensor, nn
 from ..config import TrainingConfig
 from ..data import Store
 from ..objectives import ELBO, Objective
+from .choices import decide
+from .launch import launch
 from .loggers import Logger, ProgressBar, TensorBoard
 from .loop import Trainer, device_of
 from .run import Run
 from .state import History
+from .team import Alone, Team
 
 
 def train(
@@ -42,12 +45,16 @@ def train(
 
 
 __all__ = [
+    "Alone",
     "History",
     "Logger",
     "ProgressBar",
     "Run",
+    "Team",
     "TensorBoard",
     "Trainer",
+    "decide",
     "device_of",
+    "launch",
     "train",
 ]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .ema import EMA
+from .team import Team
 
 
 def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -28,17 +29,23 @@ class Parts:
     ema: EMA
     optimizer: torch.optim.Optimizer
     device: torch.device
+    team: Team
 
     def collect(self) -> dict[str, Tensor]:
-        """Every tensor by name, and the states of the random generators."""
+        """Every tensor by name, and the states of the random generators of all processes."""
         slots = self.optimizer.state_dict()["state"]
         tensors = with_prefix("weights/", self.model.state_dict())
         tensors |= with_prefix("ema/", self.ema.state())
         tensors |= {f"optimizer/{i}/{name}": t for i, slot in slots.items() for name, t in slot.items()}
-        tensors["generator"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            tensors["generator_cuda"] = torch.cuda.get_rng_state(self.device)
+        for name, state in self._generators().items():
+            tensors |= {f"{name}/{rank}": t for rank, t in enumerate(self.team.gather(state))}
         return tensors
+
+    def _generators(self) -> dict[str, Tensor]:
+        states = {"generator": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            states["generator_cuda"] = torch.cuda.get_rng_state(self.device)
+        return states
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of `collect`."""
@@ -49,6 +56,9 @@ class Parts:
             index, _, slot = name.partition("/")
             slots.setdefault(int(index), {})[slot] = tensor
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
-        torch.set_rng_state(tensors["generator"])
-        if self.device.type == "cuda" and "generator_cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["generator_cuda"], self.device)
+        # a process that was not there when this was saved keeps the generator that it was seeded with
+        rank = self.team.rank
+        if f"generator/{rank}" in tensors:
+            torch.set_rng_state(tensors[f"generator/{rank}"])
+        if self.device.type == "cuda" and f"generator_cuda/{rank}" in tensors:
+            torch.cuda.set_rng_state(tensors[f"generator_cuda/{rank}"], self.device)

@@ -21,7 +21,7 @@ class Logger(Protocol):
 
 
 class TensorBoard:
-    """Writes event files that TensorBoard shows.
+    """Writes event files that TensorBoard shows, from the first metrics on.
 
     Raises:
         MissingExtraError: if tensorboard is not installed.
@@ -29,11 +29,12 @@ class TensorBoard:
 
     def __init__(self, folder: str | Path) -> None:
         need("tensorboard", "tensorboard")
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.writer = SummaryWriter(str(folder))
+        self.folder, self.writer = str(folder), None
 
     def log_metrics(self, metrics: dict[str, Any], step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer = self.writer or SummaryWriter(self.folder)
         for name, value in metrics.items():
             if isinstance(value, int | float) and name != "step":
                 self.writer.add_scalar(name, value, step)
@@ -44,9 +45,9 @@ class TensorBoard:
 
 
 class ProgressBar:
-    """A bar on stderr with the bound and its two terms."""
+    """A bar on stderr with the bound and its two terms; shown inside a ``with`` block."""
 
-    def __init__(self) -> None:
+    def __enter__(self) -> Self:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -58,8 +59,6 @@ class ProgressBar:
         )
         self.progress = Progress(*columns, console=Console(file=sys.stderr), refresh_per_second=4)
         self.task = self.progress.add_task("", total=1.0)
-
-    def __enter__(self) -> Self:
         self.progress.start()
         return self
 

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -25,16 +26,19 @@ from ..objectives import Bound, Objective
 from ..terms import Model
 from . import schedule
 from .checkpoint import Parts, with_prefix, without_prefix
+from .choices import decide
 from .ema import EMA
 from .loggers import Logger
 from .run import Run
 from .signals import StopRequest, listening
 from .state import History, State, Sums
+from .team import Alone, Team, share
 from .validation import ValidationSet, split
 
 MAX_SKIPPED_IN_A_ROW = 20
 CHECKPOINT_SECONDS = 30.0
 PROGRESS_EVERY = 10
+ALONE = Alone()
 
 
 def device_of(machine: Machine) -> torch.device:
@@ -76,29 +80,36 @@ class Trainer:
         config: TrainingConfig,
         run: Run | None = None,
         loggers: Sequence[Logger] = (),
+        team: Team = ALONE,
     ) -> None:
-        self.config, self.objective, self.run_folder, self.loggers = config, objective, run, loggers
-        self.device = device_of(config.machine)
+        self.team, self.device = team, team.device or device_of(config.machine)
+        config, _ = decide(config, len(data), model, self.device)
+        self.config, self.objective, self.run_folder = config, objective, run
+        self.loggers = loggers if team.rank == 0 else ()
+        self.batch_size, self.lr = cast(int, config.optimisation.batch_size), cast(float, config.optimisation.lr)
         self.model = model.to(self.device)
         seed = config.machine.seed
         training_rows, held_out = split(len(data), config.validation.validation, seed)
         self.data = data.subset(training_rows).to(self.device)
-        self.validation = ValidationSet(data.subset(held_out), objective, seed, self.device) if len(held_out) else None
-        self.compute = torch.compile(self.model) if config.machine.compile else self.model
+        self.validation = self._held_out(data.subset(held_out)) if len(held_out) else None
+        self.compute = team.wrap(cast(nn.Module, torch.compile(model)) if config.machine.compile else model)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = self._make_optimizer()
         self.ema = EMA(self.model, config.optimisation.ema)
         self.best_weights = self._averaged_weights()
         self.state, self.metrics = State(), list[dict[str, Any]]()
 
+    def _held_out(self, data: Store) -> ValidationSet:
+        return ValidationSet(data, self.objective, self.config.machine.seed, self.device, self.team)
+
     def _make_optimizer(self) -> torch.optim.Optimizer:
         o = self.config.optimisation
         if not o.weight_decay:
-            return torch.optim.Adam(self.parameters, lr=o.lr, fused=True)
+            return torch.optim.Adam(self.parameters, lr=self.lr, fused=True)
         # biases, gains and learned scales have no reason to be near zero
         matrices, rest = ([p for p in self.parameters if (p.dim() > 1) == m] for m in (True, False))
         groups = [{"params": matrices}, {"params": rest, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=o.lr, weight_decay=o.weight_decay, fused=True)
+        return torch.optim.AdamW(groups, lr=self.lr, weight_decay=o.weight_decay, fused=True)
 
     # one step
 
@@ -109,19 +120,21 @@ class Trainer:
         return self.objective(terms, beta)
 
     def step(self, index: Tensor) -> None:
-        """One optimizer step on the given rows; left out if its gradient is not finite."""
+        """One optimizer step on the given rows, of which this process computes its share; left out if its gradient is
+        not finite.
+        """
         state, o = self.state, self.config.optimisation
         for group in self.optimizer.param_groups:
-            group["lr"] = schedule.learning_rate(o, self._progress(state.step + 0.5))
+            group["lr"] = schedule.learning_rate(self.lr, o.warmup, self._progress(state.step + 0.5))
         beta = schedule.beta(self.config.weighting, self._progress(state.step + 1))
         self.optimizer.zero_grad(set_to_none=True)
-        bound = self.bound(self.data.batch(index), beta)
-        loss = -bound.surrogate.mean()
+        bound = self.bound(self.data.batch(share(index, self.team)), beta)
+        loss = -bound.surrogate.sum() * (self.team.size / len(index))
         loss.backward()
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = total_norm(gradients)
         state.step += 1
-        if not math.isfinite(norm + float(loss.detach())):
+        if not math.isfinite(norm + self.team.total([float(loss.detach())])[0]):
             self._skip()
             return
         if norm > o.clip_norm:
@@ -158,7 +171,8 @@ class Trainer:
         with torch.random.fork_rng(devices=devices), listening() as stop:
             torch.manual_seed(seed)
             cast(Model, self.model.eval()).check_data(self.data.batch(self._order(0)[:64]))
-            torch.manual_seed(seed)
+            # rank 0 draws what a process alone would draw
+            torch.manual_seed(seed + self.team.rank * 1_000_003)
             self._restore()
             self.model.train()
             self.clock = time.monotonic() - self.state.seconds
@@ -174,20 +188,28 @@ class Trainer:
         return self._history()
 
     def _epoch(self, stop: StopRequest) -> None:
-        state, size = self.state, self.config.optimisation.batch_size
+        state, size = self.state, self.batch_size
         order = self._order(state.epoch)
         while state.position < len(order) and not self._is_over():
             index = order[state.position : state.position + size]
             state.position += size
             self.step(index)
-            state.seconds = time.monotonic() - self.clock
+            stopped = self._agree(stop)
             if state.step % PROGRESS_EVERY == 0:
                 self._show()
-            if stop:
-                raise Interrupted(f"stopped by {stop.name} at step {state.step}, epoch {state.epoch + 1}")
+            if stopped:
+                name = stop.name or "a signal"
+                raise Interrupted(f"stopped by {name} at step {state.step}, epoch {state.epoch + 1}")
             if self.run_folder and state.seconds - self.saved_at > CHECKPOINT_SECONDS:
                 self.save()
         self._end_of_epoch(complete=state.position >= len(order))
+
+    def _agree(self, stop: StopRequest) -> bool:
+        """All processes go by the clock of the first, and stop if one was asked to."""
+        is_first = self.team.rank == 0
+        seconds = time.monotonic() - self.clock
+        self.state.seconds, stops = self.team.total([seconds * is_first, float(bool(stop))])
+        return stops > 0
 
     def _order(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed((self.config.machine.seed * 1_000_003 + epoch) % 2**63)
@@ -195,7 +217,7 @@ class Trainer:
 
     @property
     def _steps_per_epoch(self) -> int:
-        return math.ceil(len(self.data) / self.config.optimisation.batch_size)
+        return math.ceil(len(self.data) / self.batch_size)
 
     def _progress(self, steps: float) -> float:
         return schedule.progress(self.config.budget, steps, self._steps_per_epoch, self.state.seconds)
@@ -217,7 +239,7 @@ class Trainer:
         state.sums = Sums()
         self.metrics.append(record)
         state.n_metrics = len(self.metrics)
-        if self.run_folder:
+        if self.run_folder and self.team.rank == 0:
             self.run_folder.append_metrics(record, state.seconds)
         for logger in self.loggers:
             logger.log_metrics(record, state.step)
@@ -225,7 +247,11 @@ class Trainer:
 
     def _evaluate(self) -> dict[str, Any]:
         state = self.state
-        record: dict[str, Any] = {"step": state.step, "epoch": state.epoch, **state.sums.means("train")}
+        record: dict[str, Any] = {
+            "step": state.step,
+            "epoch": state.epoch,
+            **state.sums.joined(self.team).means("train"),
+        }
         if self.validation is not None:
             self.model.eval()
             with self.ema.swapped_in():
@@ -259,25 +285,31 @@ class Trainer:
     @property
     def parts(self) -> Parts:
         """What a checkpoint holds."""
-        return Parts(self.model, self.ema, self.optimizer, self.device)
+        return Parts(self.model, self.ema, self.optimizer, self.device, self.team)
 
     def save(self) -> None:
         """Write a checkpoint and the best model, if there is a run folder."""
         if self.run_folder is None:
             return
         tensors = self.parts.collect() | with_prefix("best/", self.best_weights)
-        self.run_folder.write_checkpoint(self.state.to_json(), tensors)
-        self.run_folder.write_model(self.best_weights)
+        state = replace(self.state, sums=self.state.sums.joined(self.team))
+        if self.team.rank == 0:
+            self.run_folder.write_checkpoint(state.to_json(), tensors)
+            self.run_folder.write_model(self.best_weights)
         self.saved_at = self.state.seconds
 
     def _restore(self) -> None:
         if self.run_folder is None:
             return
         saved = self.run_folder.read_checkpoint()
-        self.run_folder.truncate_metrics(saved[0]["n_metrics"] if saved else 0)
+        n_metrics = saved[0]["n_metrics"] if saved else 0
+        if self.team.rank == 0:
+            self.run_folder.truncate_metrics(n_metrics)
         if saved is not None:
             self.state = State.from_json(saved[0])
-            self.metrics = self.run_folder.metrics()
+            if self.team.rank:
+                self.state.sums = Sums()
+            self.metrics = self.run_folder.metrics()[:n_metrics]
             self.parts.restore(saved[1])
             self.best_weights = without_prefix("best/", saved[1])
 

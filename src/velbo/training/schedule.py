@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from ..config import Budget, Optimisation, Weighting
+from ..config import Budget, Weighting
 
 
 def progress(budget: Budget, steps_done: float, steps_per_epoch: int, seconds: float) -> float:
@@ -30,8 +30,8 @@ def ramp(t: float, warmup: float) -> float:
     return min(1.0, t / warmup) if warmup > 0 else 1.0
 
 
-def learning_rate(optimisation: Optimisation, t: float) -> float:
-    return optimisation.lr * ramp(t, optimisation.warmup) * 0.5 * (1 + math.cos(math.pi * t))
+def learning_rate(peak: float, warmup: float, t: float) -> float:
+    return peak * ramp(t, warmup) * 0.5 * (1 + math.cos(math.pi * t))
 
 
 def beta(weighting: Weighting, t: float) -> float:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..objectives import Bound
+from .team import Team
 
 
 @dataclass
@@ -25,6 +26,11 @@ class Sums:
             ("rate", bound.rate),
         ):
             setattr(self, name, getattr(self, name) + float(tensor.detach().sum()))
+
+    def joined(self, team: Team) -> Sums:
+        """The sums of all processes."""
+        rows, *sums = team.total([self.rows, self.bound, self.reconstruction, self.rate])
+        return Sums(round(rows), *sums)
 
     def means(self, prefix: str) -> dict[str, float]:
         """Means over rows; empty if there were none."""

@@ -12,6 +12,7 @@ from ..data import Store
 from ..objectives import Objective
 from ..posteriors import RowDraw
 from ..terms import Model
+from .team import Team
 
 MAX_ROWS, MIN_ROWS = 2000, 10
 CHUNK = 500
@@ -32,11 +33,13 @@ class ValidationSet:
         objective: whose bound is reported.
         seed: of all noise.
         device: to compute on.
+        team: among whom the rows are dealt out.
     """
 
-    def __init__(self, data: Store, objective: Objective, seed: int, device: torch.device) -> None:
-        self.objective, self.seed, self.n_rows = objective, seed, len(data)
-        self.chunks = [(chunk, chunk.fixed(seed).to(device)) for chunk in data.chunks(CHUNK)]
+    def __init__(self, data: Store, objective: Objective, seed: int, device: torch.device, team: Team) -> None:
+        self.objective, self.seed, self.n_rows, self.team = objective, seed, len(data), team
+        mine = list(data.chunks(CHUNK))[team.rank :: team.size]
+        self.chunks = [(chunk, chunk.fixed(seed).to(device)) for chunk in mine]
 
     @torch.no_grad()
     def evaluate(self, model: Model, autocast: AbstractContextManager[Any]) -> dict[str, float]:
@@ -49,4 +52,5 @@ class ValidationSet:
             totals["bound"] += float(bound.value.double().sum())
             totals["reconstruction"] += float(bound.reconstruction.double().sum())
             totals["rate"] += float(bound.rate.double().sum())
-        return {f"validation_{name}": total / self.n_rows for name, total in totals.items()}
+        sums = self.team.total(list(totals.values()))
+        return {f"validation_{name}": total / self.n_rows for name, total in zip(totals, sums, strict=True)}

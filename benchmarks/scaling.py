@@ -1,0 +1,113 @@
+"""How time and memory grow with rows, columns, latents and importance samples: exponents fitted to the larger half.
+
+    python benchmarks/scaling.py [--repeats 3]
+
+Data are made: correlated Normal columns. Every point is a process of its own, so that its peak memory is its own; an
+exponent near 1 is linear, near 0 constant, and anything above 1.2 is a finding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+import machine
+
+DEFAULTS = {"rows": 20_000, "columns": 30, "latents": 8, "samples": 10}
+AXES = {
+    "rows": [20_000, 40_000, 80_000, 160_000, 320_000, 640_000],
+    "columns": [32, 128, 512, 1024, 2048, 4096],
+    "latents": [4, 16, 64, 256, 1024, 2048],
+    "samples": [10, 40, 160, 640, 2560],
+}
+EVALUATED_ROWS = 500
+EPOCHS = 2
+
+
+def measure(rows: int, columns: int, latents: int, samples: int) -> dict[str, float]:
+    """Seconds of training and of evaluation, and MB beyond the data and the imports."""
+    from velbo import Budget, Optimisation, Recipe, TrainingConfig, fit, plan
+    from velbo.config import Machine
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((rows, 4)).astype(np.float32) @ rng.standard_normal((4, columns)).astype(np.float32)
+    x += rng.standard_normal(x.shape, dtype=np.float32)
+    training = TrainingConfig(
+        Budget(epochs=EPOCHS), Optimisation(batch_size=1024), machine=Machine(precision="float32")
+    )
+    what = plan(x, Recipe("mlp", latents, (128, 128)), training=training)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    start = time.perf_counter()
+    model, _ = fit(x, what)
+    train = time.perf_counter() - start
+    start = time.perf_counter()
+    model.evaluate(x[:EVALUATED_ROWS], samples)
+    evaluation = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"train_s": train, "evaluate_s": evaluation, "extra_mb": peak - before, "data_mb": x.nbytes / 2**20}
+
+
+def in_a_process(point: dict[str, int]) -> dict[str, float]:
+    command = [sys.executable, __file__, "--point", json.dumps(point)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def exponent(x: list[int], y: list[float]) -> float:
+    """Slope of log y against log x over the larger half."""
+    half = len(x) // 2
+    return float(np.polyfit(np.log(x[half:]), np.log(np.maximum(y[half:], 1e-9)), 1)[0])
+
+
+def picture(results: dict[str, Any], file: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(AXES), figsize=(14, 3.2), layout="constrained")
+    shown = {"train_s": "training, s", "evaluate_s": "evaluation, s", "extra_mb": "memory beyond data, MB"}
+    for axis, (name, points) in zip(axes, results.items(), strict=True):
+        for key, label in shown.items():
+            slope = points["exponents"][key]
+            axis.loglog(points["x"], points[key], "o-", ms=4, label=f"{label}: {slope:.2f}")
+        axis.set(xlabel=name)
+        axis.legend(fontsize=7)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(file, dpi=150)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--point", help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "scaling.json")
+    options = parser.parse_args()
+    if options.point:
+        print(json.dumps(measure(**json.loads(options.point))))
+        return
+    about, results = machine.describe(), dict[str, Any]()
+    print(f"{about}\n{'':10s} exponents: training s, evaluation s, memory beyond data MB")
+    for name, values in AXES.items():
+        points = [[in_a_process({**DEFAULTS, name: v}) for _ in range(options.repeats)] for v in values]
+        columns = {key: [median(p[key] for p in point) for point in points] for key in points[0][0]}
+        slopes = {key: exponent(values, columns[key]) for key in ("train_s", "evaluate_s", "extra_mb")}
+        results[name] = {"x": values, **columns, "exponents": slopes}
+        print(f"{name:10s} " + "  ".join(f"{slope:5.2f}" for slope in slopes.values()), flush=True)
+    options.output.parent.mkdir(exist_ok=True)
+    options.output.write_text(json.dumps({"machine": about, "results": results}, indent=2) + "\n")
+    picture(results, options.output.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""The command line: talk on stderr, results on stdout or in the file that -o names.
+
+Exit codes: 0; 2 for an error that the user can mend, as one plain line; 130 for an interrupt. Options have the names of
+the fields in config.py. Nothing heavy is imported before a command runs.
+
+    app.py        the application, its exit codes and how errors and warnings are shown
+    options.py    groups of options
+    tables.py     rows in from files, results out to files
+    train.py      fit, resume, sweep, demo
+    use.py        evaluate, encode, decode, reconstruct, sample, score, info
+"""
+
+from . import train, use
+from .app import app, entry, main
+
+__all__ = ["app", "entry", "main", "train", "use"]

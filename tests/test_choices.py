@@ -1,0 +1,115 @@
+"""What is left open is decided once, by rules that are written down, and noted with its reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from velbo import Recipe, TrainingConfig, infer, plan
+from velbo.config import Machine, Optimisation
+from velbo.likelihoods import Bernoulli, ContinuousBernoulli, DiscretizedLogistic, Normal, PredictedScale
+from velbo.nets import MLP, ConvDecoder, ConvEncoder
+from velbo.posteriors import DiagonalNormal
+from velbo.recipes import build
+from velbo.training import choices, decide
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch"), [(1, 128), (100, 128), (16_384, 128), (60_000, 512), (1_000_000, 8192), (10**9, 8192)]
+)
+def test_batches_grow_with_the_data(rows, batch):
+    assert choices.batch_size(rows) == batch
+
+
+def test_the_learning_rate_grows_with_the_square_root_of_the_batch():
+    assert choices.learning_rate(128) == 1e-3
+    assert choices.learning_rate(8) == 1e-3
+    assert choices.learning_rate(512) == pytest.approx(2e-3)
+    assert choices.learning_rate(8192) == pytest.approx(8e-3)
+
+
+def test_what_is_given_is_kept_and_nothing_stays_open():
+    model = MLP(784, 512, 512)
+    given = TrainingConfig(optimisation=Optimisation(batch_size=7, lr=0.5), machine=Machine(precision="float32"))
+    assert decide(given, 60_000, model, CPU) == (given, {})
+    decided, reasons = decide(TrainingConfig(), 60_000, model, CPU)
+    assert set(reasons) == {"batch_size", "lr", "precision"}
+    assert (decided.optimisation.batch_size, decided.optimisation.lr) == (512, pytest.approx(2e-3))
+    assert decided.machine.precision in ("float32", "bf16")
+    assert decide(decided, 60_000, model, CPU) == (decided, {})
+
+
+@pytest.mark.parametrize(("speedup", "expected"), [(0.2, "float32"), (1.1, "float32"), (4.0, "bf16")])
+def test_precision_follows_the_hardware(monkeypatch, speedup, expected):
+    monkeypatch.setattr(choices, "bf16_speedup", lambda device_type: speedup)
+    assert choices.precision(MLP(784, 512, 512), CPU)[0] == expected
+    assert choices.precision(MLP(30, 64, 64), CPU)[0] == "float32"
+
+
+def test_the_hardware_is_asked_in_milliseconds():
+    choices.bf16_speedup.cache_clear()
+    assert 0 < choices.bf16_speedup("cpu") < 1000
+
+
+def test_a_plan_records_what_was_chosen():
+    x = load_digits().images.astype(np.uint8)
+    what = plan(x, Recipe("mlp", 2, (8,)))
+    assert what.choices["precision"].startswith("float32: layers are narrow")
+    assert type(what).from_json(what.to_json()) == what
+
+
+HEADS = [
+    lambda: Normal(16, 3),
+    lambda: Normal(16, 3, PredictedScale(16, 3)),
+    lambda: ContinuousBernoulli(16, 3),
+    lambda: DiscretizedLogistic(16, 3),
+]
+
+
+@pytest.mark.parametrize("make", HEADS)
+def test_parameters_of_densities_are_exact_under_bf16(make):
+    """A Normal's mean in bfloat16 would be off by 0.4 %, which is much against a small sigma."""
+    head, features, x = make(), torch.randn(5, 16), torch.full((5, 3), 0.2)
+    exact = head(features).log_prob(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(head(features).log_prob(x), exact)
+
+
+def test_the_posterior_is_exact_under_bf16_and_logits_are_fast():
+    features = torch.randn(5, 16)
+    posterior, bernoulli = DiagonalNormal(16, 2), Bernoulli(16, 3)
+    exact, logits = posterior(features).mean, bernoulli(features).mean
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(posterior(features).mean, exact)
+        assert not torch.equal(bernoulli(features).mean, logits)
+
+
+def test_convolutions_are_channels_last():
+    """Weights and everything between them: no layout is changed on the way."""
+    up, down = ConvEncoder((8, 8, 3), (4, 6)), ConvDecoder(2, (8, 8, 3), (4, 6))
+    weights = [p for m in (up, down) for p in m.parameters() if p.dim() == 4]
+    assert weights
+    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in weights)
+    seen = []
+    for module in (*up.modules(), *down.modules()):
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(
+                lambda m, x, y: seen.append(y.is_contiguous(memory_format=torch.channels_last))
+            )
+    up(torch.rand(2, 192))
+    down(torch.randn(2, 2))
+    assert all(seen)
+
+
+def test_a_recipe_is_built_on_the_meta_device():
+    """So that a plan can look at layers without the time and memory of weights."""
+    schema = infer(load_digits().images.astype(np.uint8))
+    for name in ("mlp", "resmlp", "conv"):
+        for likelihood in ("bernoulli", "categorical", "discretized-logistic"):
+            with torch.device("meta"):
+                model = build(Recipe(name, 2, (8,), likelihood), schema)
+            assert all(p.is_meta for p in model.parameters())

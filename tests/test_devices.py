@@ -1,0 +1,137 @@
+"""Several processes do the work of one: the same gradient, the same bound, a run that either can take up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from velbo import ELBO, Recipe, TrainingConfig, fit, plan
+from velbo.config import Budget, Machine, Optimisation, Validation
+from velbo.data import Store
+from velbo.errors import Interrupted, TrainingError
+from velbo.files import read_tensors, write_tensors
+from velbo.oracles import LinearGaussian
+from velbo.posteriors import Pathwise
+from velbo.training import Alone, Run, Team, Trainer, launch
+from velbo.training.team import share
+
+DIGITS = load_digits().images.astype(np.uint8)[:600]
+
+
+class AtTheMean(Pathwise):
+    """No noise, so that the gradient of a batch is one number whoever computes it."""
+
+    def sample(self, q, n_samples):
+        return q.mean.expand(n_samples, *q.mean.shape)
+
+
+def gradients(team: Team, out: Path) -> None:
+    """One step on 7 rows: 4 for the first process, 3 for the second."""
+    oracle = LinearGaussian.random(5, 2, seed=0)
+    x = torch.linspace(-1, 1, 35, dtype=torch.float64).reshape(7, 5)
+    config = TrainingConfig(
+        Budget(epochs=1), Optimisation(batch_size=7, lr=1e-9, ema=0), validation=Validation(validation=0)
+    )
+    trainer = Trainer(oracle.vae(), Store.from_tensor(x), ELBO(draw=AtTheMean()), config, team=team)
+    trainer.step(torch.arange(7))
+    if team.rank == 0:
+        named = {name: p.grad for name, p in trainer.model.named_parameters() if p.grad is not None}
+        sums = trainer.state.sums
+        write_tensors(out, {**named, "rows seen": torch.tensor(sums.rows)})
+
+
+def test_gradients_equal_those_of_one_process_on_the_joined_batch(tmp_path):
+    gradients(Alone(), tmp_path / "one")
+    launch(2, "cpu", gradients, tmp_path / "two")
+    one, two = read_tensors(tmp_path / "one"), read_tensors(tmp_path / "two")
+    assert one.pop("rows seen") == 7
+    assert two.pop("rows seen") == 4
+    assert one.keys() == two.keys()
+    assert max(float(g.abs().max()) for g in one.values()) > 0.1
+    for name, gradient in one.items():
+        torch.testing.assert_close(two[name], gradient, rtol=1e-12, atol=1e-14)
+
+
+def test_rows_are_dealt_out_once():
+    class Member:
+        size = 3
+
+        def __init__(self, rank):
+            self.rank = rank
+
+    for n in (1, 2, 3, 10):
+        dealt = torch.cat([share(torch.arange(n), Member(rank)) for rank in range(3)])
+        assert sorted(dealt.tolist()) == list(range(n))
+
+
+class StopAfter:
+    """A logger that asks for a stop, as a signal would."""
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def log_metrics(self, metrics, step):
+        if metrics["epoch"] == self.n_epochs:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def log_progress(self, share, text):
+        pass
+
+
+def make_plan(devices: int, **optimisation):
+    training = TrainingConfig(
+        Budget(epochs=6), Optimisation(batch_size=64, **optimisation), machine=Machine(devices=devices)
+    )
+    return plan(DIGITS, Recipe("mlp", 4, (32,)), training=training)
+
+
+def test_two_devices_reach_the_bound_of_one_and_either_resumes_the_other(tmp_path):
+    """The bound within 2 %; six epochs in all, stopped after three."""
+    _, alone = fit(DIGITS, make_plan(1))
+    what = make_plan(2)
+    run = Run(tmp_path / "run")
+    run.create(what.to_json())
+    with pytest.raises(Interrupted, match=r"SIGTERM|a signal"):
+        fit(DIGITS, what, run, [StopAfter(3)])
+    training = replace(what.training, machine=replace(what.training.machine, devices=1))
+    model, history = fit(DIGITS, replace(what, training=training), run)
+    assert [m["epoch"] for m in history.metrics] == list(range(1, 7))
+    assert history.best == pytest.approx(alone.best, rel=0.02)
+    assert model.evaluate(DIGITS[:50], 5).rows == 50
+    assert len(run.metrics()) == 6
+
+
+def test_an_error_of_the_workers_is_told_as_it_is():
+    with pytest.raises(TrainingError, match=r"not finite|validation bound is"):
+        fit(DIGITS, make_plan(2, lr=1e30, clip_norm=1e30))
+
+
+def test_the_command_line_trains_on_two_devices_and_is_interrupted(tmp_path):
+    """SIGTERM to the command alone: workers save, exit code 130, and one device goes on."""
+    run = tmp_path / "run"
+    velbo = [sys.executable, "-m", "velbo"]
+    options = "--recipe mlp --hidden 8 --latent 2 --devices 2 --epochs 100000".split()
+    process = subprocess.Popen(
+        [*velbo, "fit", "digits", "--run", str(run), *options],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (run / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert f"velbo resume {run}" in err.splitlines()[-1]
+    assert "Traceback" not in err
