@@ -26,10 +26,10 @@ def test_batches_grow_with_the_data(rows, batch):
 
 
 def test_the_learning_rate_grows_with_the_square_root_of_the_batch():
-    assert choices.learning_rate(128) == 1e-3
-    assert choices.learning_rate(8) == 1e-3
-    assert choices.learning_rate(512) == pytest.approx(2e-3)
-    assert choices.learning_rate(8192) == pytest.approx(8e-3)
+    assert choices.learning_rate(128) == 2e-3
+    assert choices.learning_rate(8) == 2e-3
+    assert choices.learning_rate(512) == pytest.approx(4e-3)
+    assert choices.learning_rate(8192) == pytest.approx(16e-3)
 
 
 def test_what_is_given_is_kept_and_nothing_stays_open():
@@ -38,7 +38,7 @@ def test_what_is_given_is_kept_and_nothing_stays_open():
     assert decide(given, 60_000, model, CPU) == (given, {})
     decided, reasons = decide(TrainingConfig(), 60_000, model, CPU)
     assert set(reasons) == {"batch_size", "lr", "precision"}
-    assert (decided.optimisation.batch_size, decided.optimisation.lr) == (512, pytest.approx(2e-3))
+    assert (decided.optimisation.batch_size, decided.optimisation.lr) == (512, pytest.approx(4e-3))
     assert decided.machine.precision in ("float32", "bf16")
     assert decide(decided, 60_000, model, CPU) == (decided, {})
 

@@ -113,7 +113,7 @@ def test_two_devices_reach_the_bound_of_one_and_either_resumes_the_other(tmp_pat
 
 def test_an_error_of_the_workers_is_told_as_it_is():
     with pytest.raises(TrainingError, match=r"not finite|validation bound is"):
-        fit(DIGITS, make_plan(2, lr=1e30, clip_norm=1e30))
+        fit(DIGITS, make_plan(2, lr=1e30, clip=1e30))
 
 
 def test_the_command_line_trains_on_two_devices_and_is_interrupted(tmp_path):

@@ -21,6 +21,7 @@ from velbo.evaluation.log_likelihood import StreamingLogMeanExp, chunk_sizes
 from velbo.evaluation.summary import active_units, standard_error
 from velbo.fitting import fit, plan
 from velbo.likelihoods import Normal
+from velbo.nets import MLP
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
 
@@ -94,6 +95,18 @@ def test_bound_rises_to_the_exact_log_likelihood(inexact):
         rise = high - low
         assert float(rise.mean()) > 2 * float(rise.std()) / math.sqrt(2000)
     assert float((exact - bounds[-1]).mean()) < 0.15 * float((exact - bounds[0]).mean())
+
+
+def test_reduced_precision_is_asked_for_and_near(inexact):
+    """bfloat16 keeps 8 bits: the same numbers to 2 %, not to 1e-6; an unknown precision is told."""
+    encoder = nn.Sequential(MLP(5, 64, 64), DiagonalNormal(64, 2))
+    decoder = nn.Sequential(MLP(2, 64, 64), Normal(64, 5))
+    vae, data = VAE(encoder, decoder, StandardNormal(2)), store(inexact.sample(50).float())
+    exact, near = (score_rows(vae, data, 20, precision=p).log_likelihood for p in ("float32", "bf16"))
+    assert not torch.allclose(exact, near, rtol=1e-6)
+    torch.testing.assert_close(near, exact, rtol=0.02, atol=0.1)
+    with pytest.raises(ConfigError, match="float32"):
+        score_rows(vae, data, 20, precision="half")
 
 
 def test_streaming_log_mean_exp():

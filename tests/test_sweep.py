@@ -127,7 +127,7 @@ def test_a_trial_is_the_run_that_fit_would_make(tmp_path):
 
 
 def test_a_failing_trial_does_not_stop_the_others(tmp_path, capsys):
-    assert sweep(tmp_path / "s", "--over", "lr=1e30,1e-3", "--clip-norm", "1e30") == 0
+    assert sweep(tmp_path / "s", "--over", "lr=1e30,1e-3", "--clip", "1e30") == 0
     captured = capsys.readouterr()
     assert "000 failed" in captured.err
     assert "001 trained" in captured.err

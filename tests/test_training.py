@@ -33,6 +33,7 @@ from velbo.priors import StandardNormal
 from velbo.recipes import encoding
 from velbo.training import Run, Trainer
 from velbo.training.schedule import beta, learning_rate, progress
+from velbo.training.state import State
 from velbo.training.validation import split
 
 DIGITS = load_digits().images.astype(np.int64)
@@ -116,6 +117,28 @@ def test_schedules():
     assert progress(Budget(minutes=2), 50, 10, 60.0) == 0.5
     assert progress(Budget(epochs=10, minutes=2), 10, 10, 60.0) == 0.5
     assert progress(Budget(), 1000, 10, 0.0) == 1.0
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_a_gradient_is_shortened_to_a_multiple_of_the_usual_length(unit):
+    """Whatever the unit: a steady length is never cut, a spike is cut and moves the average as if it were not one."""
+    state = State()
+    assert all(state.longest_gradient(unit, 1.5) >= unit for _ in range(100))
+    assert state.longest_gradient(1000 * unit, 1.5) == pytest.approx(1.5 * unit)
+    assert state.gradient_norm == pytest.approx((0.98 + 0.02 * 1.5) * unit)
+    for _ in range(300):
+        state.longest_gradient(4 * unit, 1.5)
+    assert state.gradient_norm == pytest.approx(4 * unit, rel=0.05)
+
+
+def test_the_step_after_a_spike_is_the_step_of_the_shortened_gradient():
+    """Under plain gradients: Adam's first moment tells the gradient that it was given."""
+    config = TrainingConfig(Budget(epochs=50), Optimisation(batch_size=8), validation=Validation(validation=0))
+    trainer = Trainer(small_vae(), loop.Store.from_tensor(bits(64)), ELBO(), config)
+    trainer.state.gradient_norm = 1e-3
+    trainer.step(torch.arange(8))
+    first = [trainer.optimizer.state[p]["exp_avg"] for p in trainer.parameters]
+    assert loop.total_norm(first) == pytest.approx((1 - 0.9) * 1.5e-3, rel=1e-4)
 
 
 @pytest.mark.parametrize("n_rows", [3, 500])

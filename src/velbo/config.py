@@ -116,10 +116,10 @@ class Optimisation(Group):
     Attributes:
         batch_size: rows a step; the last batch of an epoch is as short as it is. If not given, 128 to 8,192, more
             for more rows.
-        lr: peak learning rate; if not given, 0.001 for batches of 128 and with the square root of the batch beyond.
+        lr: peak learning rate; if not given, 0.002 for batches of 128 and with the square root of the batch beyond.
         weight_decay: decoupled, AdamW's.
         warmup: share of the run in which the learning rate rises to its peak.
-        clip_norm: largest norm of the gradient of the mean bound (nats); longer ones are shortened to it.
+        clip: longest gradient, as a multiple of the running average of their lengths; longer ones are shortened to it.
         ema: decay a step of the exponential moving average of the weights, which is what is evaluated and saved;
             0 turns it off.
     """
@@ -128,7 +128,7 @@ class Optimisation(Group):
     lr: float | None = None
     weight_decay: float = 0.0
     warmup: float = 0.02
-    clip_norm: float = 200.0
+    clip: float = 1.5
     ema: float = 0.999
 
     def __post_init__(self) -> None:
@@ -138,7 +138,7 @@ class Optimisation(Group):
         _require(self.lr is None or self.lr > 0, f"lr must be positive, not {self.lr}")
         _require(self.weight_decay >= 0, f"weight decay must not be negative, it is {self.weight_decay}")
         _require(0 <= self.warmup < 1, f"warmup is a share of the run, in [0, 1), not {self.warmup}")
-        _require(self.clip_norm > 0, f"clip norm must be positive, not {self.clip_norm}")
+        _require(self.clip > 1, f"clip is a multiple of the average, more than 1, not {self.clip}")
         _require(0 <= self.ema < 1, f"ema must be in [0, 1), not {self.ema}")
 
 

@@ -146,9 +146,11 @@ class FittedVAE:
         data = self.store(x)
         return (score_rows(self.model, data, samples, seed=seed).log_likelihood + data.log_det()).numpy()
 
-    def evaluate(self, x: Any, samples: int = 100, chunk: int | None = None, seed: int = 0) -> Evaluation:
-        """Means and standard errors over rows."""
-        return evaluate(self.model, self.store(x), samples, chunk, seed)
+    def evaluate(
+        self, x: Any, samples: int = 100, chunk: int | None = None, seed: int = 0, precision: str = "float32"
+    ) -> Evaluation:
+        """Means and standard errors over rows; see `velbo.evaluate`."""
+        return evaluate(self.model, self.store(x), samples, chunk, seed, precision)
 
     def _map(self, data: Store, seed: int, f: Callable[[Tensor], Tensor]) -> NDArray[Any]:
         return torch.cat([f(part.fixed(seed)) for part in data.chunks(ROWS_PER_CHUNK)]).numpy()

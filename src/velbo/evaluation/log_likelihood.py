@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..data import Store
-from ..errors import ConfigError
+from ..errors import ConfigError, unknown
 from ..objectives import best_rate
 from ..posteriors import RowDraw
 from ..terms import Model, Terms
@@ -72,7 +72,14 @@ def chunk_sizes(n_samples: int, n_dims: int, chunk: int | None) -> tuple[int, in
 
 
 @torch.no_grad()
-def score_rows(model: Model, data: Store, samples: int = 100, chunk: int | None = None, seed: int = 0) -> RowScores:
+def score_rows(
+    model: Model,
+    data: Store,
+    samples: int = 100,
+    chunk: int | None = None,
+    seed: int = 0,
+    precision: str = "float32",
+) -> RowScores:
     """Score every row with K = ``samples``.
 
     Args:
@@ -81,11 +88,17 @@ def score_rows(model: Model, data: Store, samples: int = 100, chunk: int | None 
         samples: K, at least 1.
         chunk: samples at a time; the result does not depend on it (but for rounding).
         seed: of all noise.
+        precision: "float32" computes as the model's weights are; "bf16" multiplies the trunks' matrices in bfloat16,
+            which is faster and no longer exact (LOG.md has its bias).
     """
+    if precision not in ("float32", "bf16"):
+        raise unknown("precision of an evaluation", precision, ("float32", "bf16"))
     if samples < 1 or (chunk is not None and chunk < 1):
         raise ConfigError(f"samples and chunk must be at least 1, not {samples} and {chunk}")
     n_rows, n_samples = chunk_sizes(samples, data.n_dims, chunk)
-    parts = [_score_chunk(model, part, samples, n_samples, seed) for part in data.chunks(n_rows)]
+    device = next(model.parameters()).device  # type: ignore[attr-defined]
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        parts = [_score_chunk(model, part, samples, n_samples, seed) for part in data.chunks(n_rows)]
     return RowScores(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
 

@@ -70,7 +70,14 @@ def standard_error(values: Tensor) -> float:
     return float(values.std() / math.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
-def evaluate(model: Model, data: Store, samples: int = 100, chunk: int | None = None, seed: int = 0) -> Evaluation:
+def evaluate(
+    model: Model,
+    data: Store,
+    samples: int = 100,
+    chunk: int | None = None,
+    seed: int = 0,
+    precision: str = "float32",
+) -> Evaluation:
     """Evaluate a model on encoded rows; deterministic for a seed.
 
     Args:
@@ -79,11 +86,12 @@ def evaluate(model: Model, data: Store, samples: int = 100, chunk: int | None = 
         samples: K.
         chunk: samples at a time; the result does not depend on it.
         seed: of all noise.
+        precision: see `score_rows`.
 
     Warns:
         CollapseWarning: if the posterior carries no information.
     """
-    scores = score_rows(model, data, samples, chunk, seed)
+    scores = score_rows(model, data, samples, chunk, seed, precision)
     result = summarise(scores, data, samples)
     warn_if_collapsed(result)
     return result

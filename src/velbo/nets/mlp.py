@@ -24,14 +24,17 @@ class MLP(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """x + f(x), f = linear, activation, linear of the normalised x; starts as the identity."""
+    """x + f(x), f = linear, activation, linear of the normalised x."""
 
     def __init__(self, width: int, dropout: float = 0.0) -> None:
         super().__init__()
-        last = nn.Linear(width, width)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        self.branch = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), last)
+        self.branch = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, width),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, width),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.branch(x)
@@ -39,6 +42,9 @@ class ResidualBlock(nn.Module):
 
 class ResidualMLP(nn.Sequential):
     """A residual block for each entry of ``hidden``, behind a linear layer wherever the width changes.
+
+    Nothing follows the last block, so a linear path leads from the data to the latents and back: it is learned first,
+    as in PCA, and a VAE of such trunks does not linger where the latents say nothing.
 
     Args:
         n_in: numbers per row.
@@ -56,5 +62,5 @@ class ResidualMLP(nn.Sequential):
                 layers.append(nn.Linear(width or n_in, entry))
             layers.append(ResidualBlock(entry, dropout))
             width = entry
-        super().__init__(*layers, nn.LayerNorm(width), nn.SiLU())
+        super().__init__(*layers)
         self.n_features = width

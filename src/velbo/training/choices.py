@@ -2,7 +2,7 @@
 
     batch_size   the power of two next to n_rows / 128, from 128 to 8192: small steps cost the same overhead as large
                  ones, and more than a hundred steps an epoch are left
-    lr           0.001 sqrt(batch_size / 128)
+    lr           0.002 sqrt(batch_size / 128)
     precision    bf16 where the hardware multiplies it faster and the model's matrices are large enough to notice
 
 The square-root rule keeps the noise that Adam's steps add to the weights in one epoch.
@@ -25,9 +25,9 @@ from ..config import TrainingConfig
 
 STEPS_PER_EPOCH = 128
 SMALLEST_BATCH, LARGEST_BATCH = 128, 8192
-LR_AT_SMALLEST_BATCH = 1e-3
+LR_AT_SMALLEST_BATCH = 2e-3
 MIN_SPEEDUP = 1.5
-MIN_WIDTH = 256
+MIN_WIDTH = 192
 
 
 def batch_size(n_rows: int) -> int:

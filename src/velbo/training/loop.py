@@ -137,8 +137,9 @@ class Trainer:
         if not math.isfinite(norm + self.team.total([float(loss.detach())])[0]):
             self._skip()
             return
-        if norm > o.clip_norm:
-            torch._foreach_mul_(gradients, o.clip_norm / norm)  # pyright: ignore
+        longest = state.longest_gradient(norm, o.clip)
+        if norm > longest:
+            torch._foreach_mul_(gradients, longest / norm)  # pyright: ignore
         self.optimizer.step()
         self.ema.update()
         state.skipped_in_a_row = 0

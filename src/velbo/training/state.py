@@ -8,6 +8,8 @@ from typing import Any
 from ..objectives import Bound
 from .team import Team
 
+NORM_DECAY = 0.98
+
 
 @dataclass
 class Sums:
@@ -53,11 +55,22 @@ class State:
     seconds: float = 0.0
     skipped: int = 0
     skipped_in_a_row: int = 0
+    gradient_norm: float | None = None
     best: float | None = None
     stale: int = 0
     n_metrics: int = 0
     done: bool = False
     sums: Sums = field(default_factory=Sums)
+
+    def longest_gradient(self, norm: float, clip: float) -> float:
+        """``clip`` times the running average of the norms so far; then this one, clipped, joins the average.
+
+        A multiple, not a number of nats: gradients of images are a thousand times those of small tables.
+        """
+        average = norm if self.gradient_norm is None else self.gradient_norm
+        longest = clip * average
+        self.gradient_norm = NORM_DECAY * average + (1 - NORM_DECAY) * min(norm, longest)
+        return longest
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

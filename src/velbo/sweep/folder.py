@@ -1,0 +1,138 @@
+"""The folder of a sweep, and the table of its results."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from ..errors import Interrupted, RunError
+from ..files import read_json, write_json
+from ..training import Run
+from ..training.signals import listening
+from .workers import Workers
+
+MEASURED = ("bound", "elbo", "log_likelihood")
+
+
+class Sweep:
+    """The folder of a sweep.
+
+    Args:
+        path: of the folder, which need not exist yet.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.file, self.results_file = self.path / "sweep.json", self.path / "results.csv"
+
+    def create(self, spec: dict[str, Any], configs: Callable[[], list[dict[str, Any]]]) -> None:
+        """Write every trial's folder, or find that they are there.
+
+        Args:
+            spec: what was asked for, with ``trials``: the settings of each.
+            configs: the config.json of each; called only for a new sweep.
+
+        Raises:
+            RunError: if the folder holds another sweep.
+        """
+        if self.file.exists():
+            if read_json(self.file) != json.loads(json.dumps(spec)):
+                raise RunError(f"{self.path} holds a sweep over other options; give another --run folder")
+            return
+        for folder, config in zip(self.folders(len(spec["trials"])), configs(), strict=True):
+            if not (folder / "config.json").exists():
+                Run(folder).create(config)
+        write_json(self.file, spec)
+
+    def folders(self, n: int) -> list[Path]:
+        return [self.path / "trials" / f"{i:03d}" for i in range(n)]
+
+    def run(self, jobs: int, test: str | None, samples: int, say: Callable[[str], None]) -> None:
+        """Carry out what is not done yet.
+
+        Raises:
+            Interrupted: on SIGINT or SIGTERM, after every worker has saved.
+        """
+        trials = read_json(self.file)["trials"]
+        waiting = [
+            (folder, command) for folder in self.folders(len(trials)) for command in _commands(folder, test, samples)
+        ]
+        say(f"{len(trials)} trials, {jobs} at a time")
+        with listening() as stop:
+            Workers(jobs, say).run(waiting, stop)
+        if stop:
+            raise Interrupted(f"stopped by {stop.name}; give the same command to continue")
+
+    def results(self) -> list[dict[str, Any]]:
+        """One record a setting, best first; also written to results.csv."""
+        trials = read_json(self.file)["trials"]
+        records = [_record(*pair) for pair in zip(trials, self.folders(len(trials)), strict=True)]
+        records = sorted(_over_seeds(records), key=_rank, reverse=True)
+        names = list(dict.fromkeys(name for r in records for name in r))
+        with self.results_file.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(records)
+        return records
+
+
+def _commands(folder: Path, test: str | None, samples: int) -> list[tuple[list[str], Path | None]]:
+    """What is left to do in a trial's folder, in order: (command, file for its stdout)."""
+    velbo, left = [sys.executable, "-m", "velbo"], list[tuple[list[str], Path | None]]()
+    if not _is_done(folder):
+        left.append(([*velbo, "resume", str(folder)], None))
+    evaluation = folder / "evaluation.json"
+    if test is not None and not evaluation.exists():
+        left.append(([*velbo, "evaluate", str(folder), test, "--json", "--samples", str(samples)], evaluation))
+    return left
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    saved = Run(folder).read_checkpoint()
+    return saved[0] if saved else {}
+
+
+def _is_done(folder: Path) -> bool:
+    return bool(_state(folder).get("done"))
+
+
+def _record(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    shown = {k: ",".join(map(str, v)) if isinstance(v, list) else v for k, v in settings.items()}
+    record = {"trials": folder.name, **shown, "bound": _state(folder).get("best")}
+    evaluation = folder / "evaluation.json"
+    if evaluation.exists():
+        result = read_json(evaluation)
+        record |= {name: result[name] for name in ("elbo", "log_likelihood", "log_likelihood_se")}
+    return record
+
+
+def _rank(record: dict[str, Any]) -> float:
+    """By the log-likelihood of test data where it is known, else by the validation bound."""
+    known = [record[name] for name in ("log_likelihood", "bound") if record.get(name) is not None]
+    return float(known[0]) if known else -math.inf
+
+
+def _over_seeds(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Trials that differ only in their seed, as one record with means and standard errors over seeds."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    apart = {"trials", "seed", "log_likelihood_se", *MEASURED}
+    for record in records:
+        groups.setdefault(repr({k: v for k, v in record.items() if k not in apart}), []).append(record)
+    return [_joined(group) if len(group) > 1 else group[0] for group in groups.values()]
+
+
+def _joined(group: list[dict[str, Any]]) -> dict[str, Any]:
+    joined = {k: v for k, v in group[0].items() if k not in ("seed", "log_likelihood_se")}
+    joined |= {"trials": f"{group[0]['trials']}-{group[-1]['trials']}", "seeds": len(group)}
+    for name in MEASURED:
+        values = [r[name] for r in group if r.get(name) is not None]
+        if name in joined and values:
+            joined[name] = mean(values)
+            joined[f"{name}_se"] = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+    return joined

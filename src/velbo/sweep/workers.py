@@ -1,0 +1,78 @@
+"""Commands run side by side, each on a core of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+POLL_SECONDS = 0.1
+
+
+def cores() -> list[int]:
+    """Those that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+class Workers:
+    """Runs commands, so many at a time, each on a core of its own; a folder's commands one after the other."""
+
+    def __init__(self, jobs: int, say: Callable[[str], None]) -> None:
+        places = cores()
+        self.free = [places[i % len(places)] for i in range(jobs)]
+        self.say, self.running = say, dict[Path, tuple[subprocess.Popen[bytes], int, Path | None]]()
+        self.failed = set[Path]()
+
+    def run(self, waiting: list[tuple[Path, tuple[list[str], Path | None]]], stop: Any) -> None:
+        told = False
+        while waiting or self.running:
+            if stop:
+                waiting.clear()
+                if not told:
+                    for process, *_ in self.running.values():
+                        process.send_signal(signal.SIGTERM)
+                told = True
+            for item in list(waiting):
+                folder, command = item
+                if folder in self.failed:
+                    waiting.remove(item)
+                elif self.free and folder not in self.running:
+                    waiting.remove(item)
+                    self.running[folder] = self._start(folder, *command)
+            for folder in list(self.running):
+                self._collect(folder)
+            time.sleep(POLL_SECONDS)
+
+    def _start(self, folder: Path, command: list[str], output: Path | None) -> Any:
+        core = self.free.pop(0)
+        partial = output.with_suffix(".tmp") if output else None
+        with (folder / "log.txt").open("ab") as log, partial.open("wb") if partial else open(os.devnull, "wb") as out:
+            process = subprocess.Popen(
+                command,
+                stdout=out,
+                stderr=log,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(process.pid, {core})
+        return process, core, output
+
+    def _collect(self, folder: Path) -> None:
+        process, core, output = self.running[folder]
+        code = process.poll()
+        if code is None:
+            return
+        del self.running[folder]
+        self.free.append(core)
+        if code == 0 and output is not None:
+            output.with_suffix(".tmp").replace(output)
+        if code not in (0, 130, -signal.SIGTERM):
+            self.failed.add(folder)
+            self.say(f"{folder.name} failed, see {folder / 'log.txt'}")
+        elif code == 0:
+            self.say(f"{folder.name} {'trained' if output is None else 'evaluated'}")
