@@ -34,7 +34,8 @@ def main() -> None:
         axes.plot(minutes, [m["train_bound"] for m in metrics], color=colour, lw=0.8, alpha=0.6)
         final = metrics[-1]["validation_bound"]
         axes.annotate(f"{final:.2f}", (minutes[-1], final), xytext=(3, -3), textcoords="offset points", color=colour)
-    axes.set_ylim(-110, None)
+    best = max(m["train_bound"] for path in options.runs for m in Run(path).metrics())
+    axes.set_ylim(-110, best + 2)
     axes.set_xlabel("minutes of training")
     axes.set_ylabel("ELBO, nats an image")
     axes.set_title("Validation (thick) and training (thin) bound", loc="left", fontsize=10)

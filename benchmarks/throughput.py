@@ -4,11 +4,12 @@
 
 All train on the same statically binarised images with a Bernoulli likelihood and the closed-form KL. Rounds alternate;
 a ratio is the median over rounds of this round's ratio to pythae. Then all train for `--loss-epochs`, once a seed, and
-are scored by one formula on the same binarised test images. Three rows are velbo's:
+are scored by one formula on the same binarised test images. Four rows are velbo's:
 
     default        what `velbo fit` does when nothing is asked for: batch size, learning rate and precision are chosen
+    float32        the same with --precision float32
     float32, 128   the peers' batch size, learning rate and precision
-    bf16, 128      the same with --precision bf16
+    bf16, 128      these with --precision bf16
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ def main() -> None:
     same = Optimisation(batch_size=peers.BATCH, lr=peers.LR)
     sides: dict[str, Any] = {
         "velbo, default": lambda x, n, seed: train_velbo(x, n, seed, Optimisation(), "auto"),
+        "velbo, float32": lambda x, n, seed: train_velbo(x, n, seed, Optimisation(), "float32"),
         "velbo, bf16, 128": lambda x, n, seed: train_velbo(x, n, seed, same, "bf16"),
         "velbo, float32, 128": lambda x, n, seed: train_velbo(x, n, seed, same, "float32"),
         **{name: peers.PEERS[name] for name in options.peers},

@@ -295,8 +295,8 @@ def table() -> None:
     for name, action in [*TRAINED.items(), *((n, a) for n, (a, _) in REFUSED.items())]:
         with tempfile.TemporaryDirectory() as folder:
             code, _, err = action(Path(folder))
-            line = err.strip().splitlines()[-1].replace(folder, "DIR")
-            print(f"| {name} | {code} | {'trained' if code == 0 else line} |")
+            says = "works" if code == 0 else err.strip().splitlines()[-1].replace(folder, "DIR")
+            print(f"| {name} | {code} | {says} |")
 
 
 if __name__ == "__main__":
