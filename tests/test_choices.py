@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(
-    ("rows", "batch"), [(1, 128), (100, 128), (16_384, 128), (60_000, 512), (1_000_000, 8192), (10**9, 8192)]
+    ("rows", "batch"), [(1, 128), (100, 128), (16_384, 128), (60_000, 512), (1_000_000, 2048), (10**9, 2048)]
 )
 def test_batches_grow_with_the_data(rows, batch):
     assert choices.batch_size(rows) == batch
@@ -29,7 +29,7 @@ def test_the_learning_rate_grows_with_the_square_root_of_the_batch():
     assert choices.learning_rate(128) == 2e-3
     assert choices.learning_rate(8) == 2e-3
     assert choices.learning_rate(512) == pytest.approx(4e-3)
-    assert choices.learning_rate(8192) == pytest.approx(16e-3)
+    assert choices.learning_rate(2048) == pytest.approx(8e-3)
 
 
 def test_what_is_given_is_kept_and_nothing_stays_open():

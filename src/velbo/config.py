@@ -114,7 +114,7 @@ class Optimisation(Group):
     """Adam (AdamW with weight decay): warm-up, then cosine to zero.
 
     Attributes:
-        batch_size: rows a step; the last batch of an epoch is as short as it is. If not given, 128 to 8,192, more
+        batch_size: rows a step; the last batch of an epoch is as short as it is. If not given, 128 to 2,048, more
             for more rows.
         lr: peak learning rate; if not given, 0.002 for batches of 128 and with the square root of the batch beyond.
         weight_decay: decoupled, AdamW's.

@@ -1,6 +1,6 @@
 """What a configuration leaves open, decided once, before a run starts, and written down with the reason.
 
-    batch_size   the power of two next to n_rows / 128, from 128 to 8192: small steps cost the same overhead as large
+    batch_size   the power of two next to n_rows / 128, from 128 to 2048: small steps cost the same overhead as large
                  ones, and more than a hundred steps an epoch are left
     lr           0.002 sqrt(batch_size / 128)
     precision    bf16 where the hardware multiplies it faster and the model's matrices are large enough to notice
@@ -24,7 +24,7 @@ from torch import nn
 from ..config import TrainingConfig
 
 STEPS_PER_EPOCH = 128
-SMALLEST_BATCH, LARGEST_BATCH = 128, 8192
+SMALLEST_BATCH, LARGEST_BATCH = 128, 2048
 LR_AT_SMALLEST_BATCH = 2e-3
 MIN_SPEEDUP = 1.5
 MIN_WIDTH = 192
