@@ -1,6 +1,6 @@
 """Kill -9 at random moments, resume each time: weights and metrics bit-equal to the run that was left alone.
 
-python benchmarks/kill_and_resume.py --data mnist.npz:train_images [--kills 5 --rows 20000 --epochs 80]
+python benchmarks/kill_and_resume.py --data mnist.npz:train_images [--kills 5 --rows 20000 --epochs 150]
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--rows", type=int, default=20000)
-    parser.add_argument("--epochs", type=int, default=80)
+    parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--seed", type=int, default=None, help="of the moments; a new one every time if not given")
     options = parser.parse_args()
     moments = random.Random(options.seed)
