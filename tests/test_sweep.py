@@ -17,6 +17,7 @@ from velbo.config import ObjectiveConfig, Recipe, TrainingConfig
 from velbo.errors import ConfigError, RunError
 from velbo.files import read_json
 from velbo.sweep import Settings, Sweep, grid, parse_axis, random_search, settings_of
+from velbo.training import Run
 
 SMALL = "--recipe mlp --hidden 8 --epochs 2 --rows 200".split()
 
@@ -117,13 +118,20 @@ def test_a_sweep_gives_one_table_and_is_done_once(tmp_path, capsys):
 
 
 def test_a_trial_is_the_run_that_fit_would_make(tmp_path):
-    """Bit for bit, in everything but what a thread's number may change: the validation bound to 1e-6."""
+    """The same config, and the same bound but for what the number of threads may change."""
     assert sweep(tmp_path / "s", "--over", "latent=2") == 0
     assert main(["fit", "digits", "--run", str(tmp_path / "r"), *SMALL, "--latent", "2"]) == 0
     config, alone = (read_json(p / "config.json") for p in (tmp_path / "s" / "trials" / "000", tmp_path / "r"))
     config["data"].pop("subset_seed")
     assert config == alone
-    assert Sweep(tmp_path / "s").results()[0]["bound"] is not None
+    alone_bound = max(m["validation_bound"] for m in Run(tmp_path / "r").metrics())
+    assert Sweep(tmp_path / "s").results()[0]["bound"] == pytest.approx(alone_bound, rel=1e-4)
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1"])
+def test_no_jobs_are_refused(tmp_path, capsys, jobs):
+    assert sweep(tmp_path / "s", "--over", "latent=2", f"--jobs={jobs}") == 2
+    assert "--jobs must be at least 1" in capsys.readouterr().err
 
 
 def test_a_failing_trial_does_not_stop_the_others(tmp_path, capsys):

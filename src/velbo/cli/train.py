@@ -185,7 +185,7 @@ def sweep(
     folder = Sweep(run)
     spec = {"data": absolute(data), "rows": rows, "base": base.to_json(), "trials": trials}
     folder.create(spec, configs)
-    folder.run(jobs or len(cores()), absolute(test) if test else None, samples_of_test, say)
+    folder.run(len(cores()) if jobs is None else jobs, absolute(test) if test else None, samples_of_test, say)
     print_table(folder.results())
     say(f"the same table is in {folder.results_file}")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from ..errors import Interrupted, RunError
+from ..errors import ConfigError, Interrupted, RunError
 from ..files import read_json, write_json
 from ..training import Run
 from ..training.signals import listening
@@ -57,8 +57,11 @@ class Sweep:
         """Carry out what is not done yet.
 
         Raises:
+            ConfigError: for fewer than one job.
             Interrupted: on SIGINT or SIGTERM, after every worker has saved.
         """
+        if jobs < 1:
+            raise ConfigError(f"--jobs must be at least 1, not {jobs}")
         trials = read_json(self.file)["trials"]
         waiting = [
             (folder, command) for folder in self.folders(len(trials)) for command in _commands(folder, test, samples)

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from .. import errors
 from ..files import read_json, write_json
 from .team import FabricTeam, Team
@@ -37,11 +39,8 @@ def launch(n_devices: int, device_type: str, work: Callable[..., None], *argumen
         ConfigError: if there are fewer devices.
         VelboError: what ``work`` raised.
     """
-    if device_type == "cuda":
-        import torch
-
-        if n_devices > torch.cuda.device_count():
-            raise errors.ConfigError(f"there are {torch.cuda.device_count()} GPUs here, not {n_devices}")
+    if device_type == "cuda" and n_devices > torch.cuda.device_count():
+        raise errors.ConfigError(f"there are {torch.cuda.device_count()} GPUs here, not {n_devices}")
     from lightning_fabric import Fabric
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
