@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(
-    ("rows", "batch"), [(1, 128), (100, 128), (16_384, 128), (60_000, 512), (1_000_000, 2048), (10**9, 2048)]
+    ("rows", "batch"), [(1, 128), (100, 128), (16_384, 128), (60_000, 512), (250_000, 2048), (1_000_000, 4096), (10**9, 4096)]
 )
 def test_batches_grow_with_the_data(rows, batch):
     assert choices.batch_size(rows) == batch
@@ -46,8 +46,12 @@ def test_what_is_given_is_kept_and_nothing_stays_open():
 @pytest.mark.parametrize(("speedup", "expected"), [(0.2, "float32"), (1.1, "float32"), (4.0, "bf16")])
 def test_precision_follows_the_hardware(monkeypatch, speedup, expected):
     monkeypatch.setattr(choices, "bf16_speedup", lambda device_type: speedup)
-    assert choices.precision(MLP(784, 512, 512), CPU)[0] == expected
-    assert choices.precision(MLP(30, 64, 64), CPU)[0] == "float32"
+    assert choices.precision(MLP(784, 512, 512), 128, CPU)[0] == expected
+    narrow = MLP(30, 64, 64)
+    assert choices.precision(narrow, 1024, CPU)[0] == "float32"
+    assert choices.precision(narrow, 4096, CPU)[0] == ("bf16-products" if expected == "bf16" else "float32")
+    assert choices.precision(narrow, 4096, torch.device("cuda"))[0] == "float32"
+    assert choices.precision(narrow, 4096, CPU, compiled=True)[0] == "float32"
 
 
 def test_the_hardware_is_asked_in_milliseconds():

@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from .errors import ConfigError, unknown
 
-PRECISIONS = ("auto", "float32", "bf16")
+COMPUTED_PRECISIONS = ("float32", "bf16", "bf16-products")
+PRECISIONS = ("auto", *COMPUTED_PRECISIONS)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -186,8 +187,9 @@ class Machine(Group):
     Attributes:
         device: "auto" takes a GPU where there is one; else a torch device name.
         devices: train on so many devices, one process each, every batch dealt out among them.
-        precision: "float32"; "bf16": the trunks' matrix products in bfloat16, weights, parameters of distributions
-            and bounds in float32; "auto": bf16 where it is faster here, as measured, and the layers are wide enough.
+        precision: "float32"; "bf16": the trunks' layers in bfloat16, weights, parameters of distributions and bounds
+            in float32; "bf16-products": only the factors of the trunks' matrix products in bfloat16; "auto": the
+            fastest here, by what was measured and the layers' width. See nets/precision.py.
         compile: run the model through torch.compile.
         seed: of weights, order, noise and validation split.
     """
@@ -201,6 +203,10 @@ class Machine(Group):
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
+        _require(
+            not (self.compile and self.precision == "bf16-products"),
+            "precision bf16-products and compile exclude each other; use precision float32 or bf16",
+        )
         _require(self.devices >= 1, f"devices must be at least 1, not {self.devices}")
         _require(0 <= self.seed < 2**63, f"seed must be a whole number from 0, not {self.seed}")
 

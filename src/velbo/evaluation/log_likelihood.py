@@ -17,8 +17,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..config import COMPUTED_PRECISIONS
 from ..data import Store
 from ..errors import ConfigError, unknown
+from ..nets import autocast, products
 from ..objectives import best_rate
 from ..posteriors import RowDraw
 from ..terms import Model, Terms
@@ -88,16 +90,16 @@ def score_rows(
         samples: K, at least 1.
         chunk: samples at a time; the result does not depend on it (but for rounding).
         seed: of all noise.
-        precision: "float32" computes as the model's weights are; "bf16" multiplies the trunks' matrices in bfloat16,
-            which is faster and no longer exact (LOG.md has its bias).
+        precision: "float32" computes as the model's weights are; "bf16" and "bf16-products" multiply the trunks'
+            matrices in bfloat16, which is faster and no longer exact (LOG.md has its bias).
     """
-    if precision not in ("float32", "bf16"):
-        raise unknown("precision of an evaluation", precision, ("float32", "bf16"))
+    if precision not in COMPUTED_PRECISIONS:
+        raise unknown("precision of an evaluation", precision, COMPUTED_PRECISIONS)
     if samples < 1 or (chunk is not None and chunk < 1):
         raise ConfigError(f"samples and chunk must be at least 1, not {samples} and {chunk}")
     n_rows, n_samples = chunk_sizes(samples, data.n_dims, chunk)
     device = next(model.parameters()).device  # type: ignore[attr-defined]
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+    with autocast(precision, device), products(precision):
         parts = [_score_chunk(model, part, samples, n_samples, seed) for part in data.chunks(n_rows)]
     return RowScores(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 

@@ -1,9 +1,10 @@
 """What a configuration leaves open, decided once, before a run starts, and written down with the reason.
 
-    batch_size   the power of two next to n_rows / 128, from 128 to 2048: small steps cost the same overhead as large
+    batch_size   the power of two next to n_rows / 128, from 128 to 4096: small steps cost the same overhead as large
                  ones, and more than a hundred steps an epoch are left
     lr           0.002 sqrt(batch_size / 128)
-    precision    bf16 where the hardware multiplies it faster and the model's matrices are large enough to notice
+    precision    bf16 where the hardware multiplies it faster: layers and all where they are wide, else in large batches
+                 on the CPU the factors of matrix products
 
 The square-root rule keeps the noise that Adam's steps add to the weights in one epoch.
 
@@ -24,10 +25,11 @@ from torch import nn
 from ..config import TrainingConfig
 
 STEPS_PER_EPOCH = 128
-SMALLEST_BATCH, LARGEST_BATCH = 128, 2048
+SMALLEST_BATCH, LARGEST_BATCH = 128, 4096
 LR_AT_SMALLEST_BATCH = 2e-3
 MIN_SPEEDUP = 1.5
 MIN_WIDTH = 192
+MIN_BATCH = 2048
 
 
 def batch_size(n_rows: int) -> int:
@@ -64,15 +66,19 @@ def typical_width(model: nn.Module) -> float:
     return sum(p.numel() * math.sqrt(p.numel()) for p in weights) / total if total else 0.0
 
 
-def precision(model: nn.Module, device: torch.device) -> tuple[str, str]:
+def precision(model: nn.Module, batch: int, device: torch.device, compiled: bool = False) -> tuple[str, str]:
     """(precision, reason)."""
     width = typical_width(model)
-    if width < MIN_WIDTH:
+    is_wide, is_large = width >= MIN_WIDTH, batch >= MIN_BATCH and device.type == "cpu" and not compiled
+    if not is_wide and not is_large:
         return "float32", f"layers are narrow, {width:.0f} wide; casts would cost more than bf16 saves"
     speedup = bf16_speedup(device.type)
     if speedup < MIN_SPEEDUP:
         return "float32", f"bf16 is multiplied {speedup:.1f} times as fast as float32 here, too little to pay"
-    return "bf16", f"bf16 is multiplied {speedup:.1f} times as fast as float32 here, layers are {width:.0f} wide"
+    measured = f"bf16 is multiplied {speedup:.1f} times as fast as float32 here"
+    if is_wide:
+        return "bf16", f"{measured}, layers are {width:.0f} wide"
+    return "bf16-products", f"{measured}, layers are narrow, {width:.0f} wide, and batches large"
 
 
 def decide(
@@ -96,7 +102,7 @@ def decide(
         lr = learning_rate(batch)
         reasons["lr"] = f"{lr:.3g}, for batches of {batch}"
     if machine.precision == "auto":
-        chosen, why = precision(model, device)
+        chosen, why = precision(model, batch, device, machine.compile)
         machine = replace(machine, precision=chosen)
         reasons["precision"] = f"{chosen}: {why}"
     return replace(config, optimisation=replace(o, batch_size=batch, lr=lr), machine=machine), reasons

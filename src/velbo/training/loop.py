@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from ..config import Machine, TrainingConfig
 from ..data import Store
 from ..errors import ConfigError, Interrupted, TrainingError
+from ..nets import autocast, products
 from ..objectives import Bound, Objective
 from ..terms import Model
 from . import schedule
@@ -57,10 +58,6 @@ def device_of(machine: Machine) -> torch.device:
             f"no device '{machine.device}' here ({str(error).splitlines()[0]}); use auto or cpu"
         ) from error
     return device
-
-
-def autocast(machine: Machine, device: torch.device) -> AbstractContextManager[Any]:
-    return torch.autocast(device.type, torch.bfloat16, enabled=machine.precision == "bf16")
 
 
 def total_norm(gradients: Sequence[Tensor]) -> float:
@@ -111,11 +108,14 @@ class Trainer:
         groups = [{"params": matrices}, {"params": rest, "weight_decay": 0.0}]
         return torch.optim.AdamW(groups, lr=self.lr, weight_decay=o.weight_decay, fused=True)
 
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return autocast(self.config.machine.precision, self.device)
+
     # one step
 
     def bound(self, x: Tensor, beta: float) -> Bound:
         """The objective's bound of a batch, its reductions in float32 at least."""
-        with autocast(self.config.machine, self.device):
+        with self._autocast():
             terms = self.compute(x, self.objective.samples, self.objective.draw)
         return self.objective(terms, beta)
 
@@ -169,7 +169,8 @@ class Trainer:
         """
         seed = self.config.machine.seed
         devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), listening() as stop:
+        precision = self.config.machine.precision
+        with torch.random.fork_rng(devices=devices), products(precision), listening() as stop:
             torch.manual_seed(seed)
             cast(Model, self.model.eval()).check_data(self.data.batch(self._order(0)[:64]))
             # rank 0 draws what a process alone would draw
@@ -256,7 +257,7 @@ class Trainer:
         if self.validation is not None:
             self.model.eval()
             with self.ema.swapped_in():
-                record |= self.validation.evaluate(cast(Model, self.model), autocast(self.config.machine, self.device))
+                record |= self.validation.evaluate(cast(Model, self.model), self._autocast())
             self.model.train()
             if not math.isfinite(record["validation_bound"]):
                 raise TrainingError(
