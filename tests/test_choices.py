@@ -19,7 +19,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(
-    ("rows", "batch"), [(1, 128), (100, 128), (16_384, 128), (60_000, 512), (250_000, 2048), (1_000_000, 4096), (10**9, 4096)]
+    ("rows", "batch"),
+    [(1, 128), (100, 128), (16_384, 128), (60_000, 512), (250_000, 2048), (1_000_000, 4096), (10**9, 4096)],
 )
 def test_batches_grow_with_the_data(rows, batch):
     assert choices.batch_size(rows) == batch

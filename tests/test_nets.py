@@ -138,7 +138,6 @@ def test_parameters_of_distributions_are_multiplied_in_full():
 def test_the_precision_of_products_is_put_back():
     before = torch.get_float32_matmul_precision()
     with pytest.raises(ZeroDivisionError), products("bf16-products"):
-        assert torch.get_float32_matmul_precision() == "medium"
         raise ZeroDivisionError
     with products("float32"):
         assert torch.get_float32_matmul_precision() == before

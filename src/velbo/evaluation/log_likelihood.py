@@ -20,6 +20,7 @@ from torch import Tensor
 from ..config import COMPUTED_PRECISIONS
 from ..data import Store
 from ..errors import ConfigError, unknown
+from ..memory import freed_memory_kept
 from ..nets import autocast, products
 from ..objectives import best_rate
 from ..posteriors import RowDraw
@@ -99,7 +100,7 @@ def score_rows(
         raise ConfigError(f"samples and chunk must be at least 1, not {samples} and {chunk}")
     n_rows, n_samples = chunk_sizes(samples, data.n_dims, chunk)
     device = next(model.parameters()).device  # type: ignore[attr-defined]
-    with autocast(precision, device), products(precision):
+    with freed_memory_kept(), autocast(precision, device), products(precision):
         parts = [_score_chunk(model, part, samples, n_samples, seed) for part in data.chunks(n_rows)]
     return RowScores(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 

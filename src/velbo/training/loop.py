@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from ..config import Machine, TrainingConfig
 from ..data import Store
 from ..errors import ConfigError, Interrupted, TrainingError
+from ..memory import freed_memory_kept
 from ..nets import autocast, products
 from ..objectives import Bound, Objective
 from ..terms import Model
@@ -169,8 +170,8 @@ class Trainer:
         """
         seed = self.config.machine.seed
         devices = [self.device] if self.device.type == "cuda" else []
-        precision = self.config.machine.precision
-        with torch.random.fork_rng(devices=devices), products(precision), listening() as stop:
+        computing = products(self.config.machine.precision)
+        with torch.random.fork_rng(devices=devices), freed_memory_kept(), computing, listening() as stop:
             torch.manual_seed(seed)
             cast(Model, self.model.eval()).check_data(self.data.batch(self._order(0)[:64]))
             # rank 0 draws what a process alone would draw
