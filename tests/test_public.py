@@ -45,8 +45,8 @@ def test_version_agrees_with_the_changelog_and_the_citation():
 
 
 ROOMS = """
-    errors config files memory data nets posteriors priors likelihoods terms model objectives training evaluation oracles
-    recipes fitted fitting sweep report demo estimator cli __main__
+    errors config files memory data nets posteriors priors likelihoods terms model objectives training evaluation
+    oracles recipes fitted fitting sweep report demo estimator cli __main__
 """.split()
 
 

@@ -6,7 +6,8 @@ and Monte Carlo noise fixed by row and seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from .files import write_json, write_tensors
 from .likelihoods import point_estimate
 from .model import VAE
 from .recipes import build, encoding
-from .training import Run
+from .training import Run, device_of
 
 ROWS_PER_CHUNK = 1024
 
@@ -141,16 +142,35 @@ class FittedVAE:
 
     # numbers
 
-    def log_likelihood(self, x: Any, samples: int = 100, seed: int = 0) -> NDArray[np.float64]:
+    def log_likelihood(self, x: Any, samples: int = 100, seed: int = 0, device: str = "auto") -> NDArray[np.float64]:
         """log p of each row in the data's units, nats, (N,): the importance-weighted bound of ``samples`` draws."""
         data = self.store(x)
-        return (score_rows(self.model, data, samples, seed=seed).log_likelihood + data.log_det()).numpy()
+        with self._on(device):
+            scores = score_rows(self.model, data, samples, seed=seed)
+        return (scores.log_likelihood + data.log_det()).numpy()
 
     def evaluate(
-        self, x: Any, samples: int = 100, chunk: int | None = None, seed: int = 0, precision: str = "float32"
+        self,
+        x: Any,
+        samples: int = 100,
+        chunk: int | None = None,
+        seed: int = 0,
+        precision: str = "float32",
+        device: str = "auto",
     ) -> Evaluation:
         """Means and standard errors over rows; see `velbo.evaluate`."""
-        return evaluate(self.model, self.store(x), samples, chunk, seed, precision)
+        data = self.store(x)
+        with self._on(device):
+            return evaluate(self.model, data, samples, chunk, seed, precision)
+
+    @contextmanager
+    def _on(self, device: str) -> Iterator[None]:
+        """The model computes on the device inside the block, and is back after it."""
+        self.model.to(device_of(device))
+        try:
+            yield
+        finally:
+            self.model.to("cpu")
 
     def _map(self, data: Store, seed: int, f: Callable[[Tensor], Tensor]) -> NDArray[Any]:
         return torch.cat([f(part.fixed(seed)) for part in data.chunks(ROWS_PER_CHUNK)]).numpy()

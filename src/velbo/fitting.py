@@ -108,7 +108,7 @@ def plan(
         source: where the rows come from, for `resume`.
     """
     training = training or TrainingConfig()
-    device = device_of(training.machine)
+    device = device_of(training.machine.device)
     rows = as_rows(x)
     schema = schema or infer(rows, column_names(x))
     objective = objective or ObjectiveConfig()
@@ -145,7 +145,9 @@ def fit(
         return _train(Alone(), what, rows, run, loggers)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        launch(machine.devices, device_of(machine).type, _work, what.to_json(), rows, run and run.path, loggers, out)
+        launch(
+            machine.devices, device_of(machine.device).type, _work, what.to_json(), rows, run and run.path, loggers, out
+        )
         fitted = what.build()
         fitted.model.load_state_dict(read_tensors(out / "model.safetensors"))
         fitted.model.eval()

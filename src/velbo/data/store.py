@@ -2,6 +2,8 @@
 
 A batch is an index-select of the kept rows (8 bits a cell where that is enough) and the encoding's arithmetic on the
 device; random encodings draw afresh each time. For scoring, the noise belongs to the row instead (see noise.py).
+Rows live on the device that computes. Where they would take more than half of a GPU's free memory they stay with the
+host, and batches are gathered into pinned memory and copied while the GPU is still busy with the last one.
 """
 
 from __future__ import annotations
@@ -25,10 +27,17 @@ class Store:
         kept: (N, D), as the encoding stores them.
         encoding: kept -> x.
         dtype: of x.
+        device: of batches; that of the kept rows, if not given.
     """
 
-    def __init__(self, kept: Tensor, encoding: Encoding, dtype: torch.dtype = torch.float32) -> None:
-        self.kept, self.encoding, self.dtype = kept, encoding, dtype
+    def __init__(
+        self,
+        kept: Tensor,
+        encoding: Encoding,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+    ) -> None:
+        self.kept, self.encoding, self.dtype, self.device = kept, encoding, dtype, device or kept.device
 
     @classmethod
     def from_rows(
@@ -53,14 +62,21 @@ class Store:
         return self.kept.shape[1]
 
     def to(self, device: torch.device) -> Store:
-        return Store(self.kept.to(device), self.encoding, self.dtype)
+        """The same rows, with batches on ``device``."""
+        fits = device.type != "cuda" or 2 * self.kept.nbytes <= torch.cuda.mem_get_info(device)[0]
+        return Store(self.kept.to(device) if fits else self.kept, self.encoding, self.dtype, device)
 
     def subset(self, index: Tensor) -> Store:
         return Store(self.kept[index.to(self.kept.device)], self.encoding, self.dtype)
 
     def batch(self, index: Tensor) -> Tensor:
         """x of the given rows, with fresh noise, (len(index), D)."""
-        return self.encoding.present(self.kept.index_select(0, index), None, self.dtype)
+        if self.device == self.kept.device:
+            return self.encoding.present(self.kept.index_select(0, index), None, self.dtype)
+        shape, pinned = (len(index), self.n_dims), self.device.type == "cuda"
+        rows = torch.empty(shape, dtype=self.kept.dtype, pin_memory=pinned)
+        torch.index_select(self.kept, 0, index, out=rows)
+        return self.encoding.present(rows.to(self.device, non_blocking=True), None, self.dtype)
 
     def fixed(self, seed: int) -> Tensor:
         """x of every row, any noise in it fixed by row and seed, (N, D)."""

@@ -10,9 +10,10 @@ from ..config import TrainingConfig
 from ..data import Store
 from ..objectives import ELBO, Objective
 from .choices import decide
+from .devices import device_of
 from .launch import launch
 from .loggers import Logger, ProgressBar, TensorBoard
-from .loop import Trainer, device_of
+from .loop import Trainer
 from .run import Run
 from .state import History
 from .team import Alone, Team

@@ -19,9 +19,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ..config import Machine, TrainingConfig
+from ..config import TrainingConfig
 from ..data import Store
-from ..errors import ConfigError, Interrupted, TrainingError
+from ..errors import Interrupted, TrainingError
 from ..memory import freed_memory_kept
 from ..nets import autocast, products
 from ..objectives import Bound, Objective
@@ -29,6 +29,7 @@ from ..terms import Model
 from . import schedule
 from .checkpoint import Parts, with_prefix, without_prefix
 from .choices import decide
+from .devices import compiled, device_of
 from .ema import EMA
 from .loggers import Logger
 from .run import Run
@@ -41,24 +42,6 @@ MAX_SKIPPED_IN_A_ROW = 20
 CHECKPOINT_SECONDS = 30.0
 PROGRESS_EVERY = 10
 ALONE = Alone()
-
-
-def device_of(machine: Machine) -> torch.device:
-    """The device that "auto" means here, or the one that is named.
-
-    Raises:
-        ConfigError: if there is no such device.
-    """
-    if machine.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(machine.device)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"no device '{machine.device}' here ({str(error).splitlines()[0]}); use auto or cpu"
-        ) from error
-    return device
 
 
 def total_norm(gradients: Sequence[Tensor]) -> float:
@@ -80,7 +63,7 @@ class Trainer:
         loggers: Sequence[Logger] = (),
         team: Team = ALONE,
     ) -> None:
-        self.team, self.device = team, team.device or device_of(config.machine)
+        self.team, self.device = team, team.device or device_of(config.machine.device)
         config, _ = decide(config, len(data), model, self.device)
         self.config, self.objective, self.run_folder = config, objective, run
         self.loggers = loggers if team.rank == 0 else ()
@@ -90,7 +73,7 @@ class Trainer:
         training_rows, held_out = split(len(data), config.validation.validation, seed)
         self.data = data.subset(training_rows).to(self.device)
         self.validation = self._held_out(data.subset(held_out)) if len(held_out) else None
-        self.compute = team.wrap(cast(nn.Module, torch.compile(model)) if config.machine.compile else model)
+        self.compute = team.wrap(compiled(model, self.device) if config.machine.compile else model)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = self._make_optimizer()
         self.ema = EMA(self.model, config.optimisation.ema)
@@ -216,7 +199,7 @@ class Trainer:
 
     def _order(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed((self.config.machine.seed * 1_000_003 + epoch) % 2**63)
-        return torch.randperm(len(self.data), generator=generator).to(self.device)
+        return torch.randperm(len(self.data), generator=generator).to(self.data.kept.device)
 
     @property
     def _steps_per_epoch(self) -> int:

@@ -1,0 +1,44 @@
+"""What there is to compute with here: devices, and a compiler for them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import cast
+
+import torch
+from torch import nn
+
+from ..errors import ConfigError
+
+
+def device_of(name: str) -> torch.device:
+    """The device that "auto" means here, or the one that is named.
+
+    Raises:
+        ConfigError: if there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"no device '{name}' here ({str(error).splitlines()[0]}); use auto or cpu") from error
+    return device
+
+
+def compiled(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model through torch.compile.
+
+    Raises:
+        ConfigError: if that needs a C++ compiler, as it does on the CPU, and there is none.
+    """
+    compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    if device.type == "cpu" and not shutil.which(compiler):
+        raise ConfigError(
+            f"compiling a model needs a C++ compiler, and there is no {compiler} here; install it, name another in the "
+            "environment variable CXX, or train without --compile"
+        )
+    return cast(nn.Module, torch.compile(model))
