@@ -257,3 +257,30 @@ def test_data_errors_name_the_cell():
         as_rows(np.array([[1, 2], ["x", 3]], dtype=object))
     with pytest.raises(DataError, match="row 1 holds inf"):
         as_rows(np.array([[1, 2], [np.inf, 3]]))
+
+
+def test_nothing_depends_on_the_blocks_that_rows_are_looked_at_in(monkeypatch):
+    """Schema, encoding and the row that a refusal names, with two rows at a time and with all."""
+    x = RNG.normal(3, 2, (11, 4)).astype(np.float32)
+    x[2, 1] = x[9, 3] = np.nan
+    bad = np.where(np.arange(44).reshape(11, 4) == 38, np.float32(1e30), x)
+
+    def seen() -> tuple[Schema, torch.Tensor, str]:
+        schema = infer(x)
+        with pytest.raises(SchemaError) as refusal:
+            schema.check(bad)
+        return schema, for_reals(schema).store(x, torch.float64), str(refusal.value)
+
+    whole = seen()
+    monkeypatch.setattr("velbo.data.arrays.CELLS_PER_BLOCK", 8)
+    parts = seen()
+    assert "row 9, column 2" in parts[2]
+    assert parts[2] == whole[2]
+    assert (parts[0].kinds, parts[0].missing, parts[0].low) == (whole[0].kinds, True, whole[0].low)
+    np.testing.assert_allclose(parts[0].location, np.nanmean(x.astype(np.float64), 0), rtol=1e-14)
+    np.testing.assert_allclose(parts[0].scale, np.nanstd(x.astype(np.float64), 0), rtol=1e-14)
+    torch.testing.assert_close(parts[1], whole[1], rtol=1e-13, atol=1e-13, equal_nan=True)
+    with pytest.raises(DataError, match=r"row 9 holds inf at \(2,\)"):
+        as_rows(np.where(bad > 1e20, np.inf, x))
+    with pytest.raises(SchemaError, match="row 9, dimension 2"):
+        Binarise(1.0).store(np.where(bad > 1e20, 2.0, 0.5), torch.float32)

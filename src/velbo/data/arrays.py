@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError
+
+CELLS_PER_BLOCK = 1_000_000
 
 
 def as_rows(x: Any, what: str = "data") -> NDArray[Any]:
@@ -59,13 +61,22 @@ def _numbers(array: NDArray[Any], what: str) -> NDArray[np.float64]:
 
 
 def _refuse_infinite(array: NDArray[Any], what: str) -> None:
-    infinite = np.isinf(array)
-    if infinite.any():
-        place = tuple(int(i) for i in np.argwhere(infinite)[0])
-        raise DataError(
-            f"{what}: row {place[0]} holds inf at {place[1:]}; infinity has no likelihood: cap it, or mark it "
-            "missing (NaN)"
-        )
+    for start, part in blocks(array.reshape(len(array), -1)):
+        infinite = np.isinf(part)
+        if infinite.any():
+            row, column = np.argwhere(infinite)[0]
+            place = tuple(int(i) for i in np.unravel_index(column, array.shape[1:]))
+            raise DataError(
+                f"{what}: row {start + row} holds inf at {place}; infinity has no likelihood: cap it, or mark it "
+                "missing (NaN)"
+            )
+
+
+def blocks(rows: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """(first row, rows (n, D)) of consecutive parts, small enough that temporary arrays of their size do not count."""
+    size = max(1, CELLS_PER_BLOCK // rows.shape[1])
+    for start in range(0, len(rows), size):
+        yield start, rows[start : start + size]
 
 
 def column_names(x: Any) -> Sequence[str]:

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import ConfigError, SchemaError
+from .arrays import blocks
 from .schema import Schema
 
 
@@ -49,7 +50,7 @@ class Encoding(Protocol):
 
 def _keep(rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
     """Whole numbers in 8 bits a cell where they fit and none is missing."""
-    whole = rows.dtype.kind != "f" or not np.isnan(rows).any()
+    whole = rows.dtype.kind != "f" or not any(np.isnan(part).any() for _, part in blocks(rows))
     if whole and rows.max() <= 255:
         return torch.from_numpy(rows.astype(np.uint8))
     return torch.from_numpy(np.ascontiguousarray(rows)).to(dtype)
@@ -88,8 +89,10 @@ class Standardise:
     is_random: bool = False
 
     def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
-        standard = (rows.astype(np.float64) - np.asarray(self.location)) / np.asarray(self.scale)
-        return torch.from_numpy(standard).to(dtype)
+        kept, location, scale = torch.empty(rows.shape, dtype=dtype), np.asarray(self.location), np.asarray(self.scale)
+        for start, part in blocks(rows):
+            kept[start : start + len(part)] = torch.from_numpy((part.astype(np.float64) - location) / scale)
+        return kept
 
     def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
         return kept.to(dtype)
@@ -172,12 +175,14 @@ class Binarise:
 
 def refuse_outside(rows: NDArray[Any], top: float) -> None:
     """Raise SchemaError if a cell lies outside [0, top]."""
-    bad = (rows < 0) | (rows > top)
-    if bad.any():
-        row, column = (int(i) for i in np.argwhere(bad)[0])
-        raise SchemaError(
-            f"row {row}, dimension {column} holds {rows[row, column]:g}; this likelihood needs values from 0 to {top:g}"
-        )
+    for start, part in blocks(rows):
+        bad = (part < 0) | (part > top)
+        if bad.any():
+            row, column = (int(i) for i in np.argwhere(bad)[0])
+            raise SchemaError(
+                f"row {start + row}, dimension {column} holds {part[row, column]:g}; this likelihood needs values from "
+                f"0 to {top:g}"
+            )
 
 
 def fresh(like: Tensor, uniform: Tensor | None) -> Tensor:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..config import Group
 from ..errors import ConfigError, SchemaError, unknown
+from .arrays import blocks
 
 KINDS = ("binary", "byte", "real")
 MAX_STANDARD_DEVIATIONS = 1e9
@@ -103,11 +104,11 @@ class Schema(Group):
                 f"{what}: observations have shape {_shape(x.shape[1:])}, the model was trained on "
                 f"{_shape(self.shape)}; give data of the same shape"
             )
-        rows = x.reshape(len(x), self.n_dims)
-        if self.kind == "real":
-            self._check_reals(rows, what)
-        else:
-            self._check_levels(rows, what)
+        for start, rows in blocks(x.reshape(len(x), self.n_dims)):
+            if self.kind == "real":
+                self._check_reals(rows, start, what)
+            else:
+                self._check_levels(rows, start, what)
 
     def check_names(self, names: Sequence[str], what: str = "data") -> None:
         """Hold column names against those of the training data; nothing to say where either has none.
@@ -126,7 +127,7 @@ class Schema(Group):
                     "bring the columns into that order"
                 )
 
-    def _check_levels(self, rows: NDArray[Any], what: str) -> None:
+    def _check_levels(self, rows: NDArray[Any], start: int, what: str) -> None:
         top = 1 if self.kind == "binary" else self.levels - 1
         if np.issubdtype(rows.dtype, np.floating):
             bad = ~((rows >= 0) & (rows <= top) & (rows == np.floor(rows)) | np.isnan(rows))
@@ -137,11 +138,11 @@ class Schema(Group):
         if bad.any():
             row, column = np.argwhere(bad)[0]
             raise SchemaError(
-                f"{what}: row {row}, {self.name(int(column))} holds {rows[row, column]:g}, but the schema says "
+                f"{what}: row {start + row}, {self.name(int(column))} holds {rows[row, column]:g}, but the schema says "
                 f"{self.kind}: whole numbers from 0 to {top}; convert the data, or fit with another kind"
             )
 
-    def _check_reals(self, rows: NDArray[Any], what: str) -> None:
+    def _check_reals(self, rows: NDArray[Any], start: int, what: str) -> None:
         if not self.scale:
             return
         with np.errstate(invalid="ignore", over="ignore"):
@@ -149,7 +150,7 @@ class Schema(Group):
         if far.any():
             row, column = np.argwhere(far)[0]
             raise SchemaError(
-                f"{what}: row {row}, {self.name(int(column))} holds {rows[row, column]:g}, more than "
+                f"{what}: row {start + row}, {self.name(int(column))} holds {rows[row, column]:g}, more than "
                 f"{MAX_STANDARD_DEVIATIONS:g} standard deviations from the mean of the training data; "
                 "check its units, or mark it missing (NaN)"
             )
@@ -176,14 +177,14 @@ def infer(x: NDArray[Any], names: Sequence[str] = (), kind: str | None = None, l
     if levels is not None and not 2 <= levels <= 65536:
         raise ConfigError(f"levels must be between 2 and 65536, not {levels}")
     kinds = (kind,) if kind else guess_kinds(x)
-    observed = x[~np.isnan(x)] if np.issubdtype(x.dtype, np.floating) else x
-    if observed.size == 0:
+    n_missing = sum(int(np.isnan(part).sum()) for _, part in blocks(x.reshape(len(x), -1)))
+    if n_missing == x.size:
         raise SchemaError("every cell is missing; there is nothing to learn from")
-    low, high = float(observed.min()), float(observed.max())
+    low, high = float(np.nanmin(x)), float(np.nanmax(x))
     if levels is None:
         # 8-bit files have 256 levels however dark they are; whole numbers of a wider type tell their own range
         levels = 256 if x.dtype == np.uint8 or high >= 64 else max(int(high) + 1, 2)
-    schema = Schema(x.shape[1:], kinds, levels, observed.size < x.size, low, high, tuple(names))
+    schema = Schema(x.shape[1:], kinds, levels, n_missing > 0, low, high, tuple(names))
     if schema.kind == "real":
         location, scale = moments(x.reshape(len(x), -1), schema)
         schema = replace(schema, location=location, scale=scale)
@@ -197,27 +198,32 @@ def guess_kinds(x: NDArray[Any]) -> tuple[str, ...]:
     Whole numbers count as levels in images and 8-bit arrays; in a table they may be ages or prices: real.
     """
     rows = x.reshape(len(x), -1)
-    finite = np.where(np.isnan(rows), 0, rows) if np.issubdtype(x.dtype, np.floating) else rows
-    binary = ((finite == 0) | (finite == 1)).all(0)
+    binary, whole = np.ones(rows.shape[1], bool), True
+    for _, part in blocks(rows):
+        finite = np.nan_to_num(part, nan=0.0) if np.issubdtype(x.dtype, np.floating) else part
+        binary &= ((finite == 0) | (finite == 1)).all(0)
+        whole = whole and bool((finite == np.floor(finite)).all() and finite.min() >= 0 and finite.max() <= 255)
     if binary.all():
         return ("binary",)
     if x.dtype == np.uint8:
         return ("byte",)
     if len(x.shape) > 2:
-        whole = (finite == np.floor(finite)).all() and finite.min() >= 0 and finite.max() <= 255
         return ("byte",) if whole else ("real",)
     return ("real",) if not binary.any() else tuple("binary" if b else "real" for b in binary)
 
 
 def moments(rows: NDArray[Any], schema: Schema) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of every dimension over observed cells; (0, 1) where none is observed."""
-    rows = rows.astype(np.float64, copy=False)
-    observed = ~np.isnan(rows)
-    n = np.maximum(observed.sum(0), 1)
+    n, total, squares = (np.zeros(rows.shape[1]) for _ in range(3))
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.where(observed, rows, 0.0).sum(0) / n
-        centred = np.where(observed, rows - mean, 0.0)
-        scale = np.sqrt((centred**2).sum(0) / n)
+        for _, part in blocks(rows):
+            n += (~np.isnan(part)).sum(0)
+            total += np.nansum(part, 0, dtype=np.float64)
+        n = np.maximum(n, 1)
+        mean = total / n
+        for _, part in blocks(rows):
+            squares += np.nansum((part.astype(np.float64) - mean) ** 2, 0)
+        scale = np.sqrt(squares / n)
     if not np.isfinite(scale).all():
         column = int(np.argmin(np.isfinite(scale)))
         raise SchemaError(

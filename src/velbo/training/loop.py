@@ -71,7 +71,8 @@ class Trainer:
         self.model = model.to(self.device)
         seed = config.machine.seed
         training_rows, held_out = split(len(data), config.validation.validation, seed)
-        self.data = data.subset(training_rows).to(self.device)
+        self.data = data.to(self.device)
+        self.rows = training_rows.to(self.data.kept.device)
         self.validation = self._held_out(data.subset(held_out)) if len(held_out) else None
         self.compute = team.wrap(compiled(model, self.device) if config.machine.compile else model)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -79,6 +80,7 @@ class Trainer:
         self.ema = EMA(self.model, config.optimisation.ema)
         self.best_weights = self._averaged_weights()
         self.state, self.metrics = State(), list[dict[str, Any]]()
+        self.clock, self.stop, self.stopping = time.monotonic(), StopRequest(), False
 
     def _held_out(self, data: Store) -> ValidationSet:
         return ValidationSet(data, self.objective, self.config.machine.seed, self.device, self.team)
@@ -118,7 +120,7 @@ class Trainer:
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = total_norm(gradients)
         state.step += 1
-        if not math.isfinite(norm + self.team.total([float(loss.detach())])[0]):
+        if not (self._agree(float(loss.detach())) and math.isfinite(norm)):
             self._skip()
             return
         longest = state.longest_gradient(norm, o.clip)
@@ -154,7 +156,7 @@ class Trainer:
         seed = self.config.machine.seed
         devices = [self.device] if self.device.type == "cuda" else []
         computing = products(self.config.machine.precision)
-        with torch.random.fork_rng(devices=devices), freed_memory_kept(), computing, listening() as stop:
+        with torch.random.fork_rng(devices=devices), freed_memory_kept(), computing, listening() as self.stop:
             torch.manual_seed(seed)
             cast(Model, self.model.eval()).check_data(self.data.batch(self._order(0)[:64]))
             # rank 0 draws what a process alone would draw
@@ -165,7 +167,7 @@ class Trainer:
             self.saved_at = self.state.seconds
             try:
                 while not self.state.done:
-                    self._epoch(stop)
+                    self._epoch()
             except (Interrupted, TrainingError):
                 self.save()
                 raise
@@ -173,37 +175,38 @@ class Trainer:
         self.model.eval()
         return self._history()
 
-    def _epoch(self, stop: StopRequest) -> None:
+    def _epoch(self) -> None:
         state, size = self.state, self.batch_size
         order = self._order(state.epoch)
         while state.position < len(order) and not self._is_over():
             index = order[state.position : state.position + size]
             state.position += size
             self.step(index)
-            stopped = self._agree(stop)
             if state.step % PROGRESS_EVERY == 0:
                 self._show()
-            if stopped:
-                name = stop.name or "a signal"
+            if self.stopping:
+                name = self.stop.name or "a signal"
                 raise Interrupted(f"stopped by {name} at step {state.step}, epoch {state.epoch + 1}")
             if self.run_folder and state.seconds - self.saved_at > CHECKPOINT_SECONDS:
                 self.save()
         self._end_of_epoch(complete=state.position >= len(order))
 
-    def _agree(self, stop: StopRequest) -> bool:
-        """All processes go by the clock of the first, and stop if one was asked to."""
-        is_first = self.team.rank == 0
-        seconds = time.monotonic() - self.clock
-        self.state.seconds, stops = self.team.total([seconds * is_first, float(bool(stop))])
-        return stops > 0
+    def _agree(self, loss: float) -> bool:
+        """The one word a step among all processes: whether every loss is finite. They go by the clock of the first, and
+        stop if one was asked to.
+        """
+        seconds = (time.monotonic() - self.clock) * (self.team.rank == 0)
+        total, self.state.seconds, stops = self.team.total([loss, seconds, float(bool(self.stop))])
+        self.stopping = stops > 0
+        return math.isfinite(total)
 
     def _order(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed((self.config.machine.seed * 1_000_003 + epoch) % 2**63)
-        return torch.randperm(len(self.data), generator=generator).to(self.data.kept.device)
+        return self.rows[torch.randperm(len(self.rows), generator=generator).to(self.rows.device)]
 
     @property
     def _steps_per_epoch(self) -> int:
-        return math.ceil(len(self.data) / self.batch_size)
+        return math.ceil(len(self.rows) / self.batch_size)
 
     def _progress(self, steps: float) -> float:
         return schedule.progress(self.config.budget, steps, self._steps_per_epoch, self.state.seconds)

@@ -78,7 +78,9 @@ class FabricTeam:
 
     def total(self, values: Sequence[float]) -> list[float]:
         tensor = torch.tensor(list(values), dtype=torch.float64, device=self.fabric.device)
-        return self.fabric.all_reduce(tensor, reduce_op="sum").tolist()
+        # not fabric.all_reduce, which has all processes wait for each other once more before it
+        torch.distributed.all_reduce(tensor)
+        return tensor.tolist()
 
     def gather(self, value: Tensor) -> list[Tensor]:
         gathered = self.fabric.all_gather(value.to(self.fabric.device))
