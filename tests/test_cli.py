@@ -111,7 +111,7 @@ def test_help_explains_every_option_and_loads_nothing_heavy():
     help_text = subprocess.run([*VELBO, "fit", "--help"], capture_output=True, text=True, check=True).stdout
     names = (
         "recipe latent hidden likelihood epochs minutes batch-size lr seed objective samples beta beta-warmup "
-        "free-bits validation patience precision compile device ema clip"
+        "free-bits validation patience precision compile device ema clip prior components"
     )
     for option in names.split():
         assert f"--{option}" in help_text

@@ -17,7 +17,7 @@ from velbo.config import Budget
 from velbo.data import Store, infer
 from velbo.data.encodings import Standardise
 from velbo.errors import CollapseWarning, ConfigError
-from velbo.evaluation.log_likelihood import StreamingLogMeanExp, chunk_sizes
+from velbo.evaluation.log_likelihood import chunk_sizes
 from velbo.evaluation.summary import active_units, standard_error
 from velbo.fitting import fit, plan
 from velbo.likelihoods import Normal
@@ -107,17 +107,6 @@ def test_reduced_precision_is_asked_for_and_near(inexact):
     torch.testing.assert_close(near, exact, rtol=0.02, atol=0.1)
     with pytest.raises(ConfigError, match="float32"):
         score_rows(vae, data, 20, precision="half")
-
-
-def test_streaming_log_mean_exp():
-    log_w = torch.randn(150, 3).double() * 300
-    stream = StreamingLogMeanExp()
-    for part in log_w.split(7):
-        stream.add(part)
-    torch.testing.assert_close(stream.value, torch.logsumexp(log_w, 0) - math.log(150), rtol=1e-14, atol=1e-12)
-    empty = StreamingLogMeanExp()
-    empty.add(torch.full((3, 2), -math.inf))
-    assert (empty.value == -math.inf).all()
 
 
 def test_chunks_are_bounded_in_memory():

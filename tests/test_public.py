@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 
 PUBLIC = """
     VelboError VelboWarning Data Schema infer load Terms VAE ELBO IWAE DReG ScoreFunction FreeBits Budget
-    Optimisation Weighting Validation Machine TrainingConfig train Evaluation evaluate score_rows LinearGaussian
-    Recipe FittedVAE ObjectiveConfig Plan fit plan VAEEstimator
+    Optimisation Weighting Validation Machine TrainingConfig train refit_prior Evaluation evaluate score_rows
+    Annealing anneal anneal_backwards LinearGaussian Recipe FittedVAE ObjectiveConfig Plan fit plan VAEEstimator
 """.split()
 
 

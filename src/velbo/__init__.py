@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from .data import Data, Schema, infer, load
     from .errors import VelboError, VelboWarning
     from .estimator import VAEEstimator
-    from .evaluation import Evaluation, evaluate, score_rows
+    from .evaluation import Annealing, Evaluation, anneal, anneal_backwards, evaluate, score_rows
     from .fitted import FittedVAE
     from .fitting import Plan, fit, plan
     from .model import VAE
     from .objectives import ELBO, IWAE, DReG, FreeBits, ScoreFunction
     from .oracles import LinearGaussian
     from .terms import Terms
-    from .training import train
+    from .training import refit_prior, train
 
 # public names, in the order in which data flow
 _HOMES = {
@@ -55,9 +55,13 @@ _HOMES = {
     "Machine": "config",
     "TrainingConfig": "config",
     "train": "training",
+    "refit_prior": "training",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
     "score_rows": "evaluation",
+    "Annealing": "evaluation",
+    "anneal": "evaluation",
+    "anneal_backwards": "evaluation",
     "LinearGaussian": "oracles",
     "Recipe": "config",
     "FittedVAE": "fitted",
@@ -89,9 +93,13 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "Machine",
     "TrainingConfig",
     "train",
+    "refit_prior",
     "Evaluation",
     "evaluate",
     "score_rows",
+    "Annealing",
+    "anneal",
+    "anneal_backwards",
     "LinearGaussian",
     "Recipe",
     "FittedVAE",

@@ -52,6 +52,10 @@ class Recipe(Group):
         likelihood: bernoulli, continuous-bernoulli, normal (one learned scale a column), normal-fixed,
             normal-scalar, normal-predicted, categorical, discretized-logistic; auto takes what suits the data.
         dropout: share of the inner units of residual blocks dropped in training.
+        prior: standard, learned (Normal), mixture (of Normals), vamp (mixture of the encoder's posteriors), real-nvp,
+            spline, maf (masked autoregressive flow) or autoregressive.
+        posterior: diagonal (Normal with independent latents) or full (with correlated ones).
+        components: of prior mixture, vamp or autoregressive; the prior's own number if not given.
     """
 
     recipe: str = "resmlp"
@@ -59,11 +63,15 @@ class Recipe(Group):
     hidden: tuple[int, ...] = ()
     likelihood: str = "auto"
     dropout: float = 0.0
+    prior: str = "standard"
+    posterior: str = "diagonal"
+    components: int | None = None
 
     def __post_init__(self) -> None:
         _require(self.latent >= 1, f"latent must be at least 1, not {self.latent}")
         _require(all(h >= 1 for h in self.hidden), f"hidden must be 1 or more each, not {list(self.hidden)}")
         _require(0 <= self.dropout < 1, f"dropout must be in [0, 1), not {self.dropout}")
+        _require(self.components is None or self.components >= 1, f"components must be >= 1, not {self.components}")
 
 
 @dataclass(frozen=True)

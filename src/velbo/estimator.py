@@ -41,6 +41,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         recipe: "mlp", "resmlp" or "conv".
         hidden: widths of the layers; None takes the recipe's own.
         likelihood: a name from `velbo.config.Recipe`, or "auto".
+        prior: a name from `velbo.config.Recipe`.
         objective: a name from `velbo.config.ObjectiveConfig`.
         max_epochs: passes over the rows.
         batch_size: rows a step; None chooses by the number of rows.
@@ -70,6 +71,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         recipe: str = "mlp",
         hidden: Sequence[int] | None = None,
         likelihood: str = "auto",
+        prior: str = "standard",
         objective: str = "elbo",
         max_epochs: int = 100,
         batch_size: int | None = None,
@@ -84,6 +86,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.recipe = recipe
         self.hidden = hidden
         self.likelihood = likelihood
+        self.prior = prior
         self.objective = objective
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -214,7 +217,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self.fitted_.recipe.latent
 
     def _recipe(self) -> Recipe:
-        return Recipe(self.recipe, self.n_latents, tuple(self.hidden or ()), self.likelihood)
+        return Recipe(self.recipe, self.n_latents, tuple(self.hidden or ()), self.likelihood, prior=self.prior)
 
     def _objective(self) -> ObjectiveConfig:
         return ObjectiveConfig(self.objective)

@@ -115,9 +115,9 @@ def plan(
     samples = make_objective(**objective.to_json()).samples
     data = {"source": source, "rows": len(rows), "fingerprint": fingerprint(rows)}
     recipe = resolve(recipe, schema)
-    with torch.device("meta"):
-        shapes = build(recipe, schema)
-    training, choices = decide(training, len(rows), shapes, device)
+    with torch.random.fork_rng(devices=[]):
+        model = build(recipe, schema)
+    training, choices = decide(training, len(rows), model, device)
     return Plan(schema, recipe, replace(objective, samples=samples), training, data, choices)
 
 

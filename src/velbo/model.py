@@ -10,7 +10,7 @@ Source: Auto-encoding variational Bayes, Kingma and Welling, 2013, https://arxiv
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +72,11 @@ class VAE(nn.Module):
             kl=kl,
             groups=() if kl is None else (kl.shape[-1],),
         )
+
+    def start_from(self, x: Tensor) -> None:
+        """Before the first step: what begins with data gets some rows x (B, D)."""
+        if hasattr(self.prior, "start_from"):
+            cast(Any, self.prior).start_from(x)
 
     @torch.no_grad()
     def check_data(self, x: Tensor) -> None:

@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
 from .likelihoods import Normal
-from .likelihoods.normal import inverse_softplus
 from .model import VAE
+from .nets import inverse_softplus
 from .posteriors import DiagonalNormal
 from .posteriors.diagonal_normal import MIN_SCALE
 from .priors import StandardNormal

@@ -5,7 +5,8 @@
     resmlp      ResidualMLP               ResidualMLP, mirrored    width of each residual block
     conv        ConvEncoder               ConvDecoder              channels of each stage, finest first
 
-A likelihood's name decides two things that belong together: how values are encoded (what x is) and the head.
+A likelihood's name decides two things that belong together: how values are encoded (what x is) and the head. A prior's
+name says what the latents come from; it may use the encoder.
 """
 
 from __future__ import annotations
@@ -31,8 +32,17 @@ from .likelihoods import (
 )
 from .model import VAE
 from .nets import MLP, ConvDecoder, ConvEncoder, FillMissing, ResidualMLP
-from .posteriors import DiagonalNormal
-from .priors import StandardNormal
+from .posteriors import DiagonalNormal, FullNormal
+from .priors import (
+    AutoregressivePrior,
+    LearnedNormal,
+    MixturePrior,
+    StandardNormal,
+    VampPrior,
+    masked_autoregressive,
+    neural_spline,
+    real_nvp,
+)
 
 Head = Callable[[Schema, int, int, int], Likelihood]
 """(schema, n_in, n_out, positions) -> head."""
@@ -59,6 +69,23 @@ LIKELIHOODS: dict[str, tuple[Callable[[Schema], Encoding], Head]] = {
     ),
 }
 
+POSTERIORS: dict[str, Callable[[int, int], nn.Module]] = {"diagonal": DiagonalNormal, "full": FullNormal}
+"""(F, Z) -> head of q(z|x)."""
+
+PRIORS: dict[str, Callable[..., nn.Module]] = {
+    "standard": lambda n, encoder, n_dims: StandardNormal(n),
+    "learned": lambda n, encoder, n_dims: LearnedNormal(n),
+    "mixture": lambda n, encoder, n_dims, *components: MixturePrior(n, *components),
+    "vamp": lambda n, encoder, n_dims, *components: VampPrior(encoder, n_dims, *components),
+    "real-nvp": lambda n, encoder, n_dims: real_nvp(n),
+    "spline": lambda n, encoder, n_dims: neural_spline(n),
+    "maf": lambda n, encoder, n_dims: masked_autoregressive(n),
+    "autoregressive": lambda n, encoder, n_dims, *components: AutoregressivePrior(n, *components),
+}
+"""(Z, encoder, D) -> prior; those that mix take a number of components too."""
+
+MIXING = ("mixture", "vamp", "autoregressive")
+
 DEFAULT_LIKELIHOOD = {"binary": "bernoulli", "byte": "discretized-logistic", "real": "normal"}
 
 
@@ -68,6 +95,12 @@ def check(recipe: Recipe) -> None:
         raise unknown("recipe", recipe.recipe, RECIPES)
     if recipe.likelihood not in (*LIKELIHOODS, "auto"):
         raise unknown("likelihood", recipe.likelihood, [*LIKELIHOODS, "auto"])
+    if recipe.posterior not in POSTERIORS:
+        raise unknown("posterior", recipe.posterior, POSTERIORS)
+    if recipe.prior not in PRIORS:
+        raise unknown("prior", recipe.prior, PRIORS)
+    if recipe.components is not None and recipe.prior not in MIXING:
+        raise ConfigError(f"prior '{recipe.prior}' has no components; they go with {', '.join(MIXING)}")
 
 
 def resolve(recipe: Recipe, schema: Schema) -> Recipe:
@@ -132,12 +165,11 @@ def _n_inputs(schema: Schema) -> int:
 
 
 def _assemble(schema: Schema, recipe: Recipe, up: nn.Module, down: nn.Module, head: Likelihood) -> VAE:
-    posterior = DiagonalNormal(up.n_features, recipe.latent)  # type: ignore[arg-type]
-    return VAE(
-        encoder=nn.Sequential(FillMissing(mask=schema.missing), up, posterior),
-        decoder=nn.Sequential(down, head),
-        prior=StandardNormal(recipe.latent),
-    )
+    posterior = POSTERIORS[recipe.posterior](up.n_features, recipe.latent)  # type: ignore[arg-type]
+    encoder = nn.Sequential(FillMissing(mask=schema.missing), up, posterior)
+    components = () if recipe.components is None else (recipe.components,)
+    prior = PRIORS[recipe.prior](recipe.latent, encoder, schema.n_dims, *components)
+    return VAE(encoder, decoder=nn.Sequential(down, head), prior=prior)
 
 
 RECIPES: dict[str, Callable[[Schema, Recipe], VAE]] = {"mlp": mlp, "resmlp": resmlp, "conv": conv}

@@ -108,8 +108,9 @@ def _carry_out(what: Any, rows: Any, folder: Path, tensorboard: bool, new: bool)
     loggers: list[Any] = [TensorBoard(folder / "tensorboard")] if tensorboard else []
     recipe = what.recipe
     say(
-        f"model: {recipe.recipe}, hidden {','.join(map(str, recipe.hidden))}, {recipe.latent} latents, "
-        f"likelihood {recipe.likelihood}; objective {what.objective.objective} with {what.objective.samples} sample(s)"
+        f"model: {recipe.recipe}, hidden {','.join(map(str, recipe.hidden))}, {recipe.latent} latents, posterior "
+        f"{recipe.posterior}, prior {recipe.prior}, likelihood {recipe.likelihood}; objective "
+        f"{what.objective.objective} with {what.objective.samples} sample(s)"
     )
     if new and what.choices:
         say(f"chosen: {'; '.join(f'{name} {why}' for name, why in what.choices.items())}")

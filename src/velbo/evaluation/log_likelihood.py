@@ -2,8 +2,8 @@
 
     L_K(x) = log 1/K sum_k w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x);   E[L_K] <= log p(x)
 
-The sum streams: with m the largest log w so far and s the sum of exp(log w - m), a further chunk updates (m, s), so
-that any number of samples fits in memory, in any chunking. K is the number drawn, and what is divided by.
+The sum streams (importance.py), so any number of samples fits in memory, in any chunking. K is the number drawn, and
+what is divided by.
 Each row's noise belongs to the row (data/noise.py), so a score depends neither on its neighbours nor on the chunks.
 
 Source: Importance weighted autoencoders, Burda, Grosse and Salakhutdinov, 2015, https://arxiv.org/abs/1509.00519.
@@ -11,7 +11,6 @@ Source: Importance weighted autoencoders, Burda, Grosse and Salakhutdinov, 2015,
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -25,24 +24,9 @@ from ..nets import autocast, products
 from ..objectives import best_rate
 from ..posteriors import RowDraw
 from ..terms import Model, Terms
+from .importance import StreamingWeights
 
 CELLS_PER_CHUNK = 4_000_000
-
-
-class StreamingLogMeanExp:
-    """log of the mean of exp over numbers that come in chunks, (B,) float64."""
-
-    def __init__(self) -> None:
-        self.n, self.log_sum = 0, torch.tensor(-math.inf, dtype=torch.float64)
-
-    def add(self, log_w: Tensor) -> None:
-        """A chunk (k, B)."""
-        self.n += log_w.shape[0]
-        self.log_sum = torch.logaddexp(self.log_sum, torch.logsumexp(log_w.double().cpu(), 0))
-
-    @property
-    def value(self) -> Tensor:
-        return self.log_sum - math.log(self.n)
 
 
 @dataclass(frozen=True)
@@ -55,6 +39,9 @@ class RowScores:
         rate: KL(q(z|x) || p(z)), in closed form where there is one.
         kl: per latent, (N, Z), or (N, 1) where it does not factorise.
         posterior_mean: (N, Z).
+        effective_samples: what the K weights are worth, 1 to K.
+        pareto_shape: k-hat of the weights' tail; above 0.7 log_likelihood is to be doubted. NaN for fewer than 25
+            samples.
     """
 
     log_likelihood: Tensor
@@ -62,6 +49,8 @@ class RowScores:
     rate: Tensor
     kl: Tensor
     posterior_mean: Tensor
+    effective_samples: Tensor
+    pareto_shape: Tensor
 
     @property
     def elbo(self) -> Tensor:
@@ -108,18 +97,26 @@ def score_rows(
 def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int) -> tuple[Tensor, ...]:
     device = next(model.parameters()).device  # type: ignore[attr-defined]
     x, draw = data.fixed(seed).to(device), RowDraw(data.kept, seed)
-    log_p, reconstruction, rate = StreamingLogMeanExp(), torch.zeros(len(x), dtype=torch.float64), 0.0
+    weights, reconstruction, rate = StreamingWeights(samples), torch.zeros(len(x), dtype=torch.float64), 0.0
     done, terms = 0, None
     while done < samples:
         k = min(chunk, samples - done)
         terms = model.terms(x, k, draw)
-        log_p.add(terms.log_w)
+        weights.add(terms.log_w)
         reconstruction += terms.log_px_z.double().cpu().sum(0)
         rate = rate + k * best_rate(terms).double().cpu()
         done += k
     assert terms is not None
     mean = model.encode(x).mean.double().cpu()  # type: ignore[attr-defined]
-    return log_p.value, reconstruction / samples, torch.as_tensor(rate) / samples, _kl(terms), mean
+    return (
+        weights.log_mean,
+        reconstruction / samples,
+        torch.as_tensor(rate) / samples,
+        _kl(terms),
+        mean,
+        weights.effective_samples,
+        weights.pareto_shape,
+    )
 
 
 def _kl(terms: Terms) -> Tensor:

@@ -26,6 +26,7 @@ from .log_likelihood import RowScores, score_rows
 
 ACTIVE_VARIANCE = 0.01
 COLLAPSED_NATS = 0.01
+MAX_PARETO_SHAPE = 0.7
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class Evaluation:
         active_units: latents that carry information.
         latent: Z.
         kl_per_latent: mean KL of each latent.
+        effective_samples: mean over rows of what the K importance weights are worth.
+        unreliable: share of rows whose weights have so heavy a tail (k-hat above 0.7) that more samples would still
+            raise the bound; NaN for fewer than 25 samples.
     """
 
     rows: int
@@ -59,6 +63,8 @@ class Evaluation:
     active_units: int
     latent: int
     kl_per_latent: tuple[float, ...]
+    effective_samples: float
+    unreliable: float
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; a standard error that one row cannot have is null."""
@@ -119,7 +125,14 @@ def summarise(scores: RowScores, data: Store, samples: int) -> Evaluation:
         active_units=active_units(mean),
         latent=mean.shape[-1],
         kl_per_latent=tuple(scores.kl.mean(0).tolist()),
+        effective_samples=float(scores.effective_samples.mean()),
+        unreliable=share_of_unreliable(scores.pareto_shape),
     )
+
+
+def share_of_unreliable(pareto_shape: Tensor) -> float:
+    """Share of rows with k-hat above 0.7, NaN where it is not known."""
+    return float((pareto_shape > MAX_PARETO_SHAPE).double().mean()) if not pareto_shape.isnan().any() else math.nan
 
 
 def warn_if_collapsed(result: Evaluation) -> None:

@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.nn.functional import log_softmax, logsigmoid, softplus
 
+from ..nets import inverse_softplus
 from .base import Factorised, Likelihood
-from .normal import inverse_softplus
 
 
 class LogisticBins(Distribution):

@@ -12,21 +12,14 @@ A density is unbounded where data repeat a value, so learned scales stay above `
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..nets import FullPrecisionLinear
+from ..nets import FullPrecisionLinear, inverse_softplus
 from .base import Factorised, Likelihood, at_least_float32
 
 MIN_SCALE = 1e-3
-
-
-def inverse_softplus(y: float) -> float:
-    """The number whose softplus is y > 0."""
-    return y + math.log(-math.expm1(-y))
 
 
 class FixedScale(nn.Module):

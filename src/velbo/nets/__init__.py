@@ -3,7 +3,8 @@
 from .conv import ConvDecoder, ConvEncoder
 from .missing import FillMissing
 from .mlp import MLP, ResidualMLP
-from .precision import FullPrecisionLinear, autocast, products
+from .positive import Positive, inverse_softplus
+from .precision import FullPrecisionLinear, autocast, in_full, products
 
 __all__ = [
     "MLP",
@@ -11,7 +12,10 @@ __all__ = [
     "ConvEncoder",
     "FillMissing",
     "FullPrecisionLinear",
+    "Positive",
     "ResidualMLP",
     "autocast",
+    "in_full",
+    "inverse_softplus",
     "products",
 ]

@@ -40,13 +40,21 @@ def _factors_rounded_to(level: str) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
+@contextmanager
+def in_full(device_type: str) -> Iterator[None]:
+    """Inside the block products are in the precision of the weights, whatever is around it."""
+    with torch.autocast(device_type, enabled=False):
+        # a compiled graph holds no such setting; Machine refuses the two together
+        if torch.compiler.is_compiling() or torch.get_float32_matmul_precision() == "highest":
+            yield
+        else:
+            with _factors_rounded_to("highest"):
+                yield
+
+
 class FullPrecisionLinear(nn.Linear):
     """A linear layer in the precision of its weights, whatever is around it."""
 
     def forward(self, input: Tensor) -> Tensor:
-        with torch.autocast(input.device.type, enabled=False):
-            # a compiled graph holds no such setting; Machine refuses the two together
-            if torch.compiler.is_compiling() or torch.get_float32_matmul_precision() == "highest":
-                return super().forward(input.to(self.weight.dtype))
-            with _factors_rounded_to("highest"):
-                return super().forward(input.to(self.weight.dtype))
+        with in_full(input.device.type):
+            return super().forward(input.to(self.weight.dtype))

@@ -1,5 +1,27 @@
-"""p(z): () -> Distribution."""
+"""p(z): () -> Distribution.
 
+A prior is a module, so what it has to learn is learned inside the bound. One that begins with data has a method
+``start_from(x)``, which training calls once, before the first step.
+"""
+
+from .autoregressive import Autoregressive, AutoregressivePrior
+from .flow import Flow, FlowPrior, masked_autoregressive, neural_spline, real_nvp
+from .learned_normal import LearnedNormal
+from .mixture import MixturePrior, NormalMixture
 from .standard_normal import StandardNormal
+from .vamp import VampPrior
 
-__all__ = ["StandardNormal"]
+__all__ = [
+    "Autoregressive",
+    "AutoregressivePrior",
+    "Flow",
+    "FlowPrior",
+    "LearnedNormal",
+    "MixturePrior",
+    "NormalMixture",
+    "StandardNormal",
+    "VampPrior",
+    "masked_autoregressive",
+    "neural_spline",
+    "real_nvp",
+]

@@ -14,6 +14,7 @@ from .devices import device_of
 from .launch import launch
 from .loggers import Logger, ProgressBar, TensorBoard
 from .loop import Trainer
+from .refit import refit_prior
 from .run import Run
 from .state import History
 from .team import Alone, Team
@@ -57,5 +58,6 @@ __all__ = [
     "decide",
     "device_of",
     "launch",
+    "refit_prior",
     "train",
 ]

@@ -41,6 +41,7 @@ from .validation import ValidationSet, split
 MAX_SKIPPED_IN_A_ROW = 20
 CHECKPOINT_SECONDS = 30.0
 PROGRESS_EVERY = 10
+STARTING_ROWS = 2000
 ALONE = Alone()
 
 
@@ -158,7 +159,10 @@ class Trainer:
         computing = products(self.config.machine.precision)
         with torch.random.fork_rng(devices=devices), freed_memory_kept(), computing, listening() as self.stop:
             torch.manual_seed(seed)
-            cast(Model, self.model.eval()).check_data(self.data.batch(self._order(0)[:64]))
+            some_rows = self.data.batch(self._order(0)[:STARTING_ROWS])
+            cast(Model, self.model.eval()).check_data(some_rows[:64])
+            if hasattr(self.model, "start_from"):
+                cast(Any, self.model).start_from(some_rows)
             # rank 0 draws what a process alone would draw
             torch.manual_seed(seed + self.team.rank * 1_000_003)
             self._restore()

@@ -1,0 +1,101 @@
+"""A new prior for a trained model: p(z) fitted to the aggregated posterior, encoder and decoder untouched.
+
+    max over p of  1/N sum_n E_q(z|x_n)[ log p(z) ]
+
+Nothing else in the ELBO depends on p, so the ELBO gains what this gains. And samples improve: a decoder knows what to
+make of z from where its posteriors were, and of nothing else.
+
+Source: Variational lossy autoencoder, Chen et al., 2016, https://arxiv.org/abs/1611.02731 (section 3.2); ELBO surgery,
+Hoffman and Johnson, 2016, http://approximateinference.org/accepted/HoffmanJohnson2016.pdf.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from ..config import TrainingConfig
+from ..data import Store
+from ..model import VAE
+from ..objectives import ELBO, best_rate
+from ..posteriors import Draw, RowDraw
+from ..terms import PATHWISE, Terms, closed_form_kl
+from .loop import Trainer
+from .validation import split
+
+
+class AggregatedPosterior(nn.Module):
+    """A model of z alone: its bound is -KL(q(z|x) || p(z)), and only the prior is learned.
+
+    Args:
+        model: whose encoder gives q(z|x).
+        prior: () -> p(z).
+    """
+
+    def __init__(self, model: VAE, prior: nn.Module) -> None:
+        super().__init__()
+        self.prior, self._model = prior, (model,)
+
+    def check_data(self, x: Tensor) -> None:
+        """z is on the whole line."""
+
+    def start_from(self, x: Tensor) -> None:
+        if hasattr(self.prior, "start_from"):
+            cast(Any, self.prior).start_from(x)
+
+    def terms(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
+        with torch.no_grad():
+            q = self._model[0].encode(x)
+            z = draw.sample(q, samples)
+            log_qz = draw.log_prob(q, z)
+        p = self.prior()
+        kl = closed_form_kl(q, p)
+        groups = () if kl is None else (kl.shape[-1],)
+        return Terms(log_qz.new_zeros(log_qz.shape), p.log_prob(z), log_qz, z, kl, groups)
+
+    def forward(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
+        return self.terms(x, samples, draw)
+
+
+def refit_prior(model: VAE, data: Store, prior: nn.Module, training: TrainingConfig) -> float:
+    """Fit ``prior`` to the aggregated posterior of the data and put it into the model.
+
+    Args:
+        model: trained; its prior is replaced.
+        data: encoded rows, those that the model was trained on.
+        prior: any of velbo.priors, over as many latents.
+        training: budget and the rest; its held-out rows choose the best weights.
+
+    Returns:
+        The gain of the ELBO in nats a row, on the held-out rows (on all rows if none are held out).
+    """
+    before = {p: p.requires_grad for p in model.parameters()}
+    for p in before:
+        p.requires_grad_(False)
+    model.eval()
+    try:
+        aggregated = AggregatedPosterior(model, prior)
+        trainer = Trainer(aggregated, data, ELBO(), training)
+        trainer.run()
+        _, held_out = split(len(data), training.validation.validation, training.machine.seed)
+        rows = data.subset(held_out) if len(held_out) else data
+        gain = _rate(model, model.prior, rows, training) - _rate(model, prior, rows, training)
+        model.prior = prior
+        return gain
+    finally:
+        for p, wanted in before.items():
+            p.requires_grad_(wanted)
+        model.to("cpu")
+
+
+@torch.no_grad()
+def _rate(model: VAE, prior: nn.Module, data: Store, training: TrainingConfig, samples: int = 20) -> float:
+    """Mean KL(q(z|x) || p(z)), by closed form or the same noise for every prior, nats a row."""
+    seed, total, aggregated = training.machine.seed, 0.0, AggregatedPosterior(model, prior)
+    device = next(model.parameters()).device
+    for chunk in data.chunks(1000):
+        terms = aggregated.terms(chunk.fixed(seed).to(device), samples, RowDraw(chunk.kept, seed))
+        total += float(best_rate(terms).double().sum())
+    return total / len(data)
