@@ -127,6 +127,10 @@ class PosteriorContract:
         assert q.log_prob(z).shape == (7, 4, 3)
         assert q.mean.shape == (4, 3, 2)
 
+    def test_float32_under_autocast(self):
+        with torch.autocast("cpu", torch.bfloat16):
+            assert self.head(2)(torch.randn(3, F)).mean.dtype == torch.float32
+
     def test_detached_copy_has_the_same_density_and_no_gradient(self):
         head = self.head(2)
         q = head(torch.randn(3, F))
