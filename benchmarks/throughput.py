@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from pathlib import Path
 from statistics import mean, median, stdev
@@ -75,7 +74,7 @@ def _log_p(p: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return -torch.nn.functional.binary_cross_entropy(p.clamp(1e-7, 1 - 1e-7), x, reduction="none").sum(-1)
 
 
-def picture(rows: dict[str, dict[str, float]], file: Path) -> None:
+def picture(rows: dict[str, dict[str, Any]], file: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -84,7 +83,7 @@ def picture(rows: dict[str, dict[str, float]], file: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 0.5 * len(rows) + 1), layout="constrained")
     names = list(rows)[::-1]
     rates = [rows[n]["samples_per_s"] / 1e3 for n in names]
-    losses = [f"{rows[n]['loss']:.1f} nats" if math.isfinite(rows[n]["loss"]) else "no bound" for n in names]
+    losses = [f"{rows[n]['loss']:.1f} nats" if rows[n]["loss"] is not None else "no bound" for n in names]
     bars = axes.barh(names, rates, color=["tab:blue" if n.startswith("velbo") else "0.7" for n in names])
     axes.bar_label(
         bars, [f"{rows[n]['ratio']:.2f}x   {loss}" for n, loss in zip(names, losses, strict=True)], padding=4
@@ -126,7 +125,7 @@ def main() -> None:
     for _ in range(options.rounds):
         for name, side in sides.items():
             rates[name].append(len(train) * options.epochs / side(train, options.epochs, 0)[0])
-    about, rows = machine.describe(), dict[str, dict[str, float]]()
+    about, rows = machine.describe(), dict[str, dict[str, Any]]()
     print(about)
     print(f"{'':24s} {'images/s':>9s} {'x pythae':>9s} {'of float32':>10s} {'of bf16':>8s} {'test -ELBO (sd)':>16s}")
     for name, side in sides.items():
@@ -134,11 +133,11 @@ def main() -> None:
         losses = [] if name == "PyOD" else losses_of(side, train, x_test, options)
         work = median(rates[name]) * FLOPS_PER_ROW / 1e9
         shares = [work / about[f"matmul_{p}_gflops"] for p in ("float32", "bf16")]
-        loss, spread = (mean(losses), stdev(losses)) if len(losses) > 1 else (sum(losses) or math.nan, math.nan)
+        loss, spread = mean(losses) if losses else None, stdev(losses) if len(losses) > 1 else None
+        shown = "no bound" if loss is None else f"{loss:.2f}" + (f" ({spread:.2f})" if spread is not None else "")
         rows[name] = {"samples_per_s": median(rates[name]), "ratio": ratio, "loss": loss, "loss_sd": spread}
         print(
-            f"{name:24s} {median(rates[name]):9.0f} {ratio:9.2f} {shares[0]:10.2f} {shares[1]:8.2f} "
-            f"{loss:10.2f} ({spread:.2f})",
+            f"{name:24s} {median(rates[name]):9.0f} {ratio:9.2f} {shares[0]:10.2f} {shares[1]:8.2f} {shown:>16s}",
             flush=True,
         )
     options.output.parent.mkdir(exist_ok=True)
