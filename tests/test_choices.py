@@ -23,7 +23,13 @@ CPU = torch.device("cpu")
     [(1, 128), (100, 128), (16_384, 128), (60_000, 512), (250_000, 2048), (1_000_000, 4096), (10**9, 4096)],
 )
 def test_batches_grow_with_the_data(rows, batch):
-    assert choices.batch_size(rows) == batch
+    assert choices.batch_size(rows, MLP(3, 4), CPU) == (batch, f"for {rows} rows")
+
+
+def test_batches_of_convolutions_stay_small_on_a_cpu():
+    model = ConvEncoder((28, 28, 1), (8, 16))
+    assert choices.batch_size(60_000, model, CPU)[0] == 128
+    assert choices.batch_size(60_000, model, torch.device("cuda"))[0] == 512
 
 
 def test_the_learning_rate_grows_with_the_square_root_of_the_batch():

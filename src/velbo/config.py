@@ -194,7 +194,8 @@ class Machine(Group):
 
     Attributes:
         device: "auto" takes a GPU where there is one; else a torch device name.
-        devices: train on so many devices, one process each, every batch dealt out among them.
+        devices: train on so many devices, one process each, every batch dealt out among them; for several GPUs, as
+            one process makes better use of the cores of a processor.
         precision: "float32"; "bf16": the trunks' layers in bfloat16, weights, parameters of distributions and bounds
             in float32; "bf16-products": only the factors of the trunks' matrix products in bfloat16; "auto": the
             fastest here, by what was measured and the layers' width. See nets/precision.py.

@@ -41,18 +41,16 @@ def _checked(shape: Sequence[int], channels: Sequence[int]) -> tuple[int, int, i
 
 
 class ConvBlock(nn.Module):
-    """x + f(x), f = two 3x3 convolutions of the normalised x; starts as the identity."""
+    """x + f(x), f = two 3x3 convolutions of the normalised x."""
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
-        last = nn.Conv2d(n_channels, n_channels, 3, padding=1, bias=False)
-        nn.init.zeros_(last.weight)
         self.branch = nn.Sequential(
             nn.GroupNorm(1, n_channels),
             nn.SiLU(),
             nn.Conv2d(n_channels, n_channels, 3, padding=1),
             nn.SiLU(),
-            last,
+            nn.Conv2d(n_channels, n_channels, 3, padding=1, bias=False),
         )
 
     def forward(self, x: Tensor) -> Tensor:

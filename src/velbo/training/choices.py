@@ -1,7 +1,8 @@
 """What a configuration leaves open, decided once, before a run starts, and written down with the reason.
 
     batch_size   the power of two next to n_rows / 128, from 128 to 4096: small steps cost the same overhead as large
-                 ones, and more than a hundred steps an epoch are left
+                 ones, and more than a hundred steps an epoch are left; 128 for convolutions on a CPU, whose steps are
+                 work and no overhead
     lr           0.002 sqrt(batch_size / 128)
     precision    bf16 where the hardware multiplies it faster: layers and all where they are wide, else in large batches
                  on the CPU the factors of matrix products
@@ -32,9 +33,12 @@ MIN_WIDTH = 192
 MIN_BATCH = 2048
 
 
-def batch_size(n_rows: int) -> int:
-    """Rows a step where none are asked for."""
-    return min(LARGEST_BATCH, max(SMALLEST_BATCH, 2 ** round(math.log2(max(1, n_rows / STEPS_PER_EPOCH)))))
+def batch_size(n_rows: int, model: nn.Module, device: torch.device) -> tuple[int, str]:
+    """(rows a step where none are asked for, reason)."""
+    if device.type == "cpu" and any(isinstance(m, nn.Conv2d) for m in model.modules()):
+        return SMALLEST_BATCH, "larger steps of convolutions save no time on a CPU"
+    batch = min(LARGEST_BATCH, max(SMALLEST_BATCH, 2 ** round(math.log2(max(1, n_rows / STEPS_PER_EPOCH)))))
+    return batch, f"for {n_rows} rows"
 
 
 def learning_rate(batch: int) -> float:
@@ -95,8 +99,8 @@ def decide(
     o, machine, reasons = config.optimisation, config.machine, dict[str, str]()
     batch = o.batch_size
     if batch is None:
-        batch = batch_size(n_rows)
-        reasons["batch_size"] = f"{batch}, for {n_rows} rows"
+        batch, why = batch_size(n_rows, model, device)
+        reasons["batch_size"] = f"{batch}, {why}"
     lr = o.lr
     if lr is None:
         lr = learning_rate(batch)
