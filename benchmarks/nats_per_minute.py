@@ -41,13 +41,13 @@ def picture(results: dict[str, dict[str, Any]], file: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    minutes: list[float] = []
+    ticks = sorted({float(m) for points in results.values() for m in points})
     for recipe, points in results.items():
         minutes = [float(m) for m in points]
         values = [p["log_likelihood"] for p in points.values()]
         axes.errorbar(minutes, values, [p["log_likelihood_se"] for p in points.values()], marker="o", label=recipe)
     axes.set(xscale="log", xlabel="minutes of training", ylabel="test log-likelihood, nats")
-    axes.set_xticks(minutes, [f"{m:g}" for m in minutes])
+    axes.set_xticks(ticks, [f"{m:g}" for m in ticks])
     axes.minorticks_off()
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
