@@ -83,6 +83,9 @@ def _worker(fabric: Any, folder: str, work: Callable[..., None], arguments: tupl
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     try:
         work(team, *arguments)
+        # none leaves, and closes its connections, while another is still reading from them
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
     except errors.VelboError as error:
         record = {"type": type(error).__name__, "message": str(error)}
         write_json(Path(folder) / f"{team.rank}-{ERROR}", record)
