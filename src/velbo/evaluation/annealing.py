@@ -11,12 +11,20 @@
 An exact posterior sample is known for data that the model itself has drawn, x ~ p(x|z*), z* ~ p(z): there both sides
 bracket log p(x), and the width of the bracket bounds the error of each (bidirectional Monte Carlo).
 
+The forward run also passes every trade-off between rate and distortion: with D_t = -E[log p(x|z_t)],
+
+    R_t = -b_t D_t - E[log w_t]   is at least KL( law of z_t || p(z) )
+
+where w_t are the weights so far: each (R_t, D_t) is a channel x -> z that exists, and so lies on or above the
+rate-distortion curve of this prior and decoder; the encoder's own point (rate, -reconstruction) lies above it too.
+
 Step sizes are tuned in a run of their own, to an acceptance rate of 0.65 at every temperature and row, and then kept:
 tuning inside the run that is counted would break E[w] = p(x).
 
 Sources: Annealed importance sampling, Neal, 2001, https://arxiv.org/abs/physics/9803008; On the quantitative analysis
-of decoder-based generative models, Wu, Burda, Salakhutdinov and Grosse, 2017, https://arxiv.org/abs/1611.04273; MCMC
-using Hamiltonian dynamics, Neal, 2011, https://arxiv.org/abs/1206.1901.
+of decoder-based generative models, Wu, Burda, Salakhutdinov and Grosse, 2017, https://arxiv.org/abs/1611.04273;
+Evaluating lossy compression rates of deep generative models, Huang, Makhzani, Cao and Grosse, 2020,
+https://arxiv.org/abs/2008.06653; MCMC using Hamiltonian dynamics, Neal, 2011, https://arxiv.org/abs/1206.1901.
 """
 
 from __future__ import annotations
@@ -70,11 +78,43 @@ class Annealed:
         log_w: log-weights of the chains, (K, B) float64.
         bound: of log p(x), (B,) float64; lower for a forward run, upper for a backward one.
         acceptance: mean rate of accepted proposals.
+        rates: R_t of a forward run, (T + 1, B) float64, nats; empty for a backward one.
+        distortions: D_t, likewise.
     """
 
     log_w: Tensor
     bound: Tensor
     acceptance: float
+    rates: Tensor
+    distortions: Tensor
+
+
+@dataclass(frozen=True)
+class _Point:
+    """z (K, B, Z), and log p(z), log p(x|z) (K, B) there with their gradients: all that any temperature needs."""
+
+    z: Tensor
+    log_pz: Tensor
+    log_px_z: Tensor
+    d_log_pz: Tensor
+    d_log_px_z: Tensor
+
+    def log_f(self, b: float) -> Tensor:
+        return self.log_pz + b * self.log_px_z
+
+    def d_log_f(self, b: float) -> Tensor:
+        return self.d_log_pz + b * self.d_log_px_z
+
+    def where(self, condition: Tensor, other: _Point) -> _Point:
+        """This point in chains of which the condition (K, B) holds, the other one elsewhere."""
+        wide = condition[..., None]
+        return _Point(
+            torch.where(wide, self.z, other.z),
+            torch.where(condition, self.log_pz, other.log_pz),
+            torch.where(condition, self.log_px_z, other.log_px_z),
+            torch.where(wide, self.d_log_pz, other.d_log_pz),
+            torch.where(wide, self.d_log_px_z, other.d_log_px_z),
+        )
 
 
 class _Chains:
@@ -87,32 +127,27 @@ class _Chains:
     def normal(self, like: Tensor) -> Tensor:
         return torch.randn(like.shape, generator=self.generator, dtype=like.dtype, device=like.device)
 
-    def log_px_z(self, z: Tensor) -> Tensor:
-        return self.model.decode(z).log_prob(self.x)
-
-    def potential(self, z: Tensor, b: float) -> tuple[Tensor, Tensor]:
-        """(log f, its gradient), log f = log p(z) + b log p(x|z)."""
+    def at(self, z: Tensor) -> _Point:
         with torch.enable_grad():
             z = z.detach().requires_grad_()
-            log_f = self.model.prior().log_prob(z) + b * self.log_px_z(z)
-            (gradient,) = torch.autograd.grad(log_f.sum(), z)
-        return log_f.detach(), gradient
+            log_pz, log_px_z = self.model.prior().log_prob(z), self.model.decode(z).log_prob(self.x)
+            (d_log_pz,) = torch.autograd.grad(log_pz.sum(), z)
+            (d_log_px_z,) = torch.autograd.grad(log_px_z.sum(), z)
+        return _Point(z.detach(), log_pz.detach(), log_px_z.detach(), d_log_pz, d_log_px_z)
 
-    def move(self, z: Tensor, b: float, step: Tensor) -> tuple[Tensor, Tensor]:
-        """(z, probability of acceptance (K, B)) after one proposal that leaves f invariant; ``step`` is (B,)."""
-        size = step[:, None].to(z.dtype)
-        start, momentum = z, self.normal(z)
-        log_f, gradient = self.potential(z, b)
-        before = log_f - 0.5 * momentum.square().sum(-1)
-        momentum = momentum + 0.5 * size * gradient
+    def move(self, start: _Point, b: float, step: Tensor) -> tuple[_Point, Tensor]:
+        """(point, probability of acceptance (K, B)) after one proposal that leaves f invariant; ``step`` is (B,)."""
+        size = step[:, None].to(start.z.dtype)
+        momentum, point = self.normal(start.z), start
+        before = start.log_f(b) - 0.5 * momentum.square().sum(-1)
+        momentum = momentum + 0.5 * size * start.d_log_f(b)
         for i in range(self.settings.leapfrog):
-            z = z + size * momentum
-            log_f, gradient = self.potential(z, b)
-            momentum = momentum + (1.0 if i + 1 < self.settings.leapfrog else 0.5) * size * gradient
-        change = log_f - 0.5 * momentum.square().sum(-1) - before
+            point = self.at(point.z + size * momentum)
+            momentum = momentum + (1.0 if i + 1 < self.settings.leapfrog else 0.5) * size * point.d_log_f(b)
+        change = point.log_f(b) - 0.5 * momentum.square().sum(-1) - before
         probability = torch.nan_to_num(change, nan=-math.inf).clamp(max=0).exp()
-        uniform = torch.rand(probability.shape, generator=self.generator, dtype=z.dtype, device=z.device)
-        return torch.where((uniform < probability)[..., None], z, start), probability
+        uniform = torch.rand(probability.shape, generator=self.generator, dtype=change.dtype, device=change.device)
+        return point.where(uniform < probability, start), probability
 
 
 @torch.no_grad()
@@ -122,7 +157,7 @@ def anneal(model: VAE, x: Tensor, settings: Annealing = Annealing()) -> Annealed
     Args:
         model: in evaluation mode.
         x: (B, D), encoded.
-        settings: how long; costs about 2 temperatures * leapfrog * chains * B decodings, with gradients.
+        settings: how long; costs 2 temperatures * leapfrog * chains * B decodings, with gradients: half of them tune.
     """
     steps = tune(model, x, settings)
     chains = _Chains(model, x, settings)
@@ -149,9 +184,10 @@ def anneal_backwards(model: VAE, x: Tensor, z: Tensor, settings: Annealing = Ann
 def tune(model: VAE, x: Tensor, settings: Annealing) -> Tensor:
     """Step sizes (T, B) of an acceptance rate near 0.65, from a run with other noise."""
     chains = _Chains(model, x, Annealing(settings.temperatures, settings.chains, settings.leapfrog, settings.seed + 1))
-    z, step, steps = _prior_samples(chains, settings.chains), x.new_full((len(x),), FIRST_STEP), list[Tensor]()
+    point, step = chains.at(_prior_samples(chains, settings.chains)), x.new_full((len(x),), FIRST_STEP)
+    steps = list[Tensor]()
     for b in settings.schedule[1:].tolist():
-        z, probability = chains.move(z, b, step)
+        point, probability = chains.move(point, b, step)
         step = step * (LEARNING_RATE * (probability.mean(0) - TARGET_ACCEPTANCE)).exp()
         steps.append(step)
     return torch.stack(steps)
@@ -165,15 +201,27 @@ def _prior_samples(chains: _Chains, k: int) -> Tensor:
 
 
 def _run(chains: _Chains, z: Tensor, schedule: list[float], steps: Tensor, lower: bool) -> Annealed:
-    log_w, accepted = torch.zeros(z.shape[:-1], dtype=torch.float64), 0.0
-    n = len(schedule) - 1
+    log_w, accepted, n = torch.zeros(z.shape[:-1], dtype=torch.float64), 0.0, len(schedule) - 1
+    point, path = chains.at(z), list[tuple[Tensor, Tensor]]()
+
+    def log_px_z() -> Tensor:
+        return point.log_px_z.double().cpu()
+
+    def pass_by(b: float) -> None:
+        distortion = -log_px_z().mean(0)
+        path.append((-b * distortion - log_w.mean(0), distortion))
+
     for t in range(1, n + 1) if lower else range(n, 0, -1):
         if lower:
-            log_w += (schedule[t] - schedule[t - 1]) * chains.log_px_z(z).double().cpu()
-        z, probability = chains.move(z, schedule[t], steps[t - 1])
+            pass_by(schedule[t - 1])
+            log_w += (schedule[t] - schedule[t - 1]) * log_px_z()
+        point, probability = chains.move(point, schedule[t], steps[t - 1])
         if not lower:
-            log_w += (schedule[t] - schedule[t - 1]) * chains.log_px_z(z).double().cpu()
+            log_w += (schedule[t] - schedule[t - 1]) * log_px_z()
         accepted += float(probability.mean())
+    if lower:
+        pass_by(schedule[n])
+    rates, distortions = (torch.stack(side) for side in zip(*path, strict=True)) if path else (torch.empty(0),) * 2
     sign = 1 if lower else -1
     bound = sign * (torch.logsumexp(sign * log_w, 0) - math.log(len(log_w)))
-    return Annealed(log_w, bound, accepted / n)
+    return Annealed(log_w, bound, accepted / n, rates, distortions)
