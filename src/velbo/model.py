@@ -10,7 +10,7 @@ Source: Auto-encoding variational Bayes, Kingma and Welling, 2013, https://arxiv
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,12 +71,9 @@ class VAE(nn.Module):
             z=z,
             kl=kl,
             groups=() if kl is None else (kl.shape[-1],),
+            q=q,
+            p=prior,
         )
-
-    def start_from(self, x: Tensor) -> None:
-        """Before the first step: what begins with data gets some rows x (B, D)."""
-        if hasattr(self.prior, "start_from"):
-            cast(Any, self.prior).start_from(x)
 
     @torch.no_grad()
     def check_data(self, x: Tensor) -> None:

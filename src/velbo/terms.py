@@ -30,6 +30,9 @@ class Terms:
         kl: closed-form KL, (B, parts): a part is a latent where q and p factorise, else the whole; None where there
             is no closed form.
         groups: how many consecutive parts make each group of latents; one group unless the model is a hierarchy.
+        q: the posterior q(z|x) of the batch, batch shape (B,), for what is made of more than its samples; None from a
+            model that gives none.
+        p: the prior p(z), likewise; it broadcasts against q.
     """
 
     log_px_z: Tensor
@@ -38,6 +41,8 @@ class Terms:
     z: Tensor
     kl: Tensor | None
     groups: tuple[int, ...] = ()
+    q: Distribution | None = None
+    p: Distribution | None = None
 
     @property
     def log_w(self) -> Tensor:

@@ -1,7 +1,8 @@
 """What an objective makes of terms: a bound, per observation, in nats.
 
-    value           a lower bound of log p(x) (an unbiased estimate of it); what is reported, always at beta = 1
-    surrogate       what is differentiated; beta, free bits and gradient estimators change this and nothing else
+    value           an estimate whose mean is a lower bound of log p(x); what is reported, always at beta = 1
+    surrogate       what is differentiated; beta, free bits, penalties and gradient estimators change this alone, and it
+                    need not be a bound
     reconstruction  E_q[ log p(x|z) ]
     rate            KL( q(z|x) || p(z) ), in closed form or sampled
 
@@ -11,7 +12,7 @@ For the ELBO value = reconstruction - rate; a multi-sample bound is tighter than
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from torch import Tensor
 
@@ -29,11 +30,16 @@ class Bound:
     reconstruction: Tensor
     rate: Tensor
 
+    def rows(self, which: slice) -> Bound:
+        """The bound of some of the rows."""
+        return Bound(self.value[which], self.surrogate[which], self.reconstruction[which], self.rate[which])
+
 
 class Objective(Protocol):
     """Terms -> Bound, with the number of samples and the way of drawing them that it wants.
 
-    ``objective(model.terms(x, objective.samples, objective.draw), beta)``.
+    ``objective(model.terms(x, objective.samples, objective.draw), beta)``. One that has to know how many rows there are
+    to train on has a method ``for_rows(n_rows)`` too, which gives a copy that knows; training calls it.
     """
 
     @property
@@ -43,6 +49,16 @@ class Objective(Protocol):
     def draw(self) -> Draw: ...
 
     def __call__(self, terms: Terms, beta: float = 1.0) -> Bound: ...
+
+
+def told_rows(objective: Objective, n_rows: int) -> Objective:
+    """The objective, told the number of training rows if it asks for it."""
+    return cast(Any, objective).for_rows(n_rows) if hasattr(objective, "for_rows") else objective
+
+
+def bound_of_samples(terms: Terms, value: Tensor, surrogate: Tensor) -> Bound:
+    """A bound beside reconstruction and rate of the same samples, for an objective that uses no closed form."""
+    return Bound(value, surrogate, terms.log_px_z.mean(0), sampled_rate(terms))
 
 
 def sampled_rate(terms: Terms) -> Tensor:
@@ -68,7 +84,7 @@ def best_rate(terms: Terms) -> Tensor:
     return sampled_rate(terms) if terms.kl is None else closed_rate(terms)
 
 
-def check_samples(samples: int) -> None:
-    """Raise ConfigError unless samples >= 1."""
-    if samples < 1:
-        raise ConfigError(f"samples must be at least 1, not {samples}")
+def check_samples(samples: int, least: int = 1) -> None:
+    """Raise ConfigError unless samples >= least."""
+    if samples < least:
+        raise ConfigError(f"samples must be at least {least}, not {samples}")

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ..posteriors import Draw, StickingTheLanding
 from ..terms import PATHWISE, Terms
-from .base import Bound, check_samples, sampled_rate
+from .base import Bound, bound_of_samples, check_samples
 
 
 def log_mean_exp(log_w: Tensor) -> Tensor:
@@ -48,12 +48,8 @@ class IWAE:
         check_samples(self.samples)
 
     def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
-        return Bound(
-            value=log_mean_exp(terms.log_w),
-            surrogate=self.surrogate(terms, terms.tempered_log_w(beta)),
-            reconstruction=terms.log_px_z.mean(0),
-            rate=sampled_rate(terms),
-        )
+        surrogate = self.surrogate(terms, terms.tempered_log_w(beta))
+        return bound_of_samples(terms, log_mean_exp(terms.log_w), surrogate)
 
     def surrogate(self, terms: Terms, log_w: Tensor) -> Tensor:
         return log_mean_exp(log_w)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..posteriors import Detached, Draw
 from ..terms import Terms
-from .base import Bound, check_samples, sampled_rate
+from .base import Bound, bound_of_samples, check_samples
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,7 @@ class ScoreFunction:
         signal = terms.tempered_log_w(beta).detach()
         advantage = signal - leave_one_out(signal)
         model_part = terms.log_px_z + beta * terms.log_pz
-        return Bound(
-            value=terms.log_w.mean(0),
-            surrogate=(model_part + advantage * terms.log_qz).mean(0),
-            reconstruction=terms.log_px_z.mean(0),
-            rate=sampled_rate(terms),
-        )
+        return bound_of_samples(terms, terms.log_w.mean(0), (model_part + advantage * terms.log_qz).mean(0))
 
 
 def leave_one_out(f: Tensor) -> Tensor | float:
