@@ -41,10 +41,12 @@ def test_the_learning_rate_grows_with_the_square_root_of_the_batch():
 
 def test_what_is_given_is_kept_and_nothing_stays_open():
     model = MLP(784, 512, 512)
-    given = TrainingConfig(optimisation=Optimisation(batch_size=7, lr=0.5), machine=Machine(precision="float32"))
+    given = TrainingConfig(
+        optimisation=Optimisation(batch_size=7, lr=0.5), machine=Machine(precision="float32", threads=1)
+    )
     assert decide(given, 60_000, model, CPU) == (given, {})
     decided, reasons = decide(TrainingConfig(), 60_000, model, CPU)
-    assert set(reasons) == {"batch_size", "lr", "precision"}
+    assert set(reasons) == {"batch_size", "lr", "precision", "threads"}
     assert (decided.optimisation.batch_size, decided.optimisation.lr) == (512, pytest.approx(4e-3))
     assert decided.machine.precision in ("float32", "bf16")
     assert decide(decided, 60_000, model, CPU) == (decided, {})

@@ -206,8 +206,10 @@ def test_training_leaves_the_global_generator_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
-def make_plan(epochs: int = 6, **options) -> Plan:
-    training = TrainingConfig(Budget(epochs=epochs), Optimisation(batch_size=200), machine=Machine(seed=3, **options))
+def make_plan(epochs: int = 6, weighting: Weighting = Weighting(), **options) -> Plan:
+    training = TrainingConfig(
+        Budget(epochs=epochs), Optimisation(batch_size=200), weighting, machine=Machine(seed=3, **options)
+    )
     return plan(DIGITS[:700], Recipe("mlp", 3, (16,)), training=training)
 
 
@@ -234,9 +236,10 @@ def test_same_seed_same_bits(tmp_path):
     assert same(state_of(tmp_path / "a"), state_of(tmp_path / "b"))
 
 
-def test_stopped_anywhere_and_resumed_ends_bit_equal(tmp_path, monkeypatch):
-    """Stopped after every single step, mid-epoch and at its ends, and resumed each time."""
-    what = make_plan(3)
+@pytest.mark.parametrize("weighting", [Weighting(), Weighting(target_rate=5.0)], ids=["plain", "constrained"])
+def test_stopped_anywhere_and_resumed_ends_bit_equal(tmp_path, monkeypatch, weighting):
+    """Stopped after every single step, mid-epoch and at its ends, and resumed each time; the multiplier too goes on."""
+    what = make_plan(3, weighting)
     fit(DIGITS[:700], what, start(tmp_path / "whole", what))
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
     run = start(tmp_path / "cut", what)

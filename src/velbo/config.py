@@ -45,33 +45,46 @@ class Recipe(Group):
     """What the model is made of.
 
     Attributes:
-        recipe: mlp, resmlp (residual MLP) or conv (residual convolutions, for images).
-        latent: number of latents Z.
+        recipe: mlp, resmlp (residual MLP), conv (residual convolutions, for images), or auto: what was measured to be
+            best for such data, and why is said.
+        latent: number of latents Z; 16 if not given, but for auto, which has its own number.
         hidden: width of each layer (mlp), of each residual block (resmlp), or channels of each stage (conv), as in
             200,200; the recipe's own if empty.
         likelihood: bernoulli, continuous-bernoulli, normal (one learned scale a column), normal-fixed,
             normal-scalar, normal-predicted, categorical, discretized-logistic; auto takes what suits the data.
         dropout: share of the inner units of residual blocks dropped in training.
-        prior: standard, learned (Normal), mixture (of Normals), vamp (mixture of the encoder's posteriors), real-nvp,
-            spline, maf (masked autoregressive flow) or autoregressive.
-        posterior: diagonal (Normal with independent latents) or full (with correlated ones).
+        prior: auto (standard, but for recipe auto), standard, learned (Normal), mixture (of Normals), vamp (mixture of
+            the encoder's posteriors), real-nvp, spline, maf (masked autoregressive flow) or autoregressive.
+        posterior: diagonal (Normal with independent latents), full (with correlated ones), mixture (of 4 diagonal
+            ones), iaf (inverse autoregressive flow) or spline (neural spline flow).
         components: of prior mixture, vamp or autoregressive; the prior's own number if not given.
+        refine: gradient steps by which each row's posterior is refined (semi-amortised); a step costs two decodings
+            forwards and backwards.
     """
 
-    recipe: str = "resmlp"
-    latent: int = 16
+    recipe: str = "auto"
+    latent: int | None = None
     hidden: tuple[int, ...] = ()
     likelihood: str = "auto"
     dropout: float = 0.0
-    prior: str = "standard"
+    prior: str = "auto"
     posterior: str = "diagonal"
     components: int | None = None
+    refine: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.latent >= 1, f"latent must be at least 1, not {self.latent}")
+        _require(self.latent is None or self.latent >= 1, f"latent must be at least 1, not {self.latent}")
         _require(all(h >= 1 for h in self.hidden), f"hidden must be 1 or more each, not {list(self.hidden)}")
         _require(0 <= self.dropout < 1, f"dropout must be in [0, 1), not {self.dropout}")
         _require(self.components is None or self.components >= 1, f"components must be >= 1, not {self.components}")
+        _require(self.refine >= 0, f"refine is a number of steps, 0 or more, not {self.refine}")
+
+    @property
+    def n_latents(self) -> int:
+        """Z of a recipe that leaves nothing open."""
+        if self.latent is None:
+            raise ConfigError("the number of latents is still open; velbo.recipes.resolve settles it")
+        return self.latent
 
 
 @dataclass(frozen=True)
@@ -79,11 +92,18 @@ class ObjectiveConfig(Group):
     """Which bound is maximised.
 
     Attributes:
-        objective: elbo, elbo-sampled (KL by Monte Carlo), stl (sticking the landing), iwae, dreg (IWAE with doubly
-            reparameterised gradients) or score-function.
-        samples: draws of z an observation: L of the ELBO, K of IWAE; the objective's own if not given (1 for the ELBO,
-            5 for iwae and dreg, 2 for score-function).
-        free_bits: nats that each latent may carry for nothing.
+        objective: a name, options behind it if wanted: renyi or renyi:alpha=0.5 or renyi:alpha=0.5:samples=10. The
+            ELBO: elbo, elbo-sampled (KL by Monte Carlo), stl (sticking the landing), score-function. Tighter bounds of
+            several samples: iwae, dreg (IWAE with doubly reparameterised gradients), miwae (groups: samples in so many
+            groups, IWAE in each), piwae (groups: IWAE for the decoder, miwae for the encoder), ciwae (mix: share of the
+            ELBO beside IWAE), renyi (alpha: 0 is IWAE, 1 the ELBO), tvo (points, first_point: of the thermodynamic
+            path). The ELBO is reported and something else is climbed: beta-tc (mi_weight, tc_weight, kl_weight: of
+            mutual information, total correlation and dimension-wise KL), info-vae (alpha, weight: alpha of the KL
+            gives way to weight times an MMD; alpha=1 is the WAE).
+        samples: draws of z an observation: L of the ELBO, K of the others, of all groups together; the objective's own
+            if not given (1 for the ELBO, beta-tc and info-vae, 2 for score-function, 5 for iwae, dreg, ciwae and renyi,
+            8 for miwae and piwae, 10 for tvo).
+        free_bits: nats that each latent may carry for nothing; with objective elbo.
         free_bits_per_group: count the free nats for each group of latents instead.
     """
 
@@ -158,10 +178,14 @@ class Weighting(Group):
     Attributes:
         beta: final weight.
         beta_warmup: share of the run in which the weight rises linearly from 0 to beta; 0 for none.
+        target_rate: nats; the weight follows from beta on until the rate is this, and nothing is warmed up.
+        target_reconstruction: nats; likewise, until E_q[log p(x|z)] is this.
     """
 
     beta: float = 1.0
     beta_warmup: float = 0.1
+    target_rate: float | None = None
+    target_reconstruction: float | None = None
 
     def __post_init__(self) -> None:
         _require(self.beta >= 0, f"beta must not be negative, it is {self.beta}")
@@ -169,6 +193,17 @@ class Weighting(Group):
             0 <= self.beta_warmup <= 1,
             f"beta warmup is a share of the run, in [0, 1], not {self.beta_warmup}",
         )
+        _require(self.target_rate is None or self.target_rate > 0, f"target rate must be > 0, not {self.target_rate}")
+        _require(
+            self.target_rate is None or self.target_reconstruction is None,
+            "a run has one target: give target rate or target reconstruction, not both",
+        )
+        _require(not self.constrained or self.beta > 0, "a target needs a beta above 0 to begin with")
+
+    @property
+    def constrained(self) -> bool:
+        """Whether the weight follows a target."""
+        return self.target_rate is not None or self.target_reconstruction is not None
 
 
 @dataclass(frozen=True)
@@ -199,6 +234,7 @@ class Machine(Group):
         precision: "float32"; "bf16": the trunks' layers in bfloat16, weights, parameters of distributions and bounds
             in float32; "bf16-products": only the factors of the trunks' matrix products in bfloat16; "auto": the
             fastest here, by what was measured and the layers' width. See nets/precision.py.
+        threads: of a processor; if not given, all that torch would take, or 1 where that is measured to be faster.
         compile: run the model through torch.compile.
         seed: of weights, order, noise and validation split.
     """
@@ -206,6 +242,7 @@ class Machine(Group):
     device: str = "auto"
     devices: int = 1
     precision: str = "auto"
+    threads: int | None = None
     compile: bool = False
     seed: int = 0
 
@@ -216,6 +253,7 @@ class Machine(Group):
             not (self.compile and self.precision == "bf16-products"),
             "precision bf16-products and compile exclude each other; use precision float32 or bf16",
         )
+        _require(self.threads is None or self.threads >= 1, f"threads must be at least 1, not {self.threads}")
         _require(self.devices >= 1, f"devices must be at least 1, not {self.devices}")
         _require(0 <= self.seed < 2**63, f"seed must be a whole number from 0, not {self.seed}")
 

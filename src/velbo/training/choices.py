@@ -4,6 +4,7 @@
                  ones, and more than a hundred steps an epoch are left; 128 for convolutions on a CPU, whose steps are
                  work and no overhead
     lr           0.002 sqrt(batch_size / 128)
+    threads      those that torch would take, dealt out among processes; one, where more are slower (threads.py)
     precision    bf16 where the hardware multiplies it faster: layers and all where they are wide, else in large batches
                  on the CPU the factors of matrix products
 
@@ -24,6 +25,7 @@ import torch
 from torch import nn
 
 from ..config import TrainingConfig
+from ..threads import best_number, speedup
 
 STEPS_PER_EPOCH = 128
 SMALLEST_BATCH, LARGEST_BATCH = 128, 4096
@@ -105,6 +107,11 @@ def decide(
     if lr is None:
         lr = learning_rate(batch)
         reasons["lr"] = f"{lr:.3g}, for batches of {batch}"
+    if machine.threads is None:
+        most = max(1, torch.get_num_threads() // machine.devices)
+        machine = replace(machine, threads=best_number(most))
+        slower = f", as {most} are {speedup(most):.2f} times as fast here" if machine.threads != most else ""
+        reasons["threads"] = f"{machine.threads}{slower}"
     if machine.precision == "auto":
         chosen, why = precision(model, batch, device, machine.compile)
         machine = replace(machine, precision=chosen)

@@ -24,9 +24,10 @@ from ..data import Store
 from ..errors import Interrupted, TrainingError
 from ..memory import freed_memory_kept
 from ..nets import autocast, products
-from ..objectives import Bound, Objective
+from ..objectives import Bound, Objective, told_rows
 from ..terms import Model
-from . import schedule
+from ..threads import threads
+from . import constraint, schedule
 from .checkpoint import Parts, with_prefix, without_prefix
 from .choices import decide
 from .devices import compiled, device_of
@@ -66,12 +67,13 @@ class Trainer:
     ) -> None:
         self.team, self.device = team, team.device or device_of(config.machine.device)
         config, _ = decide(config, len(data), model, self.device)
-        self.config, self.objective, self.run_folder = config, objective, run
+        self.config, self.run_folder = config, run
         self.loggers = loggers if team.rank == 0 else ()
         self.batch_size, self.lr = cast(int, config.optimisation.batch_size), cast(float, config.optimisation.lr)
         self.model = model.to(self.device)
         seed = config.machine.seed
         training_rows, held_out = split(len(data), config.validation.validation, seed)
+        self.objective = told_rows(objective, len(training_rows))
         self.data = data.to(self.device)
         self.rows = training_rows.to(self.data.kept.device)
         self.validation = self._held_out(data.subset(held_out)) if len(held_out) else None
@@ -111,12 +113,16 @@ class Trainer:
         not finite.
         """
         state, o = self.state, self.config.optimisation
+        lr = schedule.learning_rate(self.lr, o.warmup, self._progress(state.step + 0.5))
         for group in self.optimizer.param_groups:
-            group["lr"] = schedule.learning_rate(self.lr, o.warmup, self._progress(state.step + 0.5))
-        beta = schedule.beta(self.config.weighting, self._progress(state.step + 1))
+            group["lr"] = lr
+        beta = constraint.beta(self.config.weighting, state, self._progress(state.step + 1))
         self.optimizer.zero_grad(set_to_none=True)
-        bound = self.bound(self.data.batch(share(index, self.team)), beta)
-        loss = -bound.surrogate.sum() * (self.team.size / len(index))
+        mine = share(index, self.team)
+        idle = not len(mine)
+        # a process without a row of a short last batch goes along with one that counts for nothing
+        bound = self.bound(self.data.batch(index[:1] if idle else mine), beta)
+        loss = -bound.surrogate.sum() * (0.0 if idle else self.team.size / len(index))
         loss.backward()
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = total_norm(gradients)
@@ -130,7 +136,16 @@ class Trainer:
         self.optimizer.step()
         self.ema.update()
         state.skipped_in_a_row = 0
-        state.sums.add(bound)
+        counted = bound.rows(slice(0)) if idle else bound
+        state.sums.add(counted)
+        if self.config.weighting.constrained:
+            constraint.follow(self.config.weighting, state, *self._means(counted), pace=lr / self.lr)
+
+    def _means(self, bound: Bound) -> tuple[float, float]:
+        """(reconstruction, rate) of the whole batch, of which every process has a share."""
+        parts = [float(part.detach().sum()) for part in (bound.reconstruction, bound.rate)]
+        reconstruction, rate, n = self.team.total([*parts, len(bound.value)])
+        return reconstruction / n, rate / n
 
     def _skip(self) -> None:
         state = self.state
@@ -156,13 +171,20 @@ class Trainer:
         """
         seed = self.config.machine.seed
         devices = [self.device] if self.device.type == "cuda" else []
-        computing = products(self.config.machine.precision)
-        with torch.random.fork_rng(devices=devices), freed_memory_kept(), computing, listening() as self.stop:
+        machine = self.config.machine
+        with (
+            torch.random.fork_rng(devices=devices),
+            threads(machine.threads),
+            products(machine.precision),
+            freed_memory_kept(),
+            listening() as self.stop,
+        ):
             torch.manual_seed(seed)
             some_rows = self.data.batch(self._order(0)[:STARTING_ROWS])
             cast(Model, self.model.eval()).check_data(some_rows[:64])
-            if hasattr(self.model, "start_from"):
-                cast(Any, self.model).start_from(some_rows)
+            for part in self.model.modules():
+                if hasattr(part, "start_from"):
+                    cast(Any, part).start_from(some_rows)
             # rank 0 draws what a process alone would draw
             torch.manual_seed(seed + self.team.rank * 1_000_003)
             self._restore()
@@ -255,6 +277,8 @@ class Trainer:
                     f"the validation bound is {record['validation_bound']} at step {state.step}: the weights have "
                     "run away, or a held-out row is far from all others. Lower lr, or look for huge values"
                 )
+        if self.config.weighting.constrained:
+            record["beta"] = constraint.beta(self.config.weighting, state, 1.0)
         record["skipped"] = state.skipped
         return record
 

@@ -11,8 +11,6 @@ Hoffman and Johnson, 2016, http://approximateinference.org/accepted/HoffmanJohns
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import torch
 from torch import Tensor, nn
 
@@ -41,10 +39,6 @@ class AggregatedPosterior(nn.Module):
     def check_data(self, x: Tensor) -> None:
         """z is on the whole line."""
 
-    def start_from(self, x: Tensor) -> None:
-        if hasattr(self.prior, "start_from"):
-            cast(Any, self.prior).start_from(x)
-
     def terms(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
         with torch.no_grad():
             q = self._model[0].encode(x)
@@ -71,21 +65,20 @@ def refit_prior(model: VAE, data: Store, prior: nn.Module, training: TrainingCon
     Returns:
         The gain of the ELBO in nats a row, on the held-out rows (on all rows if none are held out).
     """
-    before = {p: p.requires_grad for p in model.parameters()}
-    for p in before:
+    wanted_before = {p: p.requires_grad for part in (model.encoder, model.decoder) for p in part.parameters()}
+    for p in wanted_before:
         p.requires_grad_(False)
-    model.eval()
+    _, held_out = split(len(data), training.validation.validation, training.machine.seed)
+    rows = data.subset(held_out) if len(held_out) else data
+    before = _rate(model.eval(), model.prior, rows, training)
     try:
-        aggregated = AggregatedPosterior(model, prior)
-        trainer = Trainer(aggregated, data, ELBO(), training)
+        trainer = Trainer(AggregatedPosterior(model, prior), data, ELBO(), training)
+        model.to(trainer.device)  # which the aggregated posterior, that owns the prior alone, does not
         trainer.run()
-        _, held_out = split(len(data), training.validation.validation, training.machine.seed)
-        rows = data.subset(held_out) if len(held_out) else data
-        gain = _rate(model, model.prior, rows, training) - _rate(model, prior, rows, training)
         model.prior = prior
-        return gain
+        return before - _rate(model, prior, rows, training)
     finally:
-        for p, wanted in before.items():
+        for p, wanted in wanted_before.items():
             p.requires_grad_(wanted)
         model.to("cpu")
 

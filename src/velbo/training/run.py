@@ -52,16 +52,19 @@ class Run:
         Raises:
             RunError: if there is a run in it already, or it cannot be written.
         """
-        if self.config_file.exists():
-            raise RunError(
-                f"{self.path} holds a run already; continue it with 'velbo resume {self.path}', "
-                "or give another --run folder"
-            )
+        self.refuse_if_taken()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"{self.path}: cannot be made a run folder: {error}") from error
         write_json(self.config_file, config)
+
+    def refuse_if_taken(self) -> None:
+        """Raise RunError if there is a run in the folder."""
+        if self.config_file.exists():
+            raise RunError(
+                f"{self.path} holds a run already; continue it with 'velbo resume {self.path}', or give another folder"
+            )
 
     def config(self) -> dict[str, Any]:
         """

@@ -56,6 +56,8 @@ class State:
     skipped: int = 0
     skipped_in_a_row: int = 0
     gradient_norm: float | None = None
+    log_multiplier: float = 0.0
+    violation: float | None = None
     best: float | None = None
     stale: int = 0
     n_metrics: int = 0

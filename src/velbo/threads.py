@@ -1,0 +1,56 @@
+"""How many threads torch computes on: all it would take, unless one alone is measured to be faster.
+
+Threads that share a step wait for each other many times, and they wait by turning round and round. Where the system
+shows more processors than it gives time for (a container with a limit, a busy host), the one that is waited for does
+not run while another turns, and two threads may take ten times as long as one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import torch
+
+SHAPE, REPEATS, PRODUCTS = (128, 256, 256), 3, 10
+
+
+@contextmanager
+def threads(n: int | None = None) -> Iterator[None]:
+    """torch computes on n threads inside the block; on as many as pay if n is None. Also a decorator."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(best_number(before) if n is None else n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@cache
+def best_number(most: int) -> int:
+    """``most``, or 1 where a product of small matrices is computed faster by one thread."""
+    return most if speedup(most) > 1 else 1
+
+
+@cache
+def speedup(n: int) -> float:
+    """How many times as fast n threads are as one, measured in alternating turns of about a millisecond."""
+    if n == 1:
+        return 1.0
+    rows, inner, columns = SHAPE
+    a, b = torch.ones(rows, inner), torch.ones(inner, columns)
+    before, seconds = torch.get_num_threads(), {1: 0.0, n: 0.0}
+    try:
+        for _ in range(REPEATS):
+            for count in seconds:
+                torch.set_num_threads(count)
+                torch.mm(a, b)
+                start = time.perf_counter()
+                for _ in range(PRODUCTS):
+                    torch.mm(a, b)
+                seconds[count] += time.perf_counter() - start
+    finally:
+        torch.set_num_threads(before)
+    return seconds[1] / seconds[n]
