@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from velbo.data import Store
 from velbo.errors import ConfigError
-from velbo.evaluation import Annealing, anneal, anneal_backwards
+from velbo.evaluation import Annealing, anneal, anneal_backwards, bracket, simulate
 from velbo.oracles import LinearGaussian
 
 ORACLE = LinearGaussian.random(6, 3, seed=0)
@@ -18,9 +19,7 @@ MODEL = ORACLE.vae()
 
 def simulated(n: int) -> tuple[Tensor, Tensor]:
     """(x, z) ~ p(x|z) p(z)."""
-    torch.manual_seed(3)
-    z = MODEL.prior().sample(torch.Size((n,)))
-    return MODEL.decode(z).sample(), z
+    return simulate(MODEL, n, seed=3)
 
 
 def test_the_schedule_goes_from_prior_to_posterior():
@@ -108,3 +107,20 @@ def test_the_path_is_the_rate_distortion_curve():
             error = (found - exact).mean(), (found - exact).std() / math.sqrt(60)
             assert abs(float(error[0])) < 5 * float(error[1]) + 0.3, (t, error)
         assert float((run.rates[t] - rate).mean()) > -5 * float((run.rates[t] - rate).std()) / math.sqrt(60) - 1e-9
+
+
+def test_the_bracket_holds_the_truth_and_says_so():
+    """For 40 rows of the model's own, within 4 standard errors; the data's own bounds are below their exact value."""
+    x, _ = simulated(40)
+    found = bracket(MODEL, Store.from_tensor(x), Annealing(60, 4, 4), samples=200)
+    own, _ = simulate(MODEL, 40)
+    exact, data = float(ORACLE.log_px(own).mean()), float(ORACLE.log_px(x).mean())
+    margin = 4 * 0.5 / math.sqrt(40)  # one row's estimates have a standard deviation of 0.5 at most here
+    assert found.own_annealed - margin < exact < found.own_above + margin
+    assert found.width == pytest.approx(found.own_above - found.own_annealed)
+    assert 0 < found.width < 2
+    for bound in (found.annealed, found.importance):
+        assert data - 1 < bound < data + margin
+    record = found.to_json()
+    assert record["rows"] == 40
+    assert record["annealed_se"] > 0

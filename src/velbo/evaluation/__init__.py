@@ -1,18 +1,38 @@
 """Log-likelihood bounds and diagnostics."""
 
+from .aggregated import Aggregated, aggregated_posterior
 from .annealing import Annealed, Annealing, anneal, anneal_backwards
+from .bracket import Bracket, bracket, simulate
+from .calibration import Calibration, calibrate
+from .curve import BoundCurve, bound_curve
+from .gaps import Ascent, Gaps, gaps
 from .log_likelihood import RowScores, score_rows
+from .rate_distortion import RateDistortion, rate_distortion
 from .summary import Evaluation, active_units, evaluate, summarise
 
 __all__ = [
+    "Aggregated",
     "Annealed",
     "Annealing",
+    "Ascent",
+    "BoundCurve",
+    "Bracket",
+    "Calibration",
     "Evaluation",
+    "Gaps",
+    "RateDistortion",
     "RowScores",
     "active_units",
+    "aggregated_posterior",
     "anneal",
     "anneal_backwards",
+    "bound_curve",
+    "bracket",
+    "calibrate",
     "evaluate",
+    "gaps",
+    "rate_distortion",
     "score_rows",
+    "simulate",
     "summarise",
 ]

@@ -37,6 +37,7 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..model import VAE
+from ..threads import threads
 
 TARGET_ACCEPTANCE = 0.65
 FIRST_STEP, LEARNING_RATE = 0.1, 0.2
@@ -150,6 +151,7 @@ class _Chains:
         return point.where(uniform < probability, start), probability
 
 
+@threads()
 @torch.no_grad()
 def anneal(model: VAE, x: Tensor, settings: Annealing = Annealing()) -> Annealed:
     """A lower bound of log p(x).
@@ -165,6 +167,7 @@ def anneal(model: VAE, x: Tensor, settings: Annealing = Annealing()) -> Annealed
     return _run(chains, z, settings.schedule.tolist(), steps, lower=True)
 
 
+@threads()
 @torch.no_grad()
 def anneal_backwards(model: VAE, x: Tensor, z: Tensor, settings: Annealing = Annealing()) -> Annealed:
     """An upper bound of log p(x), for data of the model's own.

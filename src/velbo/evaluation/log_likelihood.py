@@ -11,6 +11,7 @@ Source: Importance weighted autoencoders, Burda, Grosse and Salakhutdinov, 2015,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,7 @@ from ..nets import autocast, products
 from ..objectives import best_rate
 from ..posteriors import RowDraw
 from ..terms import Model, Terms
+from ..threads import threads
 from .importance import StreamingWeights
 
 CELLS_PER_CHUNK = 4_000_000
@@ -89,9 +91,22 @@ def score_rows(
         raise ConfigError(f"samples and chunk must be at least 1, not {samples} and {chunk}")
     n_rows, n_samples = chunk_sizes(samples, data.n_dims, chunk)
     device = next(model.parameters()).device  # type: ignore[attr-defined]
-    with freed_memory_kept(), autocast(precision, device), products(precision):
+    with threads(), freed_memory_kept(), autocast(precision, device), products(precision):
         parts = [_score_chunk(model, part, samples, n_samples, seed) for part in data.chunks(n_rows)]
     return RowScores(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+
+@torch.no_grad()
+def log_weights(model: Model, data: Store, samples: int, seed: int = 0) -> Iterator[Tensor]:
+    """log w of every row by all its samples, (samples, B) float64 for one chunk of rows after another."""
+    n_rows, chunk = chunk_sizes(samples, data.n_dims, None)
+    device = next(model.parameters()).device  # type: ignore[attr-defined]
+    for part in data.chunks(n_rows):
+        x, draw = part.fixed(seed).to(device), RowDraw(part.kept, seed)
+        counts = [min(chunk, samples - done) for done in range(0, samples, chunk)]
+        with threads():
+            log_w = torch.cat([model.terms(x, k, draw).log_w.double().cpu() for k in counts])
+        yield log_w
 
 
 def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int) -> tuple[Tensor, ...]:

@@ -14,15 +14,15 @@ from torch.distributions import constraints
 from .base import Factorised, Likelihood
 
 
-class _OnGrid(torch.distributions.Categorical):
+class OnGrid(torch.distributions.Categorical):
     """Codes c = 0..C-1 stand for the values c * step."""
 
     def __init__(self, logits: Tensor, step: float) -> None:
         super().__init__(logits=logits, validate_args=False)
         self.step = step
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> _OnGrid:
-        return _OnGrid(self.logits.expand(*batch_shape, self._num_events), self.step)
+    def expand(self, batch_shape: Any, _instance: Any = None) -> OnGrid:
+        return OnGrid(self.logits.expand(*batch_shape, self._num_events), self.step)
 
     @property
     def support(self) -> Any:
@@ -64,4 +64,4 @@ class Categorical(Likelihood):
 
     def forward(self, features: Tensor) -> Factorised:
         (logits,) = self.parameters_of_cells(features)
-        return Factorised(_OnGrid(logits.unflatten(-1, (self.n_cells, self.n_categories)), self.step))
+        return Factorised(OnGrid(logits.unflatten(-1, (self.n_cells, self.n_categories)), self.step))

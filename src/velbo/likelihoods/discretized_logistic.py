@@ -25,6 +25,11 @@ from ..nets import inverse_softplus
 from .base import Factorised, Likelihood
 
 
+def least_scale(n_levels: int) -> float:
+    """A twentieth of the distance of two levels."""
+    return 0.05 / (n_levels - 1)
+
+
 class LogisticBins(Distribution):
     """One cell: mixture of M discretised logistics over L levels; parameters (..., D, M)."""
 
@@ -61,16 +66,29 @@ class LogisticBins(Distribution):
             top = self.n_levels - 1
             return (x.clamp(0, 1) * top).round() / top
 
+    def up_to(self, k: Tensor | float) -> Tensor:
+        """P(level <= k)."""
+        top, level = self.n_levels - 1, torch.as_tensor(k, dtype=self.loc.dtype, device=self.loc.device)
+        edge = (level.unsqueeze(-1) + 0.5) / top
+        inner = (self.log_pi.exp() * torch.sigmoid((edge - self.loc) / self.scale)).sum(-1)
+        return torch.where(level < 0, 0.0, torch.where(level >= top, 1.0, inner))
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """Exact: E[k] = sum over k >= 1 of P(K >= k), E[k^2] of (2 k - 1) P(K >= k)."""
+        first = second = torch.zeros(self.batch_shape, dtype=self.loc.dtype, device=self.loc.device)
+        for k in range(1, self.n_levels):
+            above = 1 - self.up_to(k - 1.0)
+            first, second = first + above, second + (2 * k - 1) * above
+        return first, second
+
     @property
     def mean(self) -> Tensor:
-        """Exact: E[k] = sum over k >= 1 of P(K >= k)."""
-        top = self.n_levels - 1
-        total = torch.zeros(self.batch_shape, dtype=self.loc.dtype, device=self.loc.device)
-        pi = self.log_pi.exp()
-        for k in range(1, self.n_levels):
-            edge = (k - 0.5) / top
-            total += (pi * torch.sigmoid((self.loc - edge) / self.scale)).sum(-1)
-        return total / top
+        return self._moments()[0] / (self.n_levels - 1)
+
+    @property
+    def variance(self) -> Tensor:
+        first, second = self._moments()
+        return (second - first.square()) / (self.n_levels - 1) ** 2
 
 
 class DiscretizedLogistic(Likelihood):
@@ -100,5 +118,5 @@ class DiscretizedLogistic(Likelihood):
     def forward(self, features: Tensor) -> Factorised:
         parts = self.parameters_of_cells(features)
         logits, loc, raw = (t.unflatten(-1, (self.n_cells, self.n_components)) for t in parts)
-        scale = softplus(raw) + 0.05 / (self.n_levels - 1)
+        scale = softplus(raw) + least_scale(self.n_levels)
         return Factorised(LogisticBins(logits, loc, scale, self.n_levels))

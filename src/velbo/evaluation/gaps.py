@@ -1,0 +1,179 @@
+"""The gap between log p(x) and the bound, taken apart.
+
+    log p(x) - ELBO(q_phi)  =  [ log p(x) - ELBO(q*) ]  +  [ ELBO(q*) - ELBO(q_phi) ]
+                               approximation gap           amortisation gap
+
+q* is the best member of the posterior's family for this very x, found by gradient ascent on the parameters of q, begun
+at the encoder's. A wide approximation gap asks for a richer family; a wide amortisation gap for a better encoder, or
+for refinement (posteriors/semi_amortised.py).
+
+log p(x) is not known: the best lower bound of it stands in its place, by importance sampling from the encoder's q and
+from q*, or by annealing. So the approximation gap is bounded from below; ELBO(q*) is what the ascent has reached, so
+the amortisation gap is too. Parameters that a family shares between rows (a flow's network) stay as they are.
+
+Source: Inference suboptimality in variational autoencoders, Cremer, Li and Duvenaud, 2018,
+https://arxiv.org/abs/1801.03558 (section 3.1).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from ..config import Group
+from ..data import Store
+from ..errors import ConfigError
+from ..model import VAE
+from ..posteriors import Draw, RowDraw, StickingTheLanding
+from ..posteriors.base import body_and_head
+from ..threads import threads
+from .annealing import Annealing, anneal
+from .importance import StreamingWeights
+from .summary import standard_error
+
+ROWS = 250
+LANDING = StickingTheLanding()  # its noise vanishes as q comes near the true posterior
+SAMPLES_PER_CHUNK = 50
+
+
+@dataclass(frozen=True)
+class Ascent(Group):
+    """How q* is looked for, by Adam, its rate falling to zero along a cosine.
+
+    Attributes:
+        steps: of the ascent.
+        lr: peak learning rate.
+        samples: draws of z a step.
+    """
+
+    steps: int = 300
+    lr: float = 0.03
+    samples: int = 4
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.samples) < 1 or not self.lr > 0:
+            raise ConfigError("an ascent needs at least 1 step, 1 sample and a positive learning rate")
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Of every row, (N,) float64 in nats, in the units of x.
+
+    Attributes:
+        log_likelihood: the best lower bound of log p(x) that was found.
+        best_bound: ELBO(q*).
+        bound: ELBO of the encoder's q.
+    """
+
+    log_likelihood: Tensor
+    best_bound: Tensor
+    bound: Tensor
+
+    @property
+    def approximation(self) -> Tensor:
+        return self.log_likelihood - self.best_bound
+
+    @property
+    def amortisation(self) -> Tensor:
+        return self.best_bound - self.bound
+
+    def to_json(self) -> dict[str, Any]:
+        """Means over rows and their standard errors."""
+        record: dict[str, Any] = {"rows": len(self.bound)}
+        for name in ("log_likelihood", "best_bound", "bound", "approximation", "amortisation"):
+            values = getattr(self, name)
+            error = standard_error(values)
+            record |= {name: float(values.mean()), f"{name}_se": None if math.isnan(error) else error}
+        return record
+
+
+@threads()
+def gaps(
+    model: VAE,
+    data: Store,
+    samples: int = 500,
+    ascent: Ascent = Ascent(),
+    annealing: Annealing | None = None,
+    seed: int = 0,
+) -> Gaps:
+    """Take the gap of every row apart.
+
+    Args:
+        model: in evaluation mode; its encoder ends in a `Posterior`.
+        data: encoded rows.
+        samples: of every bound; the noise is not that of the ascent.
+        ascent: how q* is found.
+        annealing: a further estimate of log p(x), dear and often the best.
+        seed: of all noise.
+
+    Raises:
+        ConfigError: if the encoder's parameters of q cannot be found.
+    """
+    body_and_head(model.encoder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        parts = [_gaps_of(model, part, samples, ascent, annealing, seed) for part in data.chunks(ROWS)]
+    return Gaps(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+
+def _gaps_of(
+    model: VAE, data: Store, samples: int, ascent: Ascent, annealing: Annealing | None, seed: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    device = next(model.parameters()).device
+    x = data.fixed(seed).to(device)
+    body, head = body_and_head(model.encoder)
+    with torch.no_grad():
+        start = head.linear(body(x))
+    best = best_parameters(model, x, start, ascent)
+    (elbo, log_p), (best_elbo, best_log_p) = (
+        _bounds(model, x, head.distribution(y), RowDraw(data.kept, seed + 1), samples) for y in (start, best)
+    )
+    # one estimator for all rows: the larger one row by row would be biased upwards
+    found = max((log_p, best_log_p), key=lambda bound: float(bound.mean()))
+    if annealing is not None:
+        found = max((found, anneal(model, x, annealing).bound), key=lambda bound: float(bound.mean()))
+    return found, best_elbo, elbo
+
+
+def best_parameters(model: VAE, x: Tensor, start: Tensor, ascent: Ascent) -> Tensor:
+    """y* (B, P) that maximises ELBO(q(z; y); x) row by row, from ``start`` on.
+
+    Args:
+        model: whose encoder's head makes q of y; its weights are left alone.
+        x: (B, D).
+        start: (B, P).
+        ascent: steps, learning rate and samples.
+    """
+    _, head = body_and_head(model.encoder)
+    y = start.detach().clone().requires_grad_()
+    optimizer = torch.optim.Adam([y], lr=ascent.lr)
+    for step in range(ascent.steps):
+        optimizer.param_groups[0]["lr"] = ascent.lr * 0.5 * (1 + math.cos(math.pi * step / ascent.steps))
+        with torch.enable_grad():
+            log_w = _log_w(model, x, head.distribution(y), LANDING, ascent.samples)
+            (y.grad,) = torch.autograd.grad(-log_w.mean(0).sum(), y)
+        optimizer.step()
+    return y.detach()
+
+
+def _log_w(model: VAE, x: Tensor, q: Distribution, draw: Draw, samples: int) -> Tensor:
+    """log p(x, z) - log q(z), (K, B)."""
+    z = draw.sample(q, samples)
+    return model.decode(z).log_prob(x) + model.prior().log_prob(z) - draw.log_prob(q, z)
+
+
+@torch.no_grad()
+def _bounds(model: VAE, x: Tensor, q: Distribution, draw: RowDraw, samples: int) -> tuple[Tensor, Tensor]:
+    """(ELBO, importance-weighted bound of all samples), (B,) float64."""
+    weights, elbo = StreamingWeights(), torch.zeros(len(x), dtype=torch.float64)
+    for done in range(0, samples, SAMPLES_PER_CHUNK):
+        k = min(SAMPLES_PER_CHUNK, samples - done)
+        log_w = _log_w(model, x, q, draw, k)
+        weights.add(log_w)
+        elbo += log_w.double().cpu().sum(0) / samples
+    return elbo, weights.log_mean
