@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from velbo import Budget, TrainingConfig, evaluate
+from test_bad_inputs import call
+from velbo import Budget, FittedVAE, TrainingConfig, evaluate
 from velbo.config import Optimisation, Validation
 from velbo.data import Store
+from velbo.fitting import refit
 from velbo.model import VAE
 from velbo.oracles import LinearGaussian
 from velbo.priors import LearnedNormal, MixturePrior, VampPrior, real_nvp
@@ -59,3 +62,27 @@ def test_a_vamp_prior_is_refitted_without_touching_the_encoder():
     gain = refit_prior(model, X, VampPrior(model.encoder, 6, 50).double(), TRAINING)
     assert gain > 3
     assert torch.equal(model.encoder[0].linear.weight, before)  # type: ignore[index]
+
+
+def test_a_fitted_model_gets_a_prior_by_name(tmp_path, monkeypatch):
+    """From Python and the command line; the first model is as it was, the new one is whole on disk and better by about
+    what was said.
+    """
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", ORACLE.sample(400, seed=2).numpy())
+    assert call(*"fit x.npy --run r --recipe mlp --hidden 8 --latent 2 --beta 0.1 --epochs 30".split())[0] == 0
+    fitted = FittedVAE.load("r")
+    before = fitted.evaluate(np.load("x.npy"), 1)
+    changed, gain = refit(fitted, np.load("x.npy"), "learned", training=TrainingConfig(Budget(epochs=60)))
+    assert gain > 0.1
+    assert fitted.recipe.prior == "standard"
+    after = changed.evaluate(np.load("x.npy"), 1)
+    assert after.elbo - before.elbo == pytest.approx(gain, abs=0.3)
+    assert after.reconstruction == before.reconstruction
+    command = "refit-prior r x.npy --to better --prior mixture --components 3 --epochs 20".split()
+    code, _, err = call(*command)
+    assert code == 0, err
+    assert FittedVAE.load("better").recipe.components == 3
+    code, _, err = call(*command)
+    assert code == 2
+    assert "holds a run already" in err

@@ -214,7 +214,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     @property
     def _n_features_out(self) -> int:
-        return self.fitted_.recipe.latent
+        return self.fitted_.recipe.n_latents
 
     def _recipe(self) -> Recipe:
         return Recipe(self.recipe, self.n_latents, tuple(self.hidden or ()), self.likelihood, prior=self.prior)

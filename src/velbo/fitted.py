@@ -111,7 +111,7 @@ class FittedVAE:
             DataError: if the latents are not (N, Z) finite numbers.
         """
         latents = as_rows(z, "latents")
-        n_latents = self.recipe.latent
+        n_latents = self.recipe.n_latents
         if latents.ndim != 2 or latents.shape[1] != n_latents or np.isnan(latents).any():
             raise DataError(f"latents: {n_latents} finite numbers a row are needed, not shape {latents.shape}")
         parts = torch.from_numpy(latents).to(self.dtype).split(ROWS_PER_CHUNK)

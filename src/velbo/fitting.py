@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import platform
 import tempfile
@@ -22,8 +23,8 @@ from .errors import ConfigError, RunError, unknown
 from .files import read_json, read_tensors, write_json, write_tensors
 from .fitted import FittedVAE
 from .objectives import make_objective
-from .recipes import build, encoding, resolve
-from .training import Alone, History, Logger, Run, Team, Trainer, decide, device_of, launch
+from .recipes import build, encoding, reasons, resolve
+from .training import Alone, History, Logger, Run, Team, Trainer, decide, device_of, launch, refit_prior
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,11 @@ def plan(
     objective = objective or ObjectiveConfig()
     samples = make_objective(**objective.to_json()).samples
     data = {"source": source, "rows": len(rows), "fingerprint": fingerprint(rows)}
-    recipe = resolve(recipe, schema)
+    because, recipe = reasons(recipe, schema), resolve(recipe, schema)
     with torch.random.fork_rng(devices=[]):
         model = build(recipe, schema)
     training, choices = decide(training, len(rows), model, device)
-    return Plan(schema, recipe, replace(objective, samples=samples), training, data, choices)
+    return Plan(schema, recipe, replace(objective, samples=samples), training, data, because | choices)
 
 
 def fit(
@@ -178,6 +179,33 @@ def _work(
     if team.rank == 0:
         write_tensors(out / "model.safetensors", fitted.model.state_dict())
         write_json(out / "history.json", asdict(history))
+
+
+def refit(
+    fitted: FittedVAE, x: Any, prior: str, components: int | None = None, training: TrainingConfig | None = None
+) -> tuple[FittedVAE, float]:
+    """A model with a new prior, fitted to the aggregated posterior of its rows; see `refit_prior`.
+
+    Args:
+        fitted: trained; it is left as it is.
+        x: rows that it was trained on.
+        prior: a name, as in `Recipe`.
+        components: of that prior, if it mixes.
+        training: budget and the rest.
+
+    Returns:
+        The new model, and the gain of the ELBO in nats a row on held-out rows.
+    """
+    training = training or TrainingConfig()
+    recipe = replace(fitted.recipe, prior=prior, components=components)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.machine.seed)
+        model = build(recipe, fitted.schema)
+    for name in ("encoder", "decoder"):
+        getattr(model, name).load_state_dict(getattr(fitted.model, name).state_dict())
+    new, model.prior = model.prior, copy.deepcopy(fitted.model.prior)
+    gain = refit_prior(model.eval(), fitted.store(x), new, training)
+    return FittedVAE(model.eval(), recipe, fitted.schema), gain
 
 
 def read_source(what: Plan, source: str | None) -> Data:

@@ -7,10 +7,11 @@ the fields in config.py. Nothing heavy is imported before a command runs.
     options.py    groups of options
     tables.py     rows in from files, results out to files
     train.py      fit, resume, sweep, demo
+    examine.py    doctor, gaps, anneal, rate-distortion, refit-prior
     use.py        evaluate, encode, decode, reconstruct, sample, score, info
 """
 
-from . import train, use
+from . import examine, train, use
 from .app import app, entry, main
 
-__all__ = ["app", "entry", "main", "train", "use"]
+__all__ = ["app", "entry", "examine", "main", "train", "use"]

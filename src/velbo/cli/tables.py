@@ -81,3 +81,15 @@ def print_table(records: Sequence[dict[str, Any]]) -> None:
 
 def _cell(value: Any) -> str:
     return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def print_record(record: dict[str, Any], as_json: bool) -> None:
+    """One result on stdout: a name and a value a line, or one JSON object."""
+    if as_json:
+        import json
+
+        print(json.dumps(record))
+        return
+    for name, value in record.items():
+        text = " ".join(f"{v:.2f}" for v in value) if isinstance(value, list | tuple) else _cell(value)
+        print(f"{name:24s} {text}")

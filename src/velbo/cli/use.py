@@ -34,7 +34,7 @@ def evaluate(
         rows: evaluate a seeded random subset of so many rows.
         chunk: samples at a time; the result does not depend on it.
         seed: of the subset and of all noise.
-        precision: float32, or bf16: faster where the hardware is, off by about 0.01 nats on MNIST.
+        precision: float32; bf16 or bf16-products: faster where the hardware is, bf16 off by about 0.01 nats on MNIST.
         device: auto takes a GPU where there is one; else the name of a device.
         json: print one JSON object.
     """

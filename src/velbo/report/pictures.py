@@ -57,16 +57,16 @@ def _show(axes: Any, images: NDArray[Any], columns: int, top: float, title: str)
         axes.imshow(np.where(np.isnan(sheet), 1.0, sheet.clip(0, 1)), interpolation="nearest")
     else:
         axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
-    _title(axes, title)
+    caption(axes, title)
     axes.set_axis_off()
     axes.set_anchor("NW")
 
 
-def _title(axes: Any, text: str) -> None:
+def caption(axes: Any, text: str) -> None:
     axes.set_title(text, loc="left", fontsize=10, color=INK, pad=6)
 
 
-def _plain(axes: Any) -> None:
+def plain(axes: Any) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -104,10 +104,10 @@ def draw_latents(axes: Any, z: NDArray[Any], labels: NDArray[Any] | None) -> Non
         x, y = np.median(flat[labels == label], 0)
         box = {"boxstyle": "circle,pad=0.2", "fc": "white", "ec": RULE, "alpha": 0.9}
         axes.text(x, y, str(label), fontsize=9, ha="center", va="center", color=INK, bbox=box)
-    _title(axes, f"Latent space: posterior means of {z.shape[1]} latents" + (", by t-SNE" if z.shape[1] > 2 else ""))
+    caption(axes, f"Latent space: posterior means of {z.shape[1]} latents" + (", by t-SNE" if z.shape[1] > 2 else ""))
     axes.set_xticks([])
     axes.set_yticks([])
-    _plain(axes)
+    plain(axes)
 
 
 def draw_curve(axes: Any, metrics: Sequence[dict[str, Any]]) -> None:
@@ -129,8 +129,8 @@ def draw_curve(axes: Any, metrics: Sequence[dict[str, Any]]) -> None:
     axes.set_xlabel("epoch", fontsize=8, color=INK)
     axes.set_ylabel("nats an observation", fontsize=8, color=INK)
     axes.grid(axis="y", color=RULE, lw=0.5)
-    _title(axes, "Learning: " + ("validation thick, training thin" if validated else "training rows"))
-    _plain(axes)
+    caption(axes, "Learning: " + ("validation thick, training thin" if validated else "training rows"))
+    plain(axes)
 
 
 def draw_bottleneck(
@@ -146,5 +146,5 @@ def draw_bottleneck(
     middle.set_xlim(-4, 4)
     middle.set_yticks(np.arange(len(mean)))
     middle.invert_yaxis()
-    _title(middle, "q(z|x): mean and two standard deviations of every latent")
-    _plain(middle)
+    caption(middle, "q(z|x): mean and two standard deviations of every latent")
+    plain(middle)

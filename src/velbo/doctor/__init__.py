@@ -1,0 +1,12 @@
+"""The doctor: what is wrong with a trained model, in plain words, each with the figure that shows it.
+
+examination.py   measures the model on rows it has not seen, and on rows it was trained on
+findings.py      figures -> findings, one function a question
+page.py          findings -> a page of text and a picture
+"""
+
+from .examination import Examination, examine
+from .findings import QUESTIONS, Finding, diagnose
+from .page import draw, write
+
+__all__ = ["QUESTIONS", "Examination", "Finding", "diagnose", "draw", "examine", "write"]

@@ -1,0 +1,159 @@
+"""Everything that the doctor's questions are answered from, measured once.
+
+    rows it has not seen     bounds and their curve in K, rate of each latent, calibration, aggregated posterior
+    rows it was trained on   the ELBO alone: train - test is what over-fitting costs
+    two-sample tests         z ~ q(z|x), x ~ p_data   against   z ~ p(z)          where the prior has holes
+                             x ~ p(x|z), z ~ q        against   x ~ p(x|z), z ~ p   what the holes do to samples
+    scales at their floor    share of predicted standard deviations that are as small as the model can make them
+
+The area under the curve (AUC) of a classifier that tells the two apart is 1/2 where they are alike, 1 where never.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import Normal
+
+from ..data import Store
+from ..errors import CollapseWarning, DataError
+from ..evaluation import (
+    Aggregated,
+    BoundCurve,
+    Calibration,
+    Evaluation,
+    RowScores,
+    aggregated_posterior,
+    bound_curve,
+    calibrate,
+    score_rows,
+    summarise,
+)
+from ..evaluation.sample_quality import two_sample_test
+from ..fitted import FittedVAE
+from ..likelihoods.discretized_logistic import LogisticBins, least_scale
+from ..likelihoods.normal import MIN_SCALE
+from ..model import VAE
+from ..posteriors import RowDraw
+from ..posteriors.base import MIN_SCALE as MIN_POSTERIOR_SCALE
+
+MIN_ROWS = 20
+AT_THE_FLOOR = 2.0
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was measured.
+
+    Attributes:
+        test: summary of the rows that the model has not seen.
+        scores: of those rows, one by one.
+        curve: of the importance-weighted bound, over those rows.
+        aggregated: their rate taken apart.
+        calibration: of the likelihood, on those rows.
+        names: of the dimensions; empty if they have none.
+        train: summary of rows that the model was trained on; None if none were given.
+        metrics: lines of metrics.jsonl; empty for a model without a run.
+        auc_latents: how well posterior draws of z are told from draws of the prior.
+        auc_samples: how well x drawn from posterior z is told from x drawn from prior z.
+        floor_data: share of the predicted standard deviations of x at their floor; 0 where there is none.
+        floor_latents: share of the posterior's standard deviations at theirs.
+        z: one posterior draw of each row, (N, Z), and as many of the prior.
+    """
+
+    test: Evaluation
+    scores: RowScores
+    curve: BoundCurve
+    aggregated: Aggregated
+    calibration: Calibration
+    names: tuple[str, ...]
+    train: Evaluation | None
+    metrics: Sequence[dict[str, Any]]
+    auc_latents: float
+    auc_samples: float
+    floor_data: float
+    floor_latents: float
+    z: tuple[Tensor, Tensor] = field(repr=False)
+
+
+def examine(
+    fitted: FittedVAE,
+    test: Any,
+    train: Any = None,
+    metrics: Sequence[dict[str, Any]] = (),
+    samples: int = 256,
+    seed: int = 0,
+) -> Examination:
+    """Measure a trained model.
+
+    Args:
+        fitted: the model.
+        test: rows it has not seen, 20 at least; some hundreds tell more.
+        train: rows it was trained on.
+        metrics: of its run.
+        samples: of the importance-weighted bound, a power of two.
+        seed: of all noise.
+
+    Raises:
+        DataError: for fewer than 20 rows.
+    """
+    model, data = fitted.model, fitted.store(test)
+    if len(data) < MIN_ROWS:
+        raise DataError(f"the doctor needs at least {MIN_ROWS} rows to see anything, not {len(data)}")
+    scores = score_rows(model, data, samples, seed=seed)
+    posterior, prior = _draws(model, data, seed)
+    floor_data, floor_latents = _at_the_floor(model, data, seed)
+    return Examination(
+        test=summarise(scores, data, samples),
+        scores=scores,
+        curve=bound_curve(model, data, samples, seed),
+        aggregated=aggregated_posterior(model, data, seed=seed),
+        calibration=calibrate(model, data, seed),
+        names=tuple(fitted.schema.names),
+        train=None if train is None else _quietly(fitted, train, seed),
+        metrics=metrics,
+        auc_latents=two_sample_test(posterior[0], prior[0], seed).auc,
+        auc_samples=two_sample_test(posterior[1], prior[1], seed).auc,
+        floor_data=floor_data,
+        floor_latents=floor_latents,
+        z=(posterior[0], prior[0]),
+    )
+
+
+def _quietly(fitted: FittedVAE, rows: Any, seed: int) -> Evaluation:
+    """Collapse is a finding here, no warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CollapseWarning)
+        return fitted.evaluate(rows, samples=1, seed=seed)
+
+
+@torch.no_grad()
+def _draws(model: VAE, data: Store, seed: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """((z, x) from the posterior, (z, x) from the prior), (N, Z) and (N, D) each."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        z = RowDraw(data.kept, seed).sample(model.encode(data.fixed(seed)), 1)[0]
+        other = model.prior().sample(torch.Size((len(data),)))
+        return (z, model.decode(z).sample()), (other, model.decode(other).sample())
+
+
+@torch.no_grad()
+def _at_the_floor(model: VAE, data: Store, seed: int) -> tuple[float, float]:
+    """Shares of scales within twice the least that is possible."""
+    q = model.encode(data.fixed(seed))
+    cell = getattr(model.decode(q.mean), "cell", None)
+    scale, floor = torch.ones(1), 0.0
+    if isinstance(cell, Normal):
+        scale, floor = cell.scale, MIN_SCALE
+    elif isinstance(cell, LogisticBins):
+        scale, floor = cell.scale, least_scale(cell.n_levels)
+    return _share(scale, floor), _share(q.stddev, MIN_POSTERIOR_SCALE)
+
+
+def _share(scale: Tensor, floor: float) -> float:
+    return float((scale <= AT_THE_FLOOR * floor).double().mean())

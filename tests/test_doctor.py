@@ -1,0 +1,187 @@
+"""The doctor: a healthy model has no faults, and every planted one is found by the question that is there for it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from test_bad_inputs import call
+from velbo import Budget, FittedVAE, LinearGaussian, Optimisation, Recipe, TrainingConfig, Validation, fit, plan
+from velbo.doctor import QUESTIONS, Examination, Finding, diagnose, draw, examine, write
+from velbo.errors import DataError
+from velbo.nets import inverse_softplus
+
+ORACLE = LinearGaussian.random(6, 2, seed=0)
+TRAIN, TEST = (ORACLE.sample(n, seed=s).numpy() for n, s in ((1500, 1), (250, 2)))
+TRAINING = TrainingConfig(Budget(epochs=40), Optimisation(batch_size=100, lr=5e-3), validation=Validation(0.1))
+
+
+def trained(train=TRAIN, recipe: Recipe = Recipe("mlp", 2, (16,), prior="learned"), training=TRAINING):
+    return fit(train, plan(train, recipe, training=training))
+
+
+@pytest.fixture(scope="module")
+def healthy():
+    return trained()
+
+
+@pytest.fixture(scope="module")
+def examined(healthy) -> Examination:
+    return examine(healthy[0], TEST, TRAIN[:250], healthy[1].metrics)
+
+
+def answers(e: Examination) -> dict[str, Finding]:
+    return {f.question: f for f in diagnose(e)}
+
+
+def findings(fitted: FittedVAE, test=TEST, train=TRAIN[:250]) -> dict[str, Finding]:
+    return answers(examine(fitted, test, train, samples=64))
+
+
+def planted(healthy, change) -> dict[str, Finding]:
+    """Findings of a copy of the healthy model after a change to its weights."""
+    copied = copy.deepcopy(healthy[0])
+    with torch.no_grad():
+        change(copied.model)
+    return findings(copied)
+
+
+def is_fault(found: Finding, *words: str) -> None:
+    assert found.verdict == "fault", found
+    assert found.advice
+    for word in words:
+        assert word in found.figure, found.figure
+
+
+def test_a_healthy_model_has_no_faults(examined):
+    found = answers(examined)
+    assert len(found) == len(QUESTIONS)
+    assert {f.verdict for f in found.values()} <= {"fine", "look"}, found
+    for question in ("convergence", "over-fitting", "latents", "likelihood", "scales"):
+        assert found[question].verdict == "fine", found[question]
+
+
+def test_a_collapsed_posterior(healthy):
+    def collapse(model):
+        model.encoder[-1].linear.weight.zero_()
+        model.encoder[-1].linear.bias[:2] = 0.0
+        model.encoder[-1].linear.bias[2:] = inverse_softplus(1.0)
+
+    is_fault(planted(healthy, collapse)["latents"], "0 of 2 latents", "collapsed")
+
+
+def test_a_saturated_scale_of_the_data(healthy):
+    def saturate(model):
+        model.decoder[-1].scale.raw[:3] = -20.0
+
+    is_fault(planted(healthy, saturate)["scales"], "50% of the predicted standard deviations of x", "saturated")
+
+
+def test_a_saturated_posterior_whose_weights_say_nothing(healthy):
+    def saturate(model):
+        model.encoder[-1].linear.weight[2:] = 0.0
+        model.encoder[-1].linear.bias[2:] = -20.0
+
+    found = planted(healthy, saturate)
+    is_fault(found["scales"], "100% of those of z")
+    is_fault(found["bound"], "k-hat above 0.7", "may lie well above")
+
+
+def test_a_prior_that_was_never_trained(healthy):
+    def move(model):
+        model.prior.loc += 4.0
+
+    is_fault(planted(healthy, move)["prior"], "AUC of 1.00", "holes")
+
+
+def test_a_likelihood_whose_scale_is_wrong():
+    """Standardised columns that two latents explain, and a scale that is fixed at one."""
+    fitted, _ = trained(recipe=Recipe("mlp", 2, (16,), "normal-fixed"))
+    is_fault(findings(fitted)["likelihood"], "times the predicted variance", "does not fit")
+
+
+def test_a_likelihood_whose_tails_are_too_light():
+    """A Normal for noise of Student's t with 1.5 degrees of freedom: its variance says nothing, its shape does."""
+    rng = np.random.default_rng(0)
+    heavy = [x + np.clip(rng.standard_t(1.5, x.shape), -200, 200) for x in (TRAIN, TEST)]
+    fitted, _ = trained(heavy[0])
+    is_fault(findings(fitted, heavy[1], heavy[0][:250])["likelihood"], "from uniform")
+
+
+def test_a_model_that_knows_its_rows_by_heart():
+    few = TRAIN[:40]
+    training = TrainingConfig(Budget(epochs=300), Optimisation(batch_size=40, lr=1e-2), validation=Validation(0))
+    fitted, _ = trained(few, Recipe("mlp", 6, (64, 64), "normal"), training)
+    is_fault(findings(fitted, TEST, few)["over-fitting"], "by heart")
+
+
+def run_of(*bounds: float) -> list[dict[str, float]]:
+    return [{"epoch": i, "train_bound": b + 1, "validation_bound": b} for i, b in enumerate(bounds)]
+
+
+def test_convergence_is_read_off_the_run(examined):
+    rising, flat = run_of(*range(-100, -80)), run_of(*(-100 + 50 * (1 - math.exp(-i)) for i in range(20)))
+    found, fine, unknown = (answers(replace(examined, metrics=m))["convergence"] for m in (rising, flat, ()))
+    assert found.verdict == "look"
+    assert "still rising" in found.figure
+    assert (fine.verdict, unknown.verdict) == ("fine", "unknown")
+
+
+def test_without_training_rows_the_run_is_asked(examined):
+    alone = replace(examined, train=None, metrics=run_of(-9.0))
+    found = answers(alone)["over-fitting"]
+    assert found.verdict == "look"
+    assert "1.00 nats above" in found.figure
+    assert answers(replace(alone, metrics=()))["over-fitting"].verdict == "unknown"
+
+
+def test_an_examination_is_a_function_of_its_rows(healthy, examined):
+    assert diagnose(examine(healthy[0], TEST, TRAIN[:250], healthy[1].metrics)) == diagnose(examined)
+    with pytest.raises(DataError, match="at least 20 rows"):
+        examine(healthy[0], TEST[:19])
+
+
+def test_the_page_and_the_picture(examined, tmp_path):
+    page = write(diagnose(examined))
+    assert all(len(line) <= 100 for line in page.splitlines())
+    assert page.count("\n") < 40
+    draw(examined, diagnose(examined), tmp_path / "page.png")
+    image = np.asarray(Image.open(tmp_path / "page.png").convert("L"))
+    panels = [part for half in np.array_split(image, 2) for part in np.array_split(half, 3, axis=1)]
+    assert all((panel < 200).mean() > 0.002 for panel in panels)  # nothing is blank
+
+
+def test_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("train.npy", TRAIN)
+    np.save("test.npy", TEST)
+    fitted = "fit train.npy --run r --recipe mlp --hidden 8 --latent 2 --epochs 10".split()
+    assert call(*fitted)[0] == 0
+    code, out, err = call("doctor", "r", "test.npy", "--rows", "40", "--samples", "32", "--json", "-o", "page.png")
+    assert code == 0, err
+    assert json.loads(out)[0]["question"] == "convergence"
+    assert (tmp_path / "page.png").exists()
+    code, out, err = call("doctor", "r", "train.npy", "--rows", "60")
+    assert code == 0
+    assert "trained on" in err
+    (tmp_path / "train.npy").unlink()
+    code, out, err = call("doctor", "r", "test.npy", "--rows", "60")
+    assert code == 0
+    assert "--train" in err
+    code, out, err = call("gaps", "r", "test.npy", "--rows", "20", "--samples", "20", "--steps", "5", "--json")
+    assert code == 0, err
+    assert json.loads(out)["rows"] == 20
+    code, out, err = call("anneal", "r", "test.npy", "--rows", "5", "--temperatures", "5", "--chains", "2")
+    assert code == 0, err
+    assert "own_above" in out
+    code, out, err = call(*"rate-distortion r test.npy -o rd.csv --rows 5 --temperatures 5 --chains 2".split())
+    assert code == 0, err
+    assert "encoder_rate" in out
+    assert (tmp_path / "rd.csv").read_text().startswith("b,rate,distortion\n")
