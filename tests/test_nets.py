@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import pad
 
 from contracts import TrunkContract
 from velbo.errors import ConfigError
 from velbo.nets import MLP, ConvDecoder, ConvEncoder, FillMissing, FullPrecisionLinear, ResidualMLP, products
-from velbo.nets.conv import sides
+from velbo.nets.conv import smallest
 
 
 class TestMLP(TrunkContract):
@@ -59,7 +60,7 @@ class TestConvEncoderWithMask(TrunkContract):
 
 
 class TestConvDecoder(TrunkContract):
-    n_in, out = 5, (11 * 8, 4)
+    n_in, out = 5, (11 * 8, 8)
 
     def trunk(self) -> nn.Module:
         return ConvDecoder(5, (11, 8, 3), (4, 6, 5))
@@ -72,11 +73,27 @@ def test_any_size_and_channel_count(height, channels):
     x = torch.randn(2, height * (height + 3) * channels)
     features = ConvEncoder(shape, (4, 6, 8), 7)(x)
     assert features.shape == (2, 7)
-    assert ConvDecoder(7, shape, (4, 6, 8))(features).shape == (2, height * (height + 3), 4)
+    assert ConvDecoder(7, shape, (4, 6, 8))(features).shape == (2, height * (height + 3), 8)
 
 
 def test_sides_round_up():
-    assert sides(28, 9, 3) == [(28, 9), (14, 5), (7, 3), (4, 2)]
+    assert smallest(28, 9, 3) == (4, 2)
+
+
+def test_what_is_padded_is_zero_and_cut_off_again():
+    """An image that already has a border of zeros gives the same features as one that is padded with them; the decoder
+    of the larger size gives the same pixels, and more.
+    """
+    torch.manual_seed(0)
+    small, large = ConvEncoder((9, 10, 1), (4, 6), 5), ConvEncoder((12, 12, 1), (4, 6), 5)
+    large.load_state_dict(small.state_dict())
+    image = torch.randn(2, 9, 10, 1)
+    bordered = pad(image, (0, 0, 0, 2, 0, 3))
+    torch.testing.assert_close(small(image.flatten(1)), large(bordered.flatten(1)))
+    down, full = ConvDecoder(5, (9, 10, 1), (4, 6)), ConvDecoder(5, (12, 12, 1), (4, 6))
+    full.load_state_dict(down.state_dict())
+    z = torch.randn(2, 5)
+    torch.testing.assert_close(down(z), full(z).view(2, 12, 12, 8)[:, :9, :10].flatten(1, 2))
 
 
 def test_pixels_are_in_reading_order_channels_last():
@@ -86,7 +103,7 @@ def test_pixels_are_in_reading_order_channels_last():
     image = torch.randn(1, 8, 9, 2)
     trunk = ConvEncoder((8, 9, 2), (3,), 4)
     first = trunk.convolutions[0]
-    expected = first(image.permute(0, 3, 1, 2))
+    expected = first(pad(image, (0, 0, 0, 1)).permute(0, 3, 1, 2))
     seen = {}
     first.register_forward_hook(lambda m, args, out: seen.update(out=out))
     trunk(image.reshape(1, -1))

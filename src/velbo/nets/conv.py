@@ -1,8 +1,13 @@
 """Residual convolutional trunks for images of any size >= 8 and any number of channels.
 
 Images are rows of numbers like all data: x is (..., H * W * C), pixels in reading order, channels last, as arrays
-and files hold them. The encoder halves the sides at each entry of `channels` (ceil(n / 2), so that 7 and 28 are as
-good as 32); the decoder retraces the same sizes upwards and gives one row of features a pixel, (..., H * W, F).
+and files hold them. The encoder halves the sides at each entry of `channels`: every 2 x 2 pixels become one pixel of
+four times the channels (no pixel is passed over, and no convolution works at full size), which a convolution brings to
+the stage's width. The decoder retraces the same sizes upwards and gives one row of features a pixel, (..., H * W, F).
+Sides are padded with zeros at the end to what can be halved, and cut back: 28 is as good as 32.
+
+Source: Real-time single image and video super-resolution using an efficient sub-pixel convolutional neural network,
+Shi et al., 2016, https://arxiv.org/abs/1609.05158 (section 3.2).
 """
 
 from __future__ import annotations
@@ -13,17 +18,15 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import pad
 
 from ..errors import ConfigError
 
 
-def sides(height: int, width: int, n_stages: int) -> list[tuple[int, int]]:
-    """(H, W) before the first and after every stage of halving."""
-    sizes = [(height, width)]
-    for _ in range(n_stages):
-        sizes.append((math.ceil(sizes[-1][0] / 2), math.ceil(sizes[-1][1] / 2)))
-    return sizes
+def smallest(height: int, width: int, n_stages: int) -> tuple[int, int]:
+    """(H, W) after the last halving."""
+    factor = 2**n_stages
+    return math.ceil(height / factor), math.ceil(width / factor)
 
 
 def _checked(shape: Sequence[int], channels: Sequence[int]) -> tuple[int, int, int]:
@@ -71,13 +74,13 @@ class ConvEncoder(nn.Module):
         super().__init__()
         height, width, n_channels = _checked(shape, channels)
         self.planes, self.n_features = (n_planes, height, width, n_channels), n_features
-        stages = [n_channels * n_planes, *channels]
+        h, w = smallest(height, width, len(channels))
+        self.missing = w * 2 ** len(channels) - width, h * 2 ** len(channels) - height
         layers: list[nn.Module] = []
-        for a, b in pairwise(stages):
-            layers += [nn.Conv2d(a, b, 3, stride=2, padding=1), ConvBlock(b)]
-        h, w = sides(height, width, len(channels))[-1]
-        self.convolutions = nn.Sequential(*layers, nn.SiLU())
-        self.linear = nn.Sequential(nn.Linear(channels[-1] * h * w, n_features), nn.SiLU())
+        for before, after in pairwise([n_channels * n_planes, *channels]):
+            layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * before, after, 3, padding=1), ConvBlock(after)]
+        self.convolutions = nn.Sequential(*layers)
+        self.linear = nn.Linear(channels[-1] * h * w, n_features)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,39 +88,37 @@ class ConvEncoder(nn.Module):
         n, h, w, c = self.planes
         # (B, planes, H, W, C) -> (B, planes * C, H, W); with one plane this is a channels-last view
         images = x.reshape(-1, n, h, w, c).permute(0, 1, 4, 2, 3).flatten(1, 2)
-        features = self.linear(self.convolutions(images).flatten(1))
+        right, below = self.missing
+        features = self.linear(self.convolutions(pad(images, (0, right, 0, below))).flatten(1))
         return features.reshape(*lead, self.n_features)
 
 
 class ConvDecoder(nn.Module):
-    """(..., n_in) -> (..., H * W, n_features): features of every pixel, n_features = channels[0].
+    """(..., n_in) -> (..., H * W, n_features): features of every pixel.
 
     Args:
         n_in: numbers per row (latents).
         shape: (H, W, C) of an image.
         channels: the encoder's, finest first.
+        n_features: of a pixel; few, for they are the only ones at full size.
     """
 
-    def __init__(self, n_in: int, shape: Sequence[int], channels: Sequence[int]) -> None:
+    def __init__(self, n_in: int, shape: Sequence[int], channels: Sequence[int], n_features: int = 8) -> None:
         super().__init__()
         height, width, _ = _checked(shape, channels)
-        self.sizes = sides(height, width, len(channels))[::-1]
-        self.n_features, self.n_positions = channels[0], height * width
-        self.top = channels[-1]
-        self.linear = nn.Linear(n_in, self.top * self.sizes[0][0] * self.sizes[0][1])
-        outputs = [*channels[::-1][1:], channels[0]]
-        self.stages = nn.ModuleList(
-            nn.Sequential(ConvBlock(a), nn.Conv2d(a, b, 3, padding=1))
-            for a, b in zip(channels[::-1], outputs, strict=True)
-        )
-        self.last = nn.Sequential(ConvBlock(self.n_features), nn.SiLU())
+        self.size, self.n_features, self.n_positions = (height, width), n_features, height * width
+        self.start = channels[-1], *smallest(height, width, len(channels))
+        self.linear = nn.Linear(n_in, math.prod(self.start))
+        layers: list[nn.Module] = []
+        for before, after in pairwise([*channels[::-1], n_features]):
+            layers += [ConvBlock(before), nn.Conv2d(before, 4 * after, 3, padding=1), nn.PixelShuffle(2)]
+        layers.insert(-2, nn.SiLU())
+        self.convolutions = nn.Sequential(*layers)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, z: Tensor) -> Tensor:
-        lead = z.shape[:-1]
-        h, w = self.sizes[0]
-        y = self.linear(z.reshape(-1, z.shape[-1])).reshape(-1, h, w, self.top).permute(0, 3, 1, 2)
-        for stage, size in zip(self.stages, self.sizes[1:], strict=True):
-            y = interpolate(stage(y), size=size, mode="nearest")
-        y = self.last(y).permute(0, 2, 3, 1)
+        lead, (c, h, w) = z.shape[:-1], self.start
+        y = self.linear(z.reshape(-1, z.shape[-1])).reshape(-1, h, w, c).permute(0, 3, 1, 2)
+        height, width = self.size
+        y = self.convolutions(y)[..., :height, :width].permute(0, 2, 3, 1)
         return y.reshape(*lead, self.n_positions, self.n_features)
