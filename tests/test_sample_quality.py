@@ -13,6 +13,7 @@ from scipy.special import ndtr
 from scipy.stats import binom
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -277,14 +278,14 @@ def test_auc_of_two_normals(distance):
     found = two_sample_test(normal(2000, 1, 0), normal(2000, 1, 1, mean=distance), classifier=LOGISTIC)
     assert found.auc == pytest.approx(ndtr(distance / math.sqrt(2)), abs=0.056)
     assert found.accuracy == pytest.approx(ndtr(distance / 2), abs=0.04)
-    assert found.p_value < 1e-10
+    assert found.p_value < (1e-3 if distance == 0.5 else 1e-10)
 
 
 def test_separated_sets_are_told_apart():
-    """All right: p is exactly 2^-(2n)."""
+    """All 24 rows of every fold right: p is exactly 2 * 2^-24."""
     for classifier in (None, LOGISTIC, KNeighborsClassifier(3), LinearSVC()):
         found = two_sample_test(normal(60, 3, 0), normal(60, 3, 1, mean=40), classifier=classifier)
-        assert found == TwoSampleTest(1.0, 1.0, pytest.approx(0.5**120, rel=1e-9))
+        assert found == TwoSampleTest(1.0, 1.0, pytest.approx(0.5**23, rel=1e-9))
 
 
 def test_equal_distributions_are_not_told_apart():
@@ -293,39 +294,38 @@ def test_equal_distributions_are_not_told_apart():
         found = two_sample_test(normal(400, 4, seed), normal(400, 4, 50 + seed), classifier=classifier)
         assert abs(found.accuracy - 0.5) < 6 * 0.5 / math.sqrt(800)
         assert abs(found.auc - 0.5) < 0.12
-        assert found.p_value > 1e-7
+        assert found.p_value > 1e-5
 
 
 def test_the_default_classifier_sees_what_a_line_cannot():
     """Equal means, another scale."""
-    x, y = normal(200, 2, 0), normal(200, 2, 1, scale=2.5)
-    assert two_sample_test(x, y).p_value < 1e-6
+    x, y = normal(400, 2, 0), normal(400, 2, 1, scale=2.5)
+    assert two_sample_test(x, y).p_value < 1e-4
     assert two_sample_test(x, y, classifier=LOGISTIC).p_value > 1e-3
 
 
-def test_the_p_value_is_the_binomial_tail_of_the_rows_told_right():
-    """For some accuracies, against a sum of masses; guessing one class is right in exactly half, whatever the sizes."""
-    for shift in (0.0, 0.2, 0.5):
-        found = two_sample_test(normal(53, 2, 0), normal(90, 2, 1, mean=shift), classifier=LOGISTIC)
-        right = round(found.accuracy * 106)
-        assert found.p_value == pytest.approx(binom.pmf(np.arange(right, 107), 106, 0.5).sum(), rel=1e-9)
+def test_the_p_value_is_twice_the_median_of_the_folds():
+    """Each the binomial tail of the rows told right, recomputed fold by fold; a guess has no more than even chances."""
+    x, y = normal(53, 2, 0), normal(53, 2, 1, mean=0.4)
+    rows, labels = np.concatenate((x, y)), np.repeat((0, 1), 53)
+    tails = []
+    for learn, held_out in StratifiedKFold(5, shuffle=True, random_state=3).split(rows, labels):
+        right = (LOGISTIC.fit(rows[learn], labels[learn]).predict(rows[held_out]) == labels[held_out]).sum()
+        tails.append(binom.pmf(np.arange(right, len(held_out) + 1), len(held_out), 0.5).sum())
+    found = two_sample_test(x, y, seed=3, classifier=LOGISTIC)
+    assert found.p_value == pytest.approx(2 * np.median(tails), rel=1e-9)
     guess = two_sample_test(normal(30, 2, 0), normal(300, 2, 1, mean=9), classifier=DummyClassifier())
-    assert guess.accuracy == 0.5
-    assert guess.auc == 0.5
-    assert guess.p_value == pytest.approx(binom.sf(29, 60, 0.5))
+    assert (guess.accuracy, guess.auc, guess.p_value) == (0.5, 0.5, 1.0)
 
 
-def test_cross_validation_alarms_as_documented():
-    """100 sets of equal distributions: accuracies centre on 1/2 and spread by 1 to 1.7 binomial standard errors.
-
-    The mean within 5 of its standard errors, 5 % alarms in fewer than 25 sets where some 10 are expected; false alarm
-    below 1e-4 over seeds.
+def test_equal_distributions_alarm_no_more_often_than_promised():
+    """100 sets of equal distributions: accuracies centre on 1/2, and 5 % tests alarm at most in 5 %: more than 16 of
+    100 would be a false alarm of 1e-5 over seeds.
     """
     found = [two_sample_test(normal(30, 3, s), normal(30, 3, 3000 + s), s, 2, LOGISTIC) for s in range(100)]
     z = (np.array([f.accuracy for f in found]) - 0.5) / (0.5 / math.sqrt(60))
     assert abs(z.mean()) < 5 * z.std() / 10
-    assert 0.8 < z.std() < 1.9
-    assert sum(f.p_value <= 0.05 for f in found) < 25
+    assert sum(f.p_value <= 0.05 for f in found) <= 16
 
 
 def test_all_three_on_features_are_the_three_on_their_results():
