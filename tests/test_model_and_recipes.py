@@ -122,6 +122,24 @@ def test_resolution():
     assert encoding(Recipe("mlp", likelihood="bernoulli"), schema).is_random
 
 
+def test_auto_takes_what_was_measured_and_says_why():
+    """Large binary images get a flow prior; all that was named stays; other data get the plain residual MLP."""
+    large = np.random.default_rng(0).integers(0, 2, (12, 16, 16)).astype(np.uint8)
+    what = plan(large, Recipe(), training=ONE_EPOCH)
+    assert (what.recipe.prior, what.recipe.n_latents, what.recipe.likelihood) == ("real-nvp", 40, "bernoulli")
+    assert what.choices["recipe"].startswith(f"{what.recipe.recipe} with prior real-nvp: best on binarised MNIST")
+    named = plan(large, Recipe(latent=3, prior="standard", hidden=(8,)), training=ONE_EPOCH).recipe
+    assert (named.n_latents, named.prior, named.hidden) == (3, "standard", (8,))
+    small = plan(DIGITS, Recipe(), training=ONE_EPOCH)
+    assert (small.recipe.recipe, small.recipe.prior, small.recipe.n_latents) == ("resmlp", "standard", 16)
+    assert "recipe" in small.choices
+    by_name = plan(large, Recipe("mlp"), training=ONE_EPOCH)
+    assert (by_name.recipe.prior, by_name.recipe.n_latents) == ("standard", 16)
+    assert "recipe" not in by_name.choices
+    with pytest.raises(ConfigError, match="still open"):
+        Recipe().n_latents  # noqa: B018
+
+
 def test_encoders_see_the_mask_only_where_cells_were_missing():
     x = np.random.default_rng(0).normal(size=(50, 3))
     holes = x.copy()

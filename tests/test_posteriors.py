@@ -8,19 +8,31 @@ from torch import nn
 from torch.distributions import Categorical, Independent, LogNormal, MultivariateNormal, Normal, kl_divergence
 
 from contracts import F, PosteriorContract
+from velbo.errors import ConfigError
+from velbo.nets import MLP
 from velbo.oracles import LinearGaussian
-from velbo.posteriors import DiagonalNormal, FullNormal, Pathwise, RowDraw, detach, from_noise
+from velbo.posteriors import (
+    DiagonalNormal,
+    FullNormal,
+    Pathwise,
+    Posterior,
+    RowDraw,
+    body_and_head,
+    detach,
+    from_noise,
+    noise_like,
+)
 from velbo.priors import StandardNormal
 from velbo.terms import closed_form_kl
 
 
 class TestDiagonalNormal(PosteriorContract):
-    def head(self, n_latents: int) -> nn.Module:
+    def head(self, n_latents: int) -> Posterior:
         return DiagonalNormal(F, n_latents)
 
 
 class TestFullNormal(PosteriorContract):
-    def head(self, n_latents: int) -> nn.Module:
+    def head(self, n_latents: int) -> Posterior:
         return FullNormal(F, n_latents)
 
     def test_its_kl_is_torchs_between_full_normals(self):
@@ -93,3 +105,26 @@ def test_row_noise_belongs_to_the_row():
 def test_row_draws_of_other_posteriors_are_the_same_for_the_same_rows():
     rows, q = torch.randn(4, 3), Independent(LogNormal(torch.zeros(4, 2), torch.ones(4, 2)), 1)
     assert torch.equal(RowDraw(rows, 0).sample(q, 3), RowDraw(rows, 0).sample(q, 3))
+
+
+def test_an_encoder_comes_apart_into_body_and_head():
+    """Both share its weights; names in the state dict are those of the layers."""
+    encoder = nn.Sequential(MLP(F, 8), nn.Tanh(), DiagonalNormal(8, 2))
+    body, head = body_and_head(encoder)
+    x = torch.randn(3, F)
+    torch.testing.assert_close(head(body(x)).mean, encoder(x).mean)
+    assert head is encoder[-1]
+    assert sorted(head.state_dict()) == sorted(FullNormal(8, 2).state_dict()) == ["linear.bias", "linear.weight"]
+    for wrong, name in (
+        (nn.Sequential(MLP(F, 8)), "MLP"),
+        (DiagonalNormal(F, 2), "DiagonalNormal"),
+        (nn.Sequential(), ""),
+    ):
+        with pytest.raises(ConfigError, match=rf"nn\.Sequential\(\.\.\., head\).*ends in {name}"):
+            body_and_head(wrong)
+
+
+def test_noise_is_as_z_unless_registered():
+    q = Independent(Normal(torch.zeros(4, 2).double(), torch.ones(4, 2).double()), 1)
+    assert noise_like(q).shape == (4, 2)
+    assert noise_like(q).dtype == torch.float64

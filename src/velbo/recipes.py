@@ -12,7 +12,7 @@ name says what the latents come from; it may use the encoder.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -32,7 +32,15 @@ from .likelihoods import (
 )
 from .model import VAE
 from .nets import MLP, ConvDecoder, ConvEncoder, FillMissing, ResidualMLP
-from .posteriors import DiagonalNormal, FullNormal
+from .posteriors import (
+    DiagonalNormal,
+    FullNormal,
+    MixturePosterior,
+    Posterior,
+    SemiAmortised,
+    inverse_autoregressive,
+    spline_coupling,
+)
 from .priors import (
     AutoregressivePrior,
     LearnedNormal,
@@ -69,7 +77,13 @@ LIKELIHOODS: dict[str, tuple[Callable[[Schema], Encoding], Head]] = {
     ),
 }
 
-POSTERIORS: dict[str, Callable[[int, int], nn.Module]] = {"diagonal": DiagonalNormal, "full": FullNormal}
+POSTERIORS: dict[str, Callable[[int, int], Posterior]] = {
+    "diagonal": DiagonalNormal,
+    "full": FullNormal,
+    "mixture": MixturePosterior,
+    "iaf": inverse_autoregressive,
+    "spline": spline_coupling,
+}
 """(F, Z) -> head of q(z|x)."""
 
 PRIORS: dict[str, Callable[..., nn.Module]] = {
@@ -89,16 +103,37 @@ MIXING = ("mixture", "vamp", "autoregressive")
 DEFAULT_LIKELIHOOD = {"binary": "bernoulli", "byte": "discretized-logistic", "real": "normal"}
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What recipe "auto" means for some data, and why."""
+
+    recipe: str
+    hidden: tuple[int, ...]
+    latent: int
+    prior: str
+    why: str
+
+
+DEFAULT_LATENTS = 16
+LARGE_IMAGE = 256
+BINARY_IMAGES = Choice("resmlp", (512, 512), 40, "real-nvp", "best on binarised MNIST (benchmarks/families.py)")
+OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on tables and images of any kind")
+
+
+def choice(schema: Schema, likelihood: str) -> Choice:
+    """What "auto" takes."""
+    is_large_image = schema.image_shape is not None and schema.n_dims >= LARGE_IMAGE
+    return BINARY_IMAGES if is_large_image and likelihood == "bernoulli" else OTHERWISE
+
+
 def check(recipe: Recipe) -> None:
     """Raise ConfigError for a recipe or likelihood of no known name."""
-    if recipe.recipe not in RECIPES:
-        raise unknown("recipe", recipe.recipe, RECIPES)
-    if recipe.likelihood not in (*LIKELIHOODS, "auto"):
-        raise unknown("likelihood", recipe.likelihood, [*LIKELIHOODS, "auto"])
+    names = {"recipe": RECIPES, "likelihood": LIKELIHOODS, "prior": PRIORS}
+    for field, known in names.items():
+        if getattr(recipe, field) not in (*known, "auto"):
+            raise unknown(field, getattr(recipe, field), [*known, "auto"])
     if recipe.posterior not in POSTERIORS:
         raise unknown("posterior", recipe.posterior, POSTERIORS)
-    if recipe.prior not in PRIORS:
-        raise unknown("prior", recipe.prior, PRIORS)
     if recipe.components is not None and recipe.prior not in MIXING:
         raise ConfigError(f"prior '{recipe.prior}' has no components; they go with {', '.join(MIXING)}")
 
@@ -107,7 +142,27 @@ def resolve(recipe: Recipe, schema: Schema) -> Recipe:
     """With everything left open replaced by what it means for this schema."""
     check(recipe)
     likelihood = DEFAULT_LIKELIHOOD[schema.kind] if recipe.likelihood == "auto" else recipe.likelihood
-    return replace(recipe, likelihood=likelihood, hidden=recipe.hidden or HIDDEN[recipe.recipe])
+    recipe = replace(recipe, likelihood=likelihood)
+    if recipe.recipe == "auto":
+        taken = choice(schema, likelihood)
+        recipe = replace(
+            recipe,
+            recipe=taken.recipe,
+            hidden=recipe.hidden or taken.hidden,
+            latent=recipe.latent or taken.latent,
+            prior=taken.prior if recipe.prior == "auto" else recipe.prior,
+        )
+    prior = "standard" if recipe.prior == "auto" else recipe.prior
+    hidden, latent = recipe.hidden or HIDDEN[recipe.recipe], recipe.latent or DEFAULT_LATENTS
+    return replace(recipe, prior=prior, hidden=hidden, latent=latent)
+
+
+def reasons(recipe: Recipe, schema: Schema) -> dict[str, str]:
+    """Why recipe "auto" is what it is; empty for a recipe that was named."""
+    if recipe.recipe != "auto":
+        return {}
+    taken, found = choice(schema, resolve(recipe, schema).likelihood), resolve(recipe, schema)
+    return {"recipe": f"{found.recipe} with prior {found.prior}: {taken.why}"}
 
 
 def encoding(recipe: Recipe, schema: Schema) -> Encoding:
@@ -137,14 +192,14 @@ def _head(recipe: Recipe, schema: Schema, n_in: int, n_out: int, positions: int 
 def mlp(schema: Schema, recipe: Recipe) -> VAE:
     """Fully connected layers; hidden 200,200 and latent 50 is the layout of Burda et al. (2015)."""
     up = MLP(_n_inputs(schema), *recipe.hidden)
-    down = MLP(recipe.latent, *recipe.hidden[::-1])
+    down = MLP(recipe.n_latents, *recipe.hidden[::-1])
     return _assemble(schema, recipe, up, down, _head(recipe, schema, down.n_features, schema.n_dims))
 
 
 def resmlp(schema: Schema, recipe: Recipe) -> VAE:
     """Residual fully connected blocks; the default."""
     up = ResidualMLP(_n_inputs(schema), *recipe.hidden, dropout=recipe.dropout)
-    down = ResidualMLP(recipe.latent, *recipe.hidden[::-1], dropout=recipe.dropout)
+    down = ResidualMLP(recipe.n_latents, *recipe.hidden[::-1], dropout=recipe.dropout)
     return _assemble(schema, recipe, up, down, _head(recipe, schema, down.n_features, schema.n_dims))
 
 
@@ -156,7 +211,7 @@ def conv(schema: Schema, recipe: Recipe) -> VAE:
             f"recipe 'conv' needs images (N, H, W) or (N, H, W, C), not rows of {schema.n_dims} numbers; use 'resmlp'"
         )
     up = ConvEncoder(shape, recipe.hidden, n_planes=2 if schema.missing else 1)
-    down = ConvDecoder(recipe.latent, shape, recipe.hidden)
+    down = ConvDecoder(recipe.n_latents, shape, recipe.hidden)
     return _assemble(schema, recipe, up, down, _head(recipe, schema, down.n_features, shape[2], down.n_positions))
 
 
@@ -165,11 +220,13 @@ def _n_inputs(schema: Schema) -> int:
 
 
 def _assemble(schema: Schema, recipe: Recipe, up: nn.Module, down: nn.Module, head: Likelihood) -> VAE:
-    posterior = POSTERIORS[recipe.posterior](up.n_features, recipe.latent)  # type: ignore[arg-type]
+    posterior = POSTERIORS[recipe.posterior](up.n_features, recipe.n_latents)  # type: ignore[arg-type]
     encoder = nn.Sequential(FillMissing(mask=schema.missing), up, posterior)
     components = () if recipe.components is None else (recipe.components,)
-    prior = PRIORS[recipe.prior](recipe.latent, encoder, schema.n_dims, *components)
-    return VAE(encoder, decoder=nn.Sequential(down, head), prior=prior)
+    prior = PRIORS[recipe.prior](recipe.n_latents, encoder, schema.n_dims, *components)
+    decoder = nn.Sequential(down, head)
+    refined = SemiAmortised(encoder, decoder, prior, recipe.refine) if recipe.refine else encoder
+    return VAE(refined, decoder, prior)
 
 
 RECIPES: dict[str, Callable[[Schema, Recipe], VAE]] = {"mlp": mlp, "resmlp": resmlp, "conv": conv}

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Independent, Normal
-from torch.nn.functional import softplus
 
-from ..nets import FullPrecisionLinear
+from .base import MIN_SCALE, Posterior, positive
 
-MIN_SCALE = 1e-4
+__all__ = ["MIN_SCALE", "DiagonalNormal"]
 
 
-class DiagonalNormal(nn.Module):
-    """A linear layer from features (..., F) to a Normal with independent latents, event shape (Z,).
-
-    sigma = softplus(raw) + 1e-4: no exponential that overflows, no scale that reaches 0.
-    """
+class DiagonalNormal(Posterior):
+    """A Normal with independent latents; y = (mu, raw), sigma = softplus(raw) + 1e-4."""
 
     def __init__(self, n_in: int, n_latents: int) -> None:
-        super().__init__()
-        self.n_latents = n_latents
-        self.linear = FullPrecisionLinear(n_in, 2 * n_latents)
+        super().__init__(n_in, n_latents, 2 * n_latents)
 
-    def forward(self, features: Tensor) -> Independent:
-        mean, raw = self.linear(features).chunk(2, -1)
-        return Independent(Normal(mean, softplus(raw) + MIN_SCALE, validate_args=False), 1, validate_args=False)
+    def distribution(self, parameters: Tensor) -> Independent:
+        mean, raw = parameters.chunk(2, -1)
+        return Independent(Normal(mean, positive(raw), validate_args=False), 1, validate_args=False)

@@ -82,7 +82,11 @@ def _(q: Independent) -> Independent:
 
 @singledispatch
 def from_noise(q: Distribution, eps: Tensor) -> Tensor:
-    """z = g(eps; q) for standard normal eps of q's event shape; equation (7) for a diagonal Normal.
+    """A draw of q as a function of standard normal numbers, z = g(eps; q); equation (7) for a diagonal Normal.
+
+    Args:
+        q: any known distribution.
+        eps: (..., *batch shape of q, *shape of the noise of one draw), see `noise_like`.
 
     Raises:
         NotImplementedError: if q is no known function of normal noise.
@@ -98,3 +102,17 @@ def _(q: Normal, eps: Tensor) -> Tensor:
 @from_noise.register
 def _(q: Independent, eps: Tensor) -> Tensor:
     return from_noise(q.base_dist, eps)
+
+
+@singledispatch
+def noise_like(q: Distribution) -> Tensor:
+    """A tensor of the shape, dtype and device of the noise of one draw by `from_noise`: z's, unless registered."""
+    return q.mean
+
+
+@singledispatch
+def transport(q: Distribution, eps: Tensor) -> Tensor:
+    """z = g(eps; q) with eps of the shape of z and g smooth in eps and in all parameters of q, to be differentiated
+    twice at constant eps; `from_noise`, unless that is not smooth.
+    """
+    return from_noise(q, eps)

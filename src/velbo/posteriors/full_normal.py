@@ -10,39 +10,34 @@ An introduction to variational autoencoders, Kingma and Welling, 2019, https://a
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal, register_kl
-from torch.nn.functional import softplus
 
-from ..nets import FullPrecisionLinear, inverse_softplus
-from .diagonal_normal import MIN_SCALE
+from ..nets import in_full, inverse_softplus
+from .base import Posterior, positive
 from .draw import detach, from_noise
 
 
-class FullNormal(nn.Module):
-    """A linear layer from features (..., F) to a Normal with full covariance, event shape (Z,).
+class FullNormal(Posterior):
+    """A Normal with full covariance; y = (mu, raw, what is below the diagonal of L), L_jj = softplus(raw_j) + 1e-4.
 
-    The diagonal of L is softplus(raw) + 1e-4; what is below it begins near zero, so that q begins near a diagonal one.
+    What is below the diagonal begins near zero, so that q begins near a diagonal one.
     """
 
     def __init__(self, n_in: int, n_latents: int) -> None:
-        super().__init__()
-        self.n_latents = n_latents
-        self.linear = FullPrecisionLinear(n_in, n_latents * (n_latents + 3) // 2)
+        super().__init__(n_in, n_latents, n_latents * (n_latents + 3) // 2)
         with torch.no_grad():
             self.linear.weight[2 * n_latents :] *= 0.1
             self.linear.bias[2 * n_latents :] = 0.0
             self.linear.bias[n_latents : 2 * n_latents] += inverse_softplus(0.7)
 
-    def forward(self, features: Tensor) -> MultivariateNormal:
+    def distribution(self, parameters: Tensor) -> MultivariateNormal:
         n = self.n_latents
-        mean, raw, below = self.linear(features).split([n, n, n * (n - 1) // 2], -1)
-        rows, columns = torch.tril_indices(n, n, -1, device=features.device)
+        mean, raw, below = parameters.split([n, n, n * (n - 1) // 2], -1)
+        rows, columns = torch.tril_indices(n, n, -1, device=parameters.device)
         lower = raw.new_zeros(*raw.shape, n)
         lower[..., rows, columns] = below
-        return MultivariateNormal(
-            mean, scale_tril=lower + torch.diag_embed(softplus(raw) + MIN_SCALE), validate_args=False
-        )
+        return MultivariateNormal(mean, scale_tril=lower + torch.diag_embed(positive(raw)), validate_args=False)
 
 
 @detach.register
@@ -52,7 +47,8 @@ def _(q: MultivariateNormal) -> MultivariateNormal:
 
 @from_noise.register
 def _(q: MultivariateNormal, eps: Tensor) -> Tensor:
-    return q.loc + (q.scale_tril @ eps.unsqueeze(-1)).squeeze(-1)
+    with in_full(eps.device.type):
+        return q.loc + (q.scale_tril @ eps.unsqueeze(-1)).squeeze(-1)
 
 
 @register_kl(MultivariateNormal, Independent)

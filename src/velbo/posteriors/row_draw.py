@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from ..data import RowNoise
-from .draw import Pathwise, from_noise
+from .draw import Pathwise, from_noise, noise_like
 
 
 class RowDraw(Pathwise):
@@ -19,8 +19,9 @@ class RowDraw(Pathwise):
         self.noise, self.seed = RowNoise(rows, seed, "latents"), seed
 
     def sample(self, q: Distribution, n_samples: int) -> Tensor:
+        like = noise_like(q)
         try:
-            return from_noise(q, self.noise.normal(n_samples, q.event_shape, like=q.mean))
+            return from_noise(q, self.noise.normal(n_samples, like.shape[len(q.batch_shape) :], like))
         except NotImplementedError:
             with torch.random.fork_rng():
                 torch.manual_seed(self.seed)

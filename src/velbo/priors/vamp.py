@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from ..errors import ConfigError
-from .mixture import NormalMixture
+from ..posteriors import NormalMixture
 
 
 class VampPrior(nn.Module):
