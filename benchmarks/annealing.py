@@ -21,6 +21,7 @@ import torch
 import machine
 from velbo import Annealing, FittedVAE, anneal, anneal_backwards, load, score_rows
 from velbo.data import Store
+from velbo.evaluation import simulate
 
 
 def mean_and_error(values: torch.Tensor) -> tuple[float, float]:
@@ -59,10 +60,7 @@ def main() -> None:
     start = time.perf_counter()
     measured("data: annealing", anneal(model, data.fixed(0), settings).bound, start, results)
 
-    torch.manual_seed(0)
-    with torch.no_grad():
-        z = model.prior().sample(torch.Size((options.rows,)))
-        x = model.decode(z).sample()
+    x, z = simulate(model, options.rows)
     start = time.perf_counter()
     own = Store.from_tensor(x)
     measured(

@@ -20,10 +20,11 @@ from velbo import VAE, LinearGaussian, score_rows, train
 from velbo.config import Budget, Optimisation, TrainingConfig, Validation, Weighting
 from velbo.data import Store
 from velbo.likelihoods import LearnedScale, Normal
-from velbo.objectives import OBJECTIVES, elbo_closed, elbo_joint, elbo_split, make_objective
+from velbo.objectives import elbo_closed, elbo_joint, elbo_split, make_objective
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
 
+ESTIMATORS = ("elbo", "elbo-sampled", "stl", "score-function", "iwae", "dreg")
 FORMS: dict[str, Callable[[Any], Tensor]] = {
     "(1) joint": elbo_joint,
     "(2) split": elbo_split,
@@ -91,7 +92,7 @@ def gradients(rows: int = 100_000) -> None:
     print(f"\nGradients of the encoder, {rows} estimates: largest |bias| in standard errors, total variance")
     print(f"  {'':16s} {'L':>2s} {'off optimum':>24s} {'at optimum (q = posterior)':>30s}")
     torch.manual_seed(0)
-    for name in OBJECTIVES:
+    for name in ESTIMATORS:
         for samples in (1, 8):
             line = f"  {name:16s} {samples:2d}"
             for shift in (0.05, 0.0):

@@ -37,7 +37,7 @@ def test_weights_are_unbiased():
     3 rows, 4,000 chains, 5 standard errors: false alarm 2e-6 over seeds.
     """
     x, _ = simulated(3)
-    run = anneal(MODEL, x, Annealing(temperatures=10, chains=4000, leapfrog=3))
+    run = anneal(MODEL, x, Annealing(temperatures=30, chains=4000, leapfrog=3))
     ratio = (run.log_w - ORACLE.log_px(x)).exp()
     error = ratio.std(0) / math.sqrt(4000)
     assert ((ratio.mean(0) - 1).abs() < 5 * error).all()
@@ -45,13 +45,16 @@ def test_weights_are_unbiased():
 
 
 def test_backward_weights_are_unbiased_over_exact_posterior_samples():
-    """Many draws of z* ~ p(z|x) for one x; 5 standard errors: false alarm 6e-7 over seeds."""
+    """Many draws of z* ~ p(z|x) for one x; 5 standard errors: false alarm 6e-7 over seeds. Temperatures enough that a
+    few weights do not make up the mean, which with 10 of them has a tail that no standard error knows of.
+    """
     x, _ = simulated(1)
     many = x.expand(4000, -1)
     z = ORACLE.posterior(many).sample()
-    run = anneal_backwards(MODEL, many, z, Annealing(temperatures=10, chains=1, leapfrog=3))
+    run = anneal_backwards(MODEL, many, z, Annealing(temperatures=60, chains=1, leapfrog=3))
     ratio = (ORACLE.log_px(x) - run.log_w[0]).exp()
     assert abs(float(ratio.mean()) - 1) < 5 * float(ratio.std()) / math.sqrt(4000)
+    assert 0.05 < float(ratio.std()) < 2
 
 
 def test_both_sides_bracket_the_exact_value_and_close_in():

@@ -24,11 +24,46 @@ if TYPE_CHECKING:
     from .data import Data, Schema, infer, load
     from .errors import VelboError, VelboWarning
     from .estimator import VAEEstimator
-    from .evaluation import Annealing, Evaluation, anneal, anneal_backwards, evaluate, score_rows
+    from .evaluation import (
+        Aggregated,
+        Annealing,
+        Ascent,
+        BoundCurve,
+        Bracket,
+        Calibration,
+        Evaluation,
+        Gaps,
+        RateDistortion,
+        aggregated_posterior,
+        anneal,
+        anneal_backwards,
+        bound_curve,
+        bracket,
+        calibrate,
+        evaluate,
+        gaps,
+        rate_distortion,
+        score_rows,
+    )
+    from .evaluation.disentanglement import disentanglement
+    from .evaluation.sample_quality import sample_quality
     from .fitted import FittedVAE
-    from .fitting import Plan, fit, plan
+    from .fitting import Plan, fit, plan, refit
     from .model import VAE
-    from .objectives import ELBO, IWAE, DReG, FreeBits, ScoreFunction
+    from .objectives import (
+        CIWAE,
+        ELBO,
+        IWAE,
+        MIWAE,
+        PIWAE,
+        TVO,
+        BetaTC,
+        DReG,
+        FreeBits,
+        InfoVAE,
+        Renyi,
+        ScoreFunction,
+    )
     from .oracles import LinearGaussian
     from .terms import Terms
     from .training import refit_prior, train
@@ -48,6 +83,13 @@ _HOMES = {
     "DReG": "objectives",
     "ScoreFunction": "objectives",
     "FreeBits": "objectives",
+    "MIWAE": "objectives",
+    "PIWAE": "objectives",
+    "CIWAE": "objectives",
+    "Renyi": "objectives",
+    "TVO": "objectives",
+    "BetaTC": "objectives",
+    "InfoVAE": "objectives",
     "Budget": "config",
     "Optimisation": "config",
     "Weighting": "config",
@@ -62,6 +104,21 @@ _HOMES = {
     "Annealing": "evaluation",
     "anneal": "evaluation",
     "anneal_backwards": "evaluation",
+    "BoundCurve": "evaluation",
+    "bound_curve": "evaluation",
+    "Aggregated": "evaluation",
+    "aggregated_posterior": "evaluation",
+    "Ascent": "evaluation",
+    "Gaps": "evaluation",
+    "gaps": "evaluation",
+    "Bracket": "evaluation",
+    "bracket": "evaluation",
+    "RateDistortion": "evaluation",
+    "rate_distortion": "evaluation",
+    "Calibration": "evaluation",
+    "calibrate": "evaluation",
+    "sample_quality": "evaluation.sample_quality",
+    "disentanglement": "evaluation.disentanglement",
     "LinearGaussian": "oracles",
     "Recipe": "config",
     "FittedVAE": "fitted",
@@ -69,6 +126,7 @@ _HOMES = {
     "Plan": "fitting",
     "fit": "fitting",
     "plan": "fitting",
+    "refit": "fitting",
     "VAEEstimator": "estimator",
 }
 
@@ -86,6 +144,13 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "DReG",
     "ScoreFunction",
     "FreeBits",
+    "MIWAE",
+    "PIWAE",
+    "CIWAE",
+    "Renyi",
+    "TVO",
+    "BetaTC",
+    "InfoVAE",
     "Budget",
     "Optimisation",
     "Weighting",
@@ -100,6 +165,21 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "Annealing",
     "anneal",
     "anneal_backwards",
+    "BoundCurve",
+    "bound_curve",
+    "Aggregated",
+    "aggregated_posterior",
+    "Ascent",
+    "Gaps",
+    "gaps",
+    "Bracket",
+    "bracket",
+    "RateDistortion",
+    "rate_distortion",
+    "Calibration",
+    "calibrate",
+    "sample_quality",
+    "disentanglement",
     "LinearGaussian",
     "Recipe",
     "FittedVAE",
@@ -107,6 +187,7 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "Plan",
     "fit",
     "plan",
+    "refit",
     "VAEEstimator",
 ]
 

@@ -18,19 +18,19 @@ https://arxiv.org/abs/1801.03558 (section 3.1).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..config import Group
 from ..data import Store
 from ..errors import ConfigError
 from ..model import VAE
-from ..posteriors import Draw, RowDraw, StickingTheLanding
-from ..posteriors.base import body_and_head
+from ..posteriors import Draw, Posterior, RowDraw, SemiAmortised, StickingTheLanding, body_and_head
 from ..threads import threads
 from .annealing import Annealing, anneal
 from .importance import StreamingWeights
@@ -114,11 +114,23 @@ def gaps(
     Raises:
         ConfigError: if the encoder's parameters of q cannot be found.
     """
-    body_and_head(model.encoder)
+    family(model.encoder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = [_gaps_of(model, part, samples, ascent, annealing, seed) for part in data.chunks(ROWS)]
     return Gaps(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+
+def family(encoder: nn.Module) -> tuple[Callable[[Tensor], Tensor], Posterior]:
+    """(x -> parameters of q, head that makes q of them) of an encoder, refined or not.
+
+    Raises:
+        ConfigError: if the parameters of q cannot be found.
+    """
+    if isinstance(encoder, SemiAmortised):
+        return encoder.refined, encoder.head
+    body, head = body_and_head(encoder)
+    return lambda x: head.linear(body(x)), head
 
 
 def _gaps_of(
@@ -126,9 +138,9 @@ def _gaps_of(
 ) -> tuple[Tensor, Tensor, Tensor]:
     device = next(model.parameters()).device
     x = data.fixed(seed).to(device)
-    body, head = body_and_head(model.encoder)
+    parameters, head = family(model.encoder)
     with torch.no_grad():
-        start = head.linear(body(x))
+        start = parameters(x)
     best = best_parameters(model, x, start, ascent)
     (elbo, log_p), (best_elbo, best_log_p) = (
         _bounds(model, x, head.distribution(y), RowDraw(data.kept, seed + 1), samples) for y in (start, best)
@@ -149,7 +161,7 @@ def best_parameters(model: VAE, x: Tensor, start: Tensor, ascent: Ascent) -> Ten
         start: (B, P).
         ascent: steps, learning rate and samples.
     """
-    _, head = body_and_head(model.encoder)
+    _, head = family(model.encoder)
     y = start.detach().clone().requires_grad_()
     optimizer = torch.optim.Adam([y], lr=ascent.lr)
     for step in range(ascent.steps):
