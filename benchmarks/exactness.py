@@ -16,9 +16,10 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from velbo import VAE, LinearGaussian, score_rows, train
+from velbo import VAE, Annealing, LinearGaussian, anneal, anneal_backwards, bound_curve, score_rows, train
 from velbo.config import Budget, Optimisation, TrainingConfig, Validation, Weighting
 from velbo.data import Store
+from velbo.evaluation import simulate
 from velbo.likelihoods import LearnedScale, Normal
 from velbo.objectives import elbo_closed, elbo_joint, elbo_split, make_objective
 from velbo.posteriors import DiagonalNormal
@@ -68,6 +69,31 @@ def bounds() -> None:
                 f"  n {n:4d}: log p {results[0].log_likelihood.mean():.6f} (mean error {error.mean():+.1e}, largest "
                 f"{error.abs().max():.1e}), ELBO {results[0].elbo.mean():.6f}; other chunks differ by {spread:.0e}"
             )
+
+
+def annealed() -> None:
+    """log p(x) from both sides, its width and rate in the number of temperatures, and E[w] / p(x)."""
+    oracle = LinearGaussian.random(6, 3, seed=0)
+    model = oracle.vae()
+    x, z = simulate(model, 200)
+    exact, counts, widths = oracle.log_px(x), [10, 30, 100, 300], []
+    print(
+        f"\nAnnealing, 200 rows of the model's own, 8 chains: exact log p(x) {exact.mean():.4f}; errors of the bounds"
+    )
+    for temperatures in counts:
+        settings = Annealing(temperatures, chains=8, leapfrog=5)
+        run, above = anneal(model, x, settings), anneal_backwards(model, x, z, settings).bound
+        ratio = (run.log_w - exact).exp()
+        widths.append(float((above - run.bound).mean()))
+        print(
+            f"  T {temperatures:4d}: from below {float((run.bound - exact).mean()):+.4f}, from above "
+            f"{float((above - exact).mean()):+.4f}, width {widths[-1]:.4f}, acceptance {run.acceptance:.2f}, "
+            f"E[w]/p(x) {float(ratio.mean()):.3f} +- {float(ratio.std()) / math.sqrt(ratio.numel()):.3f}"
+        )
+    print(f"  width falls as T^{np.polyfit(np.log(counts), np.log(widths), 1)[0]:.2f}")
+    curve = bound_curve(model, Store.from_tensor(x), 1024)
+    errors = curve.bounds.mean(1) - exact.mean()
+    print("  importance sampling, K = 1, 2, 4 .. 1024: " + " ".join(f"{float(e):+.4f}" for e in errors))
 
 
 def per_row_gradients(vae: VAE, objective: Any, x: Tensor) -> Tensor:
@@ -144,6 +170,7 @@ def main() -> None:
     torch.set_num_threads(1)  # small matrices: more threads only wait for each other
     forms()
     bounds()
+    annealed()
     gradients()
     probabilistic_pca()
 

@@ -185,3 +185,11 @@ def test_the_command_line(tmp_path, monkeypatch):
     assert code == 0, err
     assert "encoder_rate" in out
     assert (tmp_path / "rd.csv").read_text().startswith("b,rate,distortion\n")
+    code, out, err = call(*"quality r test.npy --rows 60 --features latent --json".split())
+    assert code == 0, err
+    assert 0.3 < json.loads(out)["classifier"]["auc"] < 1
+    code, out, err = call(*"quality r test.npy --rows 60".split())
+    assert "neighbours coverage" in out
+    code, _, err = call(*"quality r test.npy --features other".split())
+    assert code == 2
+    assert "raw" in err

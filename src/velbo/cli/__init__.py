@@ -7,7 +7,7 @@ the fields in config.py. Nothing heavy is imported before a command runs.
     options.py    groups of options
     tables.py     rows in from files, results out to files
     train.py      fit, resume, sweep, demo
-    examine.py    doctor, gaps, anneal, rate-distortion, refit-prior
+    examine.py    doctor, gaps, anneal, rate-distortion, quality, refit-prior
     use.py        evaluate, encode, decode, reconstruct, sample, score, info
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -224,3 +224,45 @@ def refit_prior(
     changed, gain = refit(fitted, x, prior, components, training)
     changed.save(to)
     say(f"wrote {to}: the ELBO of held-out rows gained {gain:.3f} nats. Measure it with: velbo evaluate {to} DATA")
+
+
+@app.command
+def quality(
+    run: Path,
+    data: str,
+    *,
+    features: Literal["raw", "latent"] = "raw",
+    rows: int = 2000,
+    neighbours: int = 5,
+    seed: int = 0,
+    json: bool = False,
+) -> None:
+    """Are samples like the data? Precision, recall, density, coverage, MMD, and a classifier that tries to tell them.
+
+    Args:
+        run: folder of a trained model.
+        data: as for fit, best not what it was trained on; missing cells are refused.
+        features: what is compared: the values as they are, or the posterior means of both.
+        rows: of a seeded random subset at most, and as many samples.
+        neighbours: of the radii of precision and the rest.
+        seed: of the subset, the samples and the tests.
+        json: print one JSON object.
+    """
+    import json as json_module
+
+    from ..evaluation.sample_quality import sample_quality
+    from ..fitted import FittedVAE
+
+    fitted = FittedVAE.load(run)
+    real = _at_most(read_rows(fitted, data), rows, seed)
+    fake = fitted.sample(len(real), seed)
+    found = sample_quality(
+        real, fake, fitted.encode if features == "latent" else None, k=neighbours, seed=seed
+    ).to_json()
+    if json:
+        print(json_module.dumps(found))
+        return
+    for name, value in found.items():
+        parts = value if isinstance(value, dict) else {"": value}
+        for part, number in parts.items():
+            print_record({f"{name} {part}".strip(): number}, False)
