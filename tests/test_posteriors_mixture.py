@@ -194,6 +194,8 @@ def test_the_component_is_chosen_by_one_number_of_the_noise():
     eps = torch.tensor([[2.0, -3.0], [2.0, 0.0], [2.0, 3.0]])
     torch.testing.assert_close(from_noise(q, eps).flatten(), torch.tensor([-8.0, 2.0, 10.0]))
     assert noise_like(q).shape == (2,)
+    with pytest.raises(ValueError, match="takes 2 numbers"):
+        from_noise(q, eps[:, :1])
 
 
 def test_row_noise_serves_mixtures():

@@ -174,6 +174,7 @@ def test_without_gradients_it_is_the_same_and_leaves_no_trace():
     with torch.no_grad():
         q = model(x)
         assert torch.equal(model(x).mean, q.mean)
+        assert not model.refined(x).requires_grad
     torch.testing.assert_close(model(x).mean, q.mean, atol=1e-12, rtol=0)
     assert not q.mean.requires_grad
     assert all(p.grad is None for p in [*model.parameters(), *model._generative[0].parameters()])

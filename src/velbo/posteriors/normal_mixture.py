@@ -81,7 +81,13 @@ class NormalMixture(Distribution):
 
     @torch.no_grad()
     def from_noise(self, eps: Tensor) -> Tensor:
-        """z (..., Z) of Z + 1 normal numbers: the last one chooses the component, by its cdf."""
+        """z (..., Z) of Z + 1 normal numbers: the last one chooses the component, by its cdf.
+
+        Raises:
+            ValueError: for another number of them, which would be broadcast and wrong.
+        """
+        if eps.shape[-1] != self.event_shape[0] + 1:
+            raise ValueError(f"a draw takes {self.event_shape[0] + 1} numbers (see noise_like), not {eps.shape[-1]}")
         shares = self.logits.double().exp().cumsum(-1)[..., :-1]
         chosen = (torch.special.ndtr(eps[..., -1:].double()) > shares).sum(-1)
         loc, scale = self._of_component(chosen)

@@ -84,8 +84,7 @@ class SemiAmortised(nn.Module):
         n = max(1, len(rows) if learning else CELLS_AT_ONCE // (len(self.noise) * x.shape[-1]))
         with torch.enable_grad():
             parts = [self._climb(a, b, p_z, learning) for a, b in zip(rows.split(n), start.split(n), strict=True)]
-        refined = torch.cat(parts).view_as(y)
-        return refined if learning else refined.detach()
+        return torch.cat(parts).view_as(y)
 
     def _climb(self, x: Tensor, y: Tensor, p_z: Distribution, learning: bool) -> Tensor:
         """y (B, P) after all steps, of rows x (B, D)."""
