@@ -41,19 +41,21 @@ def answers(e: Examination) -> dict[str, Finding]:
     return {f.question: f for f in diagnose(e)}
 
 
-def findings(fitted: FittedVAE, test=TEST, train=TRAIN[:250]) -> dict[str, Finding]:
-    return answers(examine(fitted, test, train, samples=64))
+def findings(fitted: FittedVAE, test=TEST, train=TRAIN[:250], samples=64) -> dict[str, Finding]:
+    return answers(examine(fitted, test, train, samples=samples))
 
 
-def planted(healthy, change) -> dict[str, Finding]:
+def planted(healthy, change, samples=64) -> dict[str, Finding]:
     """Findings of a copy of the healthy model after a change to its weights."""
     copied = copy.deepcopy(healthy[0])
     with torch.no_grad():
         change(copied.model)
-    return findings(copied)
+    return findings(copied, samples=samples)
 
 
 def is_fault(found: Finding, *words: str) -> None:
+    """Also said aloud, for whoever runs the tests with -s."""
+    print(f"\n{found.question}: {found.figure}; try {found.advice}")
     assert found.verdict == "fault", found
     assert found.advice
     for word in words:
@@ -84,13 +86,18 @@ def test_a_saturated_scale_of_the_data(healthy):
     is_fault(planted(healthy, saturate)["scales"], "50% of the predicted standard deviations of x", "saturated")
 
 
-def test_a_saturated_posterior_whose_weights_say_nothing(healthy):
-    def saturate(model):
-        model.encoder[-1].linear.weight[2:] = 0.0
-        model.encoder[-1].linear.bias[2:] = -20.0
+def with_posterior_scale(model, raw: float) -> None:
+    model.encoder[-1].linear.weight[2:] = 0.0
+    model.encoder[-1].linear.bias[2:] = raw
 
-    found = planted(healthy, saturate)
-    is_fault(found["scales"], "100% of those of z")
+
+def test_a_saturated_posterior(healthy):
+    is_fault(planted(healthy, lambda model: with_posterior_scale(model, -20.0))["scales"], "100% of those of z")
+
+
+def test_a_bound_that_is_not_to_be_trusted(healthy):
+    """A posterior of a tenth of the true one's width: its weights' tail has a shape of 0.99."""
+    found = planted(healthy, lambda model: with_posterior_scale(model, inverse_softplus(0.03)), samples=512)
     is_fault(found["bound"], "k-hat above 0.7", "may lie well above")
 
 
@@ -102,9 +109,11 @@ def test_a_prior_that_was_never_trained(healthy):
 
 
 def test_a_likelihood_whose_scale_is_wrong():
-    """Standardised columns that two latents explain, and a scale that is fixed at one."""
-    fitted, _ = trained(recipe=Recipe("mlp", 2, (16,), "normal-fixed"))
-    is_fault(findings(fitted)["likelihood"], "times the predicted variance", "does not fit")
+    """Standardised columns that two latents explain but for a tenth, and a scale that is fixed at one."""
+    clear = replace(ORACLE, sigma=0.1 * ORACLE.sigma)
+    train, test = (clear.sample(n, seed=s).numpy() for n, s in ((1500, 1), (250, 2)))
+    fitted, _ = trained(train, Recipe("mlp", 2, (16,), "normal-fixed"))
+    is_fault(findings(fitted, test, train[:250])["likelihood"], "times the predicted variance", "does not fit")
 
 
 def test_a_likelihood_whose_tails_are_too_light():
