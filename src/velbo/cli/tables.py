@@ -43,6 +43,12 @@ def absolute(source: str) -> str:
     return str(Path(path).resolve()) + separator + key
 
 
+def check_output(path: Path) -> None:
+    """Raise DataError for a file of no known kind; to be called before work that would be lost."""
+    if path.suffix not in (".csv", ".npy"):
+        raise DataError(f"cannot write '{path}': name a .npy or .csv file")
+
+
 def write_rows(path: Path, values: Any, prefix: str, names: Sequence[str] = ()) -> None:
     import numpy as np
 
@@ -59,10 +65,8 @@ def write_rows(path: Path, values: Any, prefix: str, names: Sequence[str] = ()) 
         with target.open("wb") as file:
             np.save(file, values, allow_pickle=False)
 
-    writers = {".csv": as_csv, ".npy": as_npy}
-    if path.suffix not in writers:
-        raise DataError(f"cannot write '{path}': name a .npy or .csv file")
-    write_atomically(path, writers[path.suffix])
+    check_output(path)
+    write_atomically(path, as_csv if path.suffix == ".csv" else as_npy)
     say(f"wrote {values.shape[0]} rows to {path}")
 
 

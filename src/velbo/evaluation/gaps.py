@@ -112,9 +112,11 @@ def gaps(
         seed: of all noise.
 
     Raises:
-        ConfigError: if the encoder's parameters of q cannot be found.
+        ConfigError: if the encoder's parameters of q cannot be found, or for less than 1 sample.
     """
     family(model.encoder)
+    if samples < 1:
+        raise ConfigError(f"the bounds need at least 1 sample, not {samples}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = [_gaps_of(model, part, samples, ascent, annealing, seed) for part in data.chunks(ROWS)]

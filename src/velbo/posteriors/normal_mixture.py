@@ -7,7 +7,7 @@ Expanded, the C exponents are matrix products, which need neither C * Z numbers 
 in float64, for the three terms cancel. Samples are differentiable in all parameters: see distributional_transform.py.
 
 Source of mixtures as posteriors: Approximating posterior distributions in belief networks using mixtures, Bishop,
-Lawrence, Jaakkola and Jordan, 1997, https://papers.nips.cc/paper/1392.
+Lawrence, Jaakkola and Jordan, 1997, http://inverseprobability.com/publications/bishop-mixtures97.html.
 """
 
 from __future__ import annotations
