@@ -10,9 +10,11 @@ from test_bad_inputs import call
 from velbo import Budget, FittedVAE, TrainingConfig, evaluate
 from velbo.config import Optimisation, Validation
 from velbo.data import Store
+from velbo.errors import ConfigError
 from velbo.fitting import refit
 from velbo.model import VAE
 from velbo.oracles import LinearGaussian
+from velbo.posteriors import SemiAmortised
 from velbo.priors import LearnedNormal, MixturePrior, VampPrior, real_nvp
 from velbo.training import refit_prior
 
@@ -86,3 +88,10 @@ def test_a_fitted_model_gets_a_prior_by_name(tmp_path, monkeypatch):
     code, _, err = call(*command)
     assert code == 2
     assert "holds a run already" in err
+
+
+def test_a_refined_posterior_would_move_and_is_refused():
+    plain = ORACLE.vae()
+    model = VAE(SemiAmortised(plain.encoder, plain.decoder, plain.prior, 1), plain.decoder, plain.prior)
+    with pytest.raises(ConfigError, match="follows its prior"):
+        refit_prior(model, X, LearnedNormal(2).double(), TRAINING)

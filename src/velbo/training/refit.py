@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from ..config import TrainingConfig
 from ..data import Store
+from ..errors import ConfigError
 from ..model import VAE
 from ..objectives import ELBO, best_rate
-from ..posteriors import Draw, RowDraw
+from ..posteriors import Draw, RowDraw, SemiAmortised
 from ..terms import PATHWISE, Terms, closed_form_kl
 from .loop import Trainer
 from .validation import split
@@ -64,7 +65,15 @@ def refit_prior(model: VAE, data: Store, prior: nn.Module, training: TrainingCon
 
     Returns:
         The gain of the ELBO in nats a row, on the held-out rows (on all rows if none are held out).
+
+    Raises:
+        ConfigError: for a refined posterior, which climbs towards its prior and would move with it.
     """
+    if isinstance(model.encoder, SemiAmortised):
+        raise ConfigError(
+            "a refined posterior follows its prior, so that a new prior would move it; refit a model trained without "
+            "--refine, or train one with the prior that is wanted (--prior)"
+        )
     wanted_before = {p: p.requires_grad for part in (model.encoder, model.decoder) for p in part.parameters()}
     for p in wanted_before:
         p.requires_grad_(False)
