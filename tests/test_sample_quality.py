@@ -20,7 +20,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from velbo.errors import ConfigError, DataError
-from velbo.evaluation import sample_quality as module
 from velbo.evaluation.sample_quality import (
     MMD,
     PRDC,
@@ -31,6 +30,7 @@ from velbo.evaluation.sample_quality import (
     sample_quality,
     two_sample_test,
 )
+from velbo.evaluation.sample_quality import rows as module
 
 LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression())
 
