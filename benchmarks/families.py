@@ -2,8 +2,8 @@
 
     python benchmarks/families.py --data mnist.npz [--minutes 10 --samples 1000 --rows 10000 --only standard vamp]
 
-One row a model: test ELBO, the bound of so many importance samples, what lies between them, active units. The last rows
-are the best that was found for short and for long training (--only best --minutes 60).
+One row a model: test ELBO, the bound of so many importance samples, what lies between them, active units, passes over
+the data. A model trained for longer: --only "conv, real-nvp" --minutes 60.
 """
 
 from __future__ import annotations
