@@ -197,7 +197,7 @@ def refit(
         The new model, and the gain of the ELBO in nats a row on held-out rows.
     """
     training = training or TrainingConfig()
-    recipe = replace(fitted.recipe, prior=prior, components=components)
+    recipe = resolve(replace(fitted.recipe, prior=prior, components=components), fitted.schema)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.machine.seed)
         model = build(recipe, fitted.schema)

@@ -268,7 +268,6 @@ def quality(
     if json:
         print(json_module.dumps(found))
         return
-    for name, value in found.items():
-        parts = value if isinstance(value, dict) else {"": value}
-        for part, number in parts.items():
-            print_record({f"{name} {part}".strip(): number}, False)
+    nested = {name: value if isinstance(value, dict) else {"": value} for name, value in found.items()}
+    flat = {f"{name} {part}".strip(): number for name, parts in nested.items() for part, number in parts.items()}
+    print_record(flat, False)

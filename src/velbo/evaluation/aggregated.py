@@ -122,14 +122,14 @@ def aggregated_posterior(model: VAE, data: Store, samples: int = 1, seed: int = 
     if len(data) < 2:
         raise DataError(f"an aggregated posterior needs at least 2 rows, not {len(data)}")
     sums, prior = list[dict[str, Tensor]](), model.prior()
-    p = by_latent(prior)
-    for first, part, q in _blocks(model, data, seed):
+    p, blocks = by_latent(prior), list(_blocks(model, data, seed))
+    for first, part, q in blocks:
         draws = RowDraw(part.kept, seed).sample(q, samples)
         log_qz, rows = q.log_prob(draws).double(), torch.arange(first, first + len(part)).expand(samples, -1)
         z, own, log_q = draws.flatten(0, 1), rows.flatten(), log_qz.flatten()
         for points in torch.arange(len(z)).split(max(1, PAIRS_PER_CHUNK // (ROWS * z.shape[-1]))):
             mixture = _Mixture(z[points], own[points])
-            for start, _, others in _blocks(model, data, seed):
+            for start, _, others in blocks:
                 mixture.add(others, start)
             sums.append(_ratios(mixture, log_q[points], prior, p))
     n = len(data)
