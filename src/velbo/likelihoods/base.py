@@ -10,6 +10,8 @@ then serves all P positions: D = P * n_out.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
 import torch
@@ -70,6 +72,11 @@ class Factorised(Distribution):
         return ((torch.arange(self.event_shape[0]), self),)
 
     @property
+    def is_coded(self) -> bool:
+        """Whether values are names of categories."""
+        return hasattr(self.cell, "log_masses") or isinstance(self.cell, torch.distributions.Categorical)
+
+    @property
     def given_missing(self) -> Distribution:
         """p(x_d|z, cell d is missing): the same, where cells are missing at random."""
         return self
@@ -97,10 +104,21 @@ class Factorised(Distribution):
         return self.cell.variance
 
 
+def at_positions(positions: Sequence[Tensor], values: Sequence[Tensor], n_cells: int, fill: float) -> Tensor:
+    """Values (..., n) of parts at the positions (n,) of their cells, ``fill`` at all others, (..., n_cells)."""
+    whole = values[0].new_full((*values[0].shape[:-1], n_cells), fill)
+    for at, value in zip(positions, values, strict=True):
+        whole = whole.index_copy(-1, at.to(value.device), value)
+    return whole
+
+
 def point_estimate(p: Distribution) -> Tensor:
     """One value per cell to show for p(x|z): its mean, or its mode where values are names of categories."""
-    cell = getattr(p, "cell", p)
-    return p.mode if isinstance(cell, torch.distributions.Categorical) else p.mean
+    parts: tuple[tuple[Tensor, Factorised], ...] = getattr(p, "parts", ())
+    if len(parts) == 0:
+        return p.mean
+    values = [part.mode if part.is_coded else part.mean for _, part in parts]
+    return at_positions([at for at, _ in parts], values, p.event_shape[0], math.nan)
 
 
 class Likelihood(nn.Module):

@@ -1,0 +1,67 @@
+"""What heads for counts 0, 1, 2, ... have in common: the mean m, by a log link.
+
+    m_d = exp(y_d)                                  y the linear layer's output, its bias the log of an initial rate
+    m_d = l softmax_d(y)                            where the row's library size l is given: the means sum to l
+
+y is bounded smoothly by 30, so that m lies in (1e-13, 1e13).
+
+Source of the library size: Deep generative modeling for single-cell transcriptomics, Lopez, Regier, Cole, Jordan and
+Yosef, 2018, https://doi.org/10.1038/s41592-018-0229-2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import log_softmax
+
+from .base import Factorised, Likelihood
+from .cell import Cell, begin, inverse_limited, limited
+
+LIMIT = 30.0
+
+
+class CountLikelihood(Likelihood):
+    """Counts; a member says what distribution of mean m they have.
+
+    Args:
+        rates: means to begin with, one for each of ``n_out``; 1 if not given.
+        others: biases of further parameters.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        rates: Sequence[float] | None = None,
+        positions: int = 1,
+        others: Sequence[float] = (),
+    ) -> None:
+        rates = [1.0] * n_out if rates is None else rates
+        if len(rates) != n_out or not all(rate > 0 for rate in rates):
+            raise ValueError(f"initial rates are {n_out} positive numbers, one an output, not {list(rates)}")
+        super().__init__(n_in, n_out, 1 + len(others), positions)
+        begin(self, None, *others)
+        with torch.no_grad():
+            self.linear.bias[:n_out] = torch.tensor([inverse_limited(math.log(rate), LIMIT) for rate in rates])
+
+    def cell(self, log_rate: Tensor, *others: Tensor) -> Cell:
+        """The distribution of one count."""
+        raise NotImplementedError
+
+    def forward(self, features: Tensor, library: Tensor | None = None) -> Factorised:
+        """p(x|z) with event shape (D,).
+
+        Args:
+            features: (..., F).
+            library: (..., 1), what the means sum to.
+        """
+        y, *others = self.parameters_of_cells(features)
+        log_rate = limited(y, LIMIT)
+        if library is not None:
+            size = library.to(log_rate.dtype).clamp_min(torch.finfo(log_rate.dtype).tiny)
+            log_rate = log_softmax(log_rate, -1) + size.log()
+        return Factorised(self.cell(log_rate, *others))

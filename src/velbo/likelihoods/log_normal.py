@@ -1,0 +1,61 @@
+"""Positive cells whose logarithm is Normal: log p(x) = log N(log x; mu, sigma^2) - log x."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import constraints
+from torch.nn.functional import softplus
+
+from ..nets import inverse_softplus
+from .base import Factorised, Likelihood
+from .cell import Cell, begin, saturated_exp
+from .normal import MIN_SCALE
+from .stirling import HALF_LOG_2_PI
+
+
+class LogNormalCell(Cell):
+    """Mean mu and standard deviation sigma of log x, (..., D). Moments that the dtype cannot hold are its largest."""
+
+    support = constraints.positive  # pyright: ignore
+    inside = 1.0
+
+    def __init__(self, loc: Tensor, scale: Tensor) -> None:
+        self.loc, self.scale = loc, scale
+        super().__init__(loc, scale)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        log_x = value.log()
+        z = (log_x - self.loc) / self.scale
+        return -0.5 * z.square() - self.scale.log() - HALF_LOG_2_PI - log_x
+
+    @torch.no_grad()
+    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        return saturated_exp(self.loc + self.scale * self.standard_normal(sample_shape))
+
+    @property
+    def mean(self) -> Tensor:
+        return saturated_exp(self.loc + self.scale.square() / 2)
+
+    @property
+    def mode(self) -> Tensor:
+        return saturated_exp(self.loc - self.scale.square())
+
+    @property
+    def variance(self) -> Tensor:
+        square = self.scale.square()
+        return saturated_exp(torch.log(-torch.expm1(-square)) + 2 * self.loc + 2 * square)
+
+
+class LogNormal(Likelihood):
+    """Positive data."""
+
+    def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
+        super().__init__(n_in, n_out, 2, positions)
+        begin(self, None, inverse_softplus(1 - MIN_SCALE))
+
+    def forward(self, features: Tensor) -> Factorised:
+        loc, scale = self.parameters_of_cells(features)
+        return Factorised(LogNormalCell(loc, MIN_SCALE + softplus(scale)))
