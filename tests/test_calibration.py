@@ -8,12 +8,23 @@ import pytest
 import torch
 from scipy.stats import kstest
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from velbo import VAE, LinearGaussian
 from velbo.data import Store
 from velbo.evaluation import calibrate
-from velbo.evaluation.calibration import below_and_at
+from velbo.evaluation.distribution_functions import below_and_at
 from velbo.likelihoods import Bernoulli, Categorical, DiscretizedLogistic, Normal, PredictedScale
+from velbo.likelihoods.beta import BetaCell
+from velbo.likelihoods.coded import CodesCell
+from velbo.likelihoods.gamma import GammaCell
+from velbo.likelihoods.integers import IntegerCell
+from velbo.likelihoods.log_normal import LogNormalCell
+from velbo.likelihoods.logit_normal import LogitNormalCell
+from velbo.likelihoods.mixture import NormalMixtureCell
+from velbo.likelihoods.negative_binomial import NegativeBinomialCell, ZeroInflatedCell
+from velbo.likelihoods.poisson import PoissonCell
+from velbo.likelihoods.student_t import StudentTCell
 from velbo.posteriors import DiagonalNormal, RowDraw
 from velbo.priors import StandardNormal
 
@@ -122,3 +133,45 @@ def test_every_likelihood_can_be_calibrated():
         found = calibrate(model, Store.from_tensor(x))
         assert found.distance.isfinite().all(), name
         assert found.dispersion.isnan().all() == (name == "categorical"), name
+
+
+def cells_of_tables() -> list[tuple[Distribution, Tensor]]:
+    """A cell of each sort with parameters that vary, and points of its support."""
+    g = torch.Generator().manual_seed(1)
+
+    def u(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=g, dtype=torch.float64)
+
+    log_pi = u(7, 3).log_softmax(-1)
+    whole = torch.arange(7).double()
+    low, step = torch.zeros(7, 1).double() - 1, torch.full((7, 1), 0.25).double()
+    return [
+        (StudentTCell(2.5 + 9 * u(7), u(7), 0.5 + u(7)), 4 * u(7) - 2),
+        (NormalMixtureCell(log_pi, 3 * u(7, 3), 0.5 + u(7, 3)), 4 * u(7) - 1),
+        (LogNormalCell(u(7), 0.5 + u(7)), 3 * u(7)),
+        (GammaCell(u(7), 0.5 + 3 * u(7)), 3 * u(7)),
+        (BetaCell(u(7), 1 + 9 * u(7)), u(7)),
+        (LogitNormalCell(u(7), 0.5 + u(7)), u(7)),
+        (PoissonCell(2 * u(7)), whole),
+        (NegativeBinomialCell(2 * u(7), u(7)), whole),
+        (ZeroInflatedCell(2 * u(7), u(7), u(7)), whole),
+        (IntegerCell(log_pi, 2 * u(7, 3) - 1, 0.1 + 0.3 * u(7, 3), low, step), -1 + 0.25 * whole),
+        (CodesCell(u(7, 7).log_softmax(-1)), whole),
+    ]
+
+
+@pytest.mark.parametrize("i", range(11), ids=[type(c).__name__ for c, _ in cells_of_tables()])
+def test_every_cell_of_a_table_has_the_distribution_function_of_its_log_prob(i):
+    """Of densities the derivative of F is p, by central differences; of masses F grows by p from point to point."""
+    cell, x = cells_of_tables()[i]
+    below, at = below_and_at(cell, x)
+    if (at == 0).all():
+        h = 1e-5
+        slope = (below_and_at(cell, x + h)[0] - below_and_at(cell, x - h)[0]) / (2 * h)
+        torch.testing.assert_close(slope, cell.log_prob(x).exp(), rtol=1e-6, atol=1e-8)
+        return
+    torch.testing.assert_close(at, cell.log_prob(x).exp())
+    step = 0.25 if isinstance(cell, IntegerCell) else 1.0
+    following = below_and_at(cell, (x + step).clamp_max(6))[0]
+    inside = x + step <= 6
+    torch.testing.assert_close((below + at)[inside], following[inside])

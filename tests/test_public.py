@@ -47,7 +47,7 @@ def test_version_agrees_with_the_changelog_and_the_citation():
 
 
 ROOMS = """
-    errors config files memory threads data nets posteriors priors likelihoods terms model objectives training
+    errors config files memory threads data nets posteriors priors likelihoods terms model conditional objectives training
     evaluation oracles recipes fitted fitting sweep report doctor demo estimator cli __main__
 """.split()
 

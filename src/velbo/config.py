@@ -51,7 +51,8 @@ class Recipe(Group):
         hidden: width of each layer (mlp), of each residual block (resmlp), or channels of each stage (conv), as in
             200,200; the recipe's own if empty.
         likelihood: bernoulli, continuous-bernoulli, normal (one learned scale a column), normal-fixed,
-            normal-scalar, normal-predicted, categorical, discretized-logistic; auto takes what suits the data.
+            normal-scalar, normal-predicted, categorical, discretized-logistic; mixed: one a column of a table; auto
+            takes what suits the data.
         dropout: share of the inner units of residual blocks dropped in training.
         prior: auto (standard, but for recipe auto), standard, learned (Normal), mixture (of Normals), vamp (mixture of
             the encoder's posteriors), real-nvp, spline, maf (masked autoregressive flow) or autoregressive.
@@ -60,6 +61,8 @@ class Recipe(Group):
         components: of prior mixture, vamp or autoregressive; the prior's own number if not given.
         refine: gradient steps by which each row's posterior is refined (semi-amortised); a step costs two decodings
             forwards and backwards.
+        condition: columns of a table that are given: the model is of the others given these.
+        library_size: counts have their row's sum given, and the model is of their shares (single-cell counts).
     """
 
     recipe: str = "auto"
@@ -71,6 +74,8 @@ class Recipe(Group):
     posterior: str = "diagonal"
     components: int | None = None
     refine: int = 0
+    condition: tuple[str, ...] = ()
+    library_size: bool = False
 
     def __post_init__(self) -> None:
         _require(self.latent is None or self.latent >= 1, f"latent must be at least 1, not {self.latent}")

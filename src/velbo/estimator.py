@@ -1,46 +1,52 @@
 """The scikit-learn face: a transformer and density estimator over a VAE.
 
-    fit(X)  ->  transform(X): posterior means     inverse_transform(Z): point estimates of x     score_samples(X): log p
+    fit(X)  ->  transform(X): posterior means   inverse_transform(Z): point estimates of x   score_samples(X): log p
+                impute(X): holes filled         sample(n): new rows                          predict(X): -1 for odd rows
 
 Scores and embeddings are computed in float64 with noise fixed by row and seed, so they are the same at every call, in
-every order and for every subset of rows. Missing cells are NaN and welcome.
+every order and for every subset of rows. Missing cells are NaN and welcome. A data frame is a table: its columns are
+numbers, categories, counts, dates as they come, and rows are given back as such; an array has one likelihood for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import __version__
 from .config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
-from .data import Schema, Store, infer
-from .errors import RunError
+from .data import Schema, Store, infer, infer_table, is_frame, take, values
+from .errors import ConfigError, RunError
 from .files import read_json, write_json
 from .fitted import FittedVAE
 from .fitting import Plan, fit
 from .objectives import make_objective
-from .recipes import encoding, resolve
+from .recipes import encoding, resolve, settled
 from .training import Trainer
 
 ESTIMATOR_FILE = "estimator.json"
+MAX_ROWS_FOR_OFFSET = 2000
 
 
-class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """A variational autoencoder for rows of numbers.
+class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
+    """A variational autoencoder for data frames and rows of numbers.
 
     Args:
         n_latents: Z, columns of the embedding.
         recipe: "mlp", "resmlp" or "conv".
         hidden: widths of the layers; None takes the recipe's own.
-        likelihood: a name from `velbo.config.Recipe`, or "auto".
+        likelihood: a name from `velbo.config.Recipe`, or "auto"; a name other than "mixed" takes even a data frame as
+            an array of numbers.
+        columns: of a data frame: column -> kind, "kind:likelihood" or "drop", where the guess is to be another.
+        condition: columns of a data frame that are given, not modelled.
         prior: a name from `velbo.config.Recipe`.
         objective: a name from `velbo.config.ObjectiveConfig`.
         max_epochs: passes over the rows.
@@ -49,6 +55,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         validation_fraction: share of the rows held out to choose the best weights; none are from fewer than 10 rows.
         patience: epochs without a better validation bound before training stops; None never stops.
         n_samples: K of `score_samples`.
+        contamination: share of the training rows that `predict` calls odd.
         image_shape: (H, W) or (H, W, C) if the columns are the pixels of an image; "conv" needs it.
         random_state: seed, generator or None.
 
@@ -57,6 +64,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         module_: the trained `VAE`, a torch module.
         history_: one dictionary of metrics an epoch.
         n_iter_: epochs done.
+        offset_: score below which a row is odd, a quantile of the scores of at most 2,000 training rows.
         n_features_in_: columns of X.
         feature_names_in_: their names, if X had names.
 
@@ -71,6 +79,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         recipe: str = "mlp",
         hidden: Sequence[int] | None = None,
         likelihood: str = "auto",
+        columns: Mapping[str, str] | None = None,
+        condition: Sequence[str] = (),
         prior: str = "standard",
         objective: str = "elbo",
         max_epochs: int = 100,
@@ -79,6 +89,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         validation_fraction: float = 0.1,
         patience: int | None = None,
         n_samples: int = 100,
+        contamination: float = 0.1,
         image_shape: Sequence[int] | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -86,6 +97,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.recipe = recipe
         self.hidden = hidden
         self.likelihood = likelihood
+        self.columns = columns
+        self.condition = condition
         self.prior = prior
         self.objective = objective
         self.max_epochs = max_epochs
@@ -94,6 +107,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.n_samples = n_samples
+        self.contamination = contamination
         self.image_shape = image_shape
         self.random_state = random_state
 
@@ -106,14 +120,17 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """Train on X (n_samples, n_features), NaN where missing; y is ignored.
 
         Raises:
-            ValueError: if X holds no rows, infinities or cells that are no numbers.
+            ValueError: if X holds no rows, infinities, cells that are no numbers, or columns whose kind is not clear.
         """
+        if not 0 < self.contamination <= 0.5:
+            raise ConfigError(f"contamination is a share of the rows, in (0, 0.5], not {self.contamination}")
         rows = self._rows(X, reset=True)
-        plan = Plan(self._infer(rows), self._recipe(), self._objective(), self._training(self.max_epochs))
-        plan = Plan(plan.schema, resolve(plan.recipe, plan.schema), plan.objective, plan.training)
+        schema = self._infer(rows)
+        plan = Plan(schema, resolve(self._recipe(), schema), self._objective(), self._training(self.max_epochs))
         fitted, history = fit(rows, plan)
         self._keep(fitted, history.metrics)
         self._moments: dict[str, torch.Tensor] = {}
+        self._set_offset(rows)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -129,7 +146,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._keep(Plan(schema, recipe, training=self._training(1)).build(), [])
             self._moments = {}
         fitted = self.fitted_
-        store = Store.from_rows(rows, fitted.schema, encoding(fitted.recipe, fitted.schema))
+        codes = values(rows, fitted.schema)
+        store = Store.from_rows(codes, fitted.schema, encoding(fitted.recipe, fitted.schema))
         objective = make_objective(**self._objective().to_json())
         trainer = Trainer(fitted.model.train(), store, objective, self._training(1, validation=0.0))
         if self._moments:
@@ -137,6 +155,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         history = trainer.run()
         self._moments = trainer.parts.collect()
         self._keep(FittedVAE(fitted.model.eval(), fitted.recipe, fitted.schema), [*self.history_, *history.metrics])
+        self._set_offset(rows)
         return self
 
     # using
@@ -146,18 +165,18 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         rows = self._checked(X)
         return self._exact.encode(rows)
 
-    def inverse_transform(self, Z: Any) -> NDArray[np.float64]:
-        """Point estimates of p(x|z), (n_samples, n_features), in the units of X."""
+    def inverse_transform(self, Z: Any) -> Any:
+        """Point estimates of p(x|z), (n_samples, n_features), in the units of X; a data frame if X was one."""
         check_is_fitted(self)
         return self._flat(self._exact.decode(np.asarray(Z)))
 
-    def reconstruct(self, X: Any) -> NDArray[np.float64]:
-        """Point estimates at the posterior means, (n_samples, n_features)."""
+    def reconstruct(self, X: Any) -> Any:
+        """Point estimates at the posterior means, (n_samples, n_features), as X came in."""
         rows = self._checked(X)
         return self._flat(self._exact.reconstruct(rows))
 
-    def sample(self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> NDArray[Any]:
-        """New rows drawn from the model, (n_samples, n_features)."""
+    def sample(self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> Any:
+        """New rows drawn from the model, (n_samples, n_features); a data frame if X was one."""
         check_is_fitted(self)
         seed = int(check_random_state(random_state).randint(2**31))
         return self._flat(self._exact.sample(n_samples, seed))
@@ -166,6 +185,25 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """log p of every row in nats, higher is better: a lower bound by ``n_samples`` importance samples."""
         rows = self._checked(X)
         return self._exact.log_likelihood(rows, self.n_samples)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """`score_samples` above ``offset_``: negative for odd rows."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """-1 for odd rows, 1 for others."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def contributions(self, X: Any) -> NDArray[np.float64]:
+        """log p of every cell given the rest of its row, nats, (n_samples, modelled columns): why a row is odd."""
+        rows = self._checked(X)
+        return self._exact.contributions(rows, self.n_samples)
+
+    def impute(self, X: Any) -> Any:
+        """X with missing cells filled: conditional means of numbers, the likeliest categories."""
+        rows = self._checked(X)
+        filled = self._exact.impute(rows)
+        return filled if is_frame(filled) else self._flat(filled)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean of `score_samples`."""
@@ -181,6 +219,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if not isinstance(self.random_state, int | None):
             parameters["random_state"] = None
         record = {"velbo": __version__, "parameters": parameters, "n_iter": self.n_iter_, "history": self.history_}
+        record["offset"] = self.offset_
         write_json(Path(path) / ESTIMATOR_FILE, record)
 
     @classmethod
@@ -195,14 +234,16 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             given = record["parameters"].items()
             parameters: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given}
             estimator, history = cls(**parameters), record["history"]
+            estimator.offset_ = record["offset"]
         except (KeyError, TypeError) as error:
             raise RunError(f"{path}: not a saved estimator ({error})") from error
         estimator._keep(FittedVAE.load(path), history)
         schema = estimator.fitted_.schema
-        estimator.n_features_in_ = schema.n_dims
+        names = [c.name for c in schema.columns] or schema.names
+        estimator.n_features_in_ = len(schema.columns) or schema.n_dims
         estimator._moments = {}
-        if schema.names:
-            estimator.feature_names_in_ = np.asarray(schema.names, dtype=object)
+        if names:
+            estimator.feature_names_in_ = np.asarray(names, dtype=object)
         return estimator
 
     # plumbing
@@ -217,7 +258,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self.fitted_.recipe.n_latents
 
     def _recipe(self) -> Recipe:
-        return Recipe(self.recipe, self.n_latents, tuple(self.hidden or ()), self.likelihood, prior=self.prior)
+        hidden, given = tuple(self.hidden or ()), tuple(self.condition)
+        return Recipe(self.recipe, self.n_latents, hidden, self.likelihood, prior=self.prior, condition=given)
 
     def _objective(self) -> ObjectiveConfig:
         return ObjectiveConfig(self.objective)
@@ -231,20 +273,36 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             machine=Machine(device="cpu", seed=seed),
         )
 
-    def _rows(self, X: Any, reset: bool) -> NDArray[Any]:
+    def _is_table(self, X: Any, reset: bool) -> bool:
+        if not reset:
+            return bool(self.fitted_.schema.columns)
+        return is_frame(X) and self.likelihood in ("auto", "mixed") and not self.image_shape
+
+    def _rows(self, X: Any, reset: bool) -> Any:
+        if self._is_table(X, reset):
+            return validate_data(self, X, reset=reset, skip_check_array=True)
         rows: Any = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
         return rows.reshape(len(rows), *(self.image_shape or rows.shape[1:]))
 
-    def _checked(self, X: Any) -> NDArray[Any]:
+    def _checked(self, X: Any) -> Any:
         check_is_fitted(self)
         return self._rows(X, reset=False)
 
-    def _infer(self, rows: NDArray[Any]) -> Schema:
+    def _infer(self, rows: Any) -> Schema:
+        if self._is_table(rows, reset=True):
+            return settled(infer_table(rows, self.columns))
+        if self.columns:
+            raise ConfigError("kinds of single columns are for data frames; X is an array")
         return infer(rows, tuple(getattr(self, "feature_names_in_", ())))
 
     def _keep(self, fitted: FittedVAE, history: list[dict[str, Any]]) -> None:
         self.fitted_, self.module_, self.history_, self.n_iter_ = fitted, fitted.model, history, len(history)
         self._exact = fitted.to(torch.float64)
 
-    def _flat(self, x: NDArray[Any]) -> NDArray[Any]:
-        return x.reshape(len(x), -1)
+    def _set_offset(self, rows: Any) -> None:
+        index = np.random.default_rng(0).permutation(len(rows))[:MAX_ROWS_FOR_OFFSET]
+        scores = self._exact.log_likelihood(take(rows, index), self.n_samples)
+        self.offset_ = float(np.quantile(scores, self.contamination))
+
+    def _flat(self, x: Any) -> Any:
+        return x if is_frame(x) else x.reshape(len(x), -1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import platform
 import tempfile
 from collections.abc import Sequence
@@ -12,18 +11,16 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from . import __version__
 from .config import ObjectiveConfig, Recipe, TrainingConfig
-from .data import Data, Schema, Store, as_rows, column_names, infer, load
+from .data import Rows, Schema, read, rows_of, understand
 from .errors import ConfigError, RunError, unknown
 from .files import read_json, read_tensors, write_json, write_tensors
 from .fitted import FittedVAE
 from .objectives import make_objective
-from .recipes import build, encoding, reasons, resolve
+from .recipes import build, encoding, reasons, resolve, settled
 from .training import Alone, History, Logger, Run, Team, Trainer, decide, device_of, launch, refit_prior
 
 
@@ -83,13 +80,6 @@ class Plan:
             return FittedVAE(build(self.recipe, self.schema), self.recipe, self.schema)
 
 
-def fingerprint(rows: NDArray[Any]) -> str:
-    """A short hash of shape, type and values."""
-    digest = hashlib.blake2b(f"{rows.shape} {rows.dtype}".encode(), digest_size=8)
-    digest.update(np.ascontiguousarray(rows).data)
-    return digest.hexdigest()
-
-
 def plan(
     x: Any,
     recipe: Recipe,
@@ -101,7 +91,8 @@ def plan(
     """What would be trained on these rows.
 
     Args:
-        x: rows.
+        x: rows: an array; a data frame, whose columns are then modelled each by itself; or a `TableSource` on disk,
+            which is trained on in a stream.
         recipe: the model.
         objective: the bound; the ELBO if not given.
         training: budget and the rest.
@@ -110,11 +101,11 @@ def plan(
     """
     training = training or TrainingConfig()
     device = device_of(training.machine.device)
-    rows = as_rows(x)
-    schema = schema or infer(rows, column_names(x))
+    schema = settled(schema or understand(x, as_array=recipe.likelihood not in ("auto", "mixed")))
+    rows = rows_of(x, schema)
     objective = objective or ObjectiveConfig()
     samples = make_objective(**objective.to_json()).samples
-    data = {"source": source, "rows": len(rows), "fingerprint": fingerprint(rows)}
+    data = {"source": source, "rows": len(rows), "fingerprint": rows.fingerprint()}
     because, recipe = reasons(recipe, schema), resolve(recipe, schema)
     with torch.random.fork_rng(devices=[]):
         model = build(recipe, schema)
@@ -135,8 +126,8 @@ def fit(
         TrainingError: if training cannot go on.
         RunError: if the rows are not those that the run was started on.
     """
-    rows = as_rows(x)
-    if what.data and fingerprint(rows) != what.data["fingerprint"]:
+    rows = rows_of(x, what.schema)
+    if what.data and rows.fingerprint() != what.data["fingerprint"]:
         raise RunError(
             f"these data are not the ones that the run was started on ({what.data['rows']} rows, fingerprint "
             f"{what.data['fingerprint']}); give the same file, or start a new run"
@@ -155,13 +146,11 @@ def fit(
         return fitted, History(**read_json(out / "history.json"))
 
 
-def _train(
-    team: Team, what: Plan, rows: NDArray[Any], run: Run | None, loggers: Sequence[Logger]
-) -> tuple[FittedVAE, History]:
+def _train(team: Team, what: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger]) -> tuple[FittedVAE, History]:
     fitted = what.build()
-    store = Store.from_rows(rows, what.schema, encoding(what.recipe, what.schema))
+    data = rows.encoded(encoding(what.recipe, what.schema))
     objective = make_objective(**what.objective.to_json())
-    trainer = Trainer(fitted.model, store, objective, what.training, run, loggers, team)
+    trainer = Trainer(fitted.model, data, objective, what.training, run, loggers, team)
     with ExitStack() as stack:
         for logger in loggers if team.rank == 0 else ():
             if isinstance(logger, AbstractContextManager):
@@ -172,7 +161,7 @@ def _train(
 
 
 def _work(
-    team: Team, config: dict[str, Any], rows: NDArray[Any], run: Path | None, loggers: Sequence[Logger], out: Path
+    team: Team, config: dict[str, Any], rows: Rows, run: Path | None, loggers: Sequence[Logger], out: Path
 ) -> None:
     """What each of several processes does."""
     fitted, history = _train(team, Plan.from_json(config), rows, Run(run) if run else None, loggers)
@@ -208,7 +197,7 @@ def refit(
     return FittedVAE(model.eval(), recipe, fitted.schema), gain
 
 
-def read_source(what: Plan, source: str | None) -> Data:
+def read_source(what: Plan, source: str | None) -> Any:
     """The rows of a run to be resumed.
 
     Raises:
@@ -217,4 +206,4 @@ def read_source(what: Plan, source: str | None) -> Data:
     name = source or what.data.get("source")
     if not name:
         raise ConfigError("the run does not say where its data are; name them: velbo resume DIR --data DATA")
-    return load(name)
+    return read(name, what.schema)

@@ -75,6 +75,10 @@ class VAE(nn.Module):
             p=prior,
         )
 
+    def given(self, x: Tensor) -> VAE:
+        """The model of rows x with what is given in them, which is nothing here; see `ConditionalVAE`."""
+        return self
+
     @torch.no_grad()
     def check_data(self, x: Tensor) -> None:
         """A likelihood is one on its support only.
@@ -82,21 +86,31 @@ class VAE(nn.Module):
         Raises:
             DataError: if an observed cell of x (B, D) lies outside it.
         """
-        support: Any = self.decode(x.new_zeros(1, self.n_latents)).support
-        if not bool(support.check(torch.nan_to_num(x, nan=0.0)).all()):
-            raise DataError(
-                f"the data lie outside the support of the likelihood, {support}; encode them first, or choose a "
-                "likelihood for such values"
-            )
+        p = self.decode(x.new_zeros(1, self.n_latents))
+        whole = ((torch.arange(x.shape[-1], device=x.device), p),)
+        for positions, part in getattr(p, "parts", whole):
+            cells: Any = getattr(part, "cell", part)
+            values = x.index_select(-1, positions.to(x.device))
+            filled = values.masked_fill(values.isnan(), getattr(part, "inside", 0.0))
+            if not bool(cells.support.check(filled).all()):
+                raise DataError(
+                    f"the data lie outside the support of the likelihood, {cells.support}; encode them first, or "
+                    "choose a likelihood for such values"
+                )
 
     def forward(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
         """`terms`, under the name that wrappers such as DDP intercept."""
         return self.terms(x, samples, draw)
 
     @torch.no_grad()
+    def point(self, z: Tensor) -> Tensor:
+        """Point estimate of p(x|z), (..., D)."""
+        return point_estimate(self.decode(z))
+
+    @torch.no_grad()
     def reconstruct(self, x: Tensor) -> Tensor:
         """Point estimate of p(x|z) at the posterior mean, (B, D); the same at every call."""
-        return point_estimate(self.decode(self.encode(x).mean))
+        return self.point(self.encode(x).mean)
 
     @torch.no_grad()
     def sample(self, n: int, seed: int = 0, mean: bool = False) -> Tensor:
@@ -104,8 +118,13 @@ class VAE(nn.Module):
         device = next(self.parameters()).device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            p = self.decode(self.prior().sample(torch.Size((n,))))
-            return point_estimate(p) if mean else p.sample()
+            return self.draw(n, mean)
+
+    @torch.no_grad()
+    def draw(self, n: int, mean: bool = False) -> Tensor:
+        """`sample` by the global generator as it is."""
+        z = self.prior().sample(torch.Size((n,)))
+        return self.point(z) if mean else self.decode(z).sample()
 
     @torch.no_grad()
     def interpolate(self, start: Tensor, end: Tensor, steps: int = 8) -> Tensor:
@@ -123,4 +142,4 @@ class VAE(nn.Module):
             raise ValueError(f"a line has at least its 2 ends, not {steps} steps")
         a, b = self.encode(start).mean, self.encode(end).mean
         t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device).view(-1, *[1] * a.dim())
-        return point_estimate(self.decode(torch.lerp(a, b, t)))
+        return self.point(torch.lerp(a, b, t))

@@ -6,18 +6,21 @@
     conv        ConvEncoder               ConvDecoder              channels of each stage, finest first
 
 A likelihood's name decides two things that belong together: how values are encoded (what x is) and the head. A prior's
-name says what the latents come from; it may use the encoder.
+name says what the latents come from; it may use the encoder. Columns of a table that are given (a condition) go into
+the encoder and, with z, into the decoder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import nn
 
+from .conditional import Condition, ConditionalVAE, SizedDecoder
 from .config import Recipe
-from .data.encodings import Encoding, for_bernoulli, for_levels, for_reals, for_unit_interval
+from .data.encodings import Encoding, for_bernoulli, for_levels, for_reals, for_table, for_unit_interval
 from .data.schema import Schema
 from .errors import ConfigError, unknown
 from .likelihoods import (
@@ -27,11 +30,13 @@ from .likelihoods import (
     DiscretizedLogistic,
     LearnedScale,
     Likelihood,
+    Mixed,
     Normal,
     PredictedScale,
+    cell_of,
 )
 from .model import VAE
-from .nets import MLP, ConvDecoder, ConvEncoder, FillMissing, ResidualMLP
+from .nets import MLP, ColumnFeatures, ConvDecoder, ConvEncoder, FillMissing, ResidualMLP
 from .posteriors import (
     DiagonalNormal,
     FullNormal,
@@ -75,6 +80,7 @@ LIKELIHOODS: dict[str, tuple[Callable[[Schema], Encoding], Head]] = {
         for_levels,
         lambda s, i, o, p: DiscretizedLogistic(i, o, _n_levels(s), positions=p),
     ),
+    "mixed": (for_table, lambda s, i, o, p: Mixed(i, s.modelled)),
 }
 
 POSTERIORS: dict[str, Callable[[int, int], Posterior]] = {
@@ -100,7 +106,12 @@ PRIORS: dict[str, Callable[..., nn.Module]] = {
 
 MIXING = ("mixture", "vamp", "autoregressive")
 
-DEFAULT_LIKELIHOOD = {"binary": "bernoulli", "byte": "discretized-logistic", "real": "normal"}
+DEFAULT_LIKELIHOOD = {
+    "binary": "bernoulli",
+    "byte": "discretized-logistic",
+    "real": "normal",
+    "table": "mixed",
+}
 
 
 @dataclass(frozen=True)
@@ -127,6 +138,16 @@ def choice(schema: Schema, likelihood: str) -> Choice:
     return BINARY_IMAGES if is_large_image and likelihood == "bernoulli" else OTHERWISE
 
 
+def settled(schema: Schema) -> Schema:
+    """With the likelihood of every column named.
+
+    Raises:
+        ConfigError: for a likelihood of no known name, or one that does not suit its column's kind.
+    """
+    named = (replace(c, likelihood=cell_of(c)) if c.is_modelled else c for c in schema.columns)
+    return replace(schema, columns=tuple(named))
+
+
 def check(recipe: Recipe) -> None:
     """Raise ConfigError for a recipe or likelihood of no known name."""
     names = {"recipe": RECIPES, "likelihood": LIKELIHOODS, "prior": PRIORS}
@@ -142,6 +163,18 @@ def check(recipe: Recipe) -> None:
 def resolve(recipe: Recipe, schema: Schema) -> Recipe:
     """With everything left open replaced by what it means for this schema."""
     check(recipe)
+    if schema.columns and recipe.likelihood not in ("auto", "mixed"):
+        raise ConfigError(
+            f"likelihood '{recipe.likelihood}' is one for all dimensions, and in a table each column has its own; name "
+            "it for a column, as in --column age=count:poisson, or give the numbers as an array"
+        )
+    if (given(recipe, schema) or recipe.library_size) and recipe.refine:
+        raise ConfigError("refine is for models without a condition; leave one of them out")
+    if schema.columns and recipe.prior == "vamp":
+        raise ConfigError(
+            "prior 'vamp' learns its pseudo-inputs by gradients, which categories do not have; take prior 'mixture' or "
+            "'real-nvp' for a table"
+        )
     likelihood = DEFAULT_LIKELIHOOD[schema.kind] if recipe.likelihood == "auto" else recipe.likelihood
     recipe = replace(recipe, likelihood=likelihood)
     if recipe.recipe == "auto":
@@ -175,7 +208,24 @@ def encoding(recipe: Recipe, schema: Schema) -> Encoding:
     return LIKELIHOODS[resolve(recipe, schema).likelihood][0](schema)
 
 
-def build(recipe: Recipe, schema: Schema) -> VAE:
+def given(recipe: Recipe, schema: Schema) -> list[int]:
+    """Positions of the columns that are the condition.
+
+    Raises:
+        ConfigError: for a name that is no modelled column, or if nothing is left to be modelled.
+    """
+    if (recipe.condition or recipe.library_size) and not schema.columns:
+        raise ConfigError("a condition is made of a table's columns, and these data are an array; give a data frame")
+    names = [c.name for c in schema.modelled]
+    for name in recipe.condition:
+        if name not in names:
+            raise unknown("column to condition on", name, names)
+    if names and len(set(recipe.condition)) == len(names):
+        raise ConfigError("every column is given, and none is left to be modelled; condition on fewer")
+    return [names.index(name) for name in recipe.condition]
+
+
+def build(recipe: Recipe, schema: Schema) -> VAE | ConditionalVAE:
     """A new model; initial weights come from torch's global generator.
 
     Raises:
@@ -186,25 +236,40 @@ def build(recipe: Recipe, schema: Schema) -> VAE:
     return RECIPES[recipe.recipe](schema, recipe)
 
 
-def _head(recipe: Recipe, schema: Schema, n_in: int, n_out: int, positions: int = 1) -> Likelihood:
+def _head(recipe: Recipe, schema: Schema, n_in: int, n_out: int, positions: int = 1) -> nn.Module:
+    if schema.columns:
+        return Mixed(n_in, schema.modelled, given(recipe, schema), recipe.library_size)
     return LIKELIHOODS[recipe.likelihood][1](schema, n_in, n_out, positions)
 
 
-def mlp(schema: Schema, recipe: Recipe) -> VAE:
+def mlp(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
     """Fully connected layers; hidden 200,200 and latent 50 is the layout of Burda et al. (2015)."""
-    up = MLP(_n_inputs(schema), *recipe.hidden)
-    down = MLP(recipe.n_latents, *recipe.hidden[::-1])
-    return _assemble(schema, recipe, up, down, _head(recipe, schema, down.n_features, schema.n_dims))
+    return _connected(schema, recipe, MLP)
 
 
-def resmlp(schema: Schema, recipe: Recipe) -> VAE:
+def resmlp(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
     """Residual fully connected blocks; the default."""
-    up = ResidualMLP(_n_inputs(schema), *recipe.hidden, dropout=recipe.dropout)
-    down = ResidualMLP(recipe.n_latents, *recipe.hidden[::-1], dropout=recipe.dropout)
-    return _assemble(schema, recipe, up, down, _head(recipe, schema, down.n_features, schema.n_dims))
+    return _connected(schema, recipe, partial(ResidualMLP, dropout=recipe.dropout))
 
 
-def conv(schema: Schema, recipe: Recipe) -> VAE:
+def _connected(schema: Schema, recipe: Recipe, trunk: Callable[..., MLP | ResidualMLP]) -> VAE | ConditionalVAE:
+    front = ColumnFeatures(schema.modelled, schema.missing) if schema.columns else FillMissing(schema.missing)
+    width = front.n_features if isinstance(front, ColumnFeatures) else schema.n_dims * (1 + schema.missing)
+    condition = _condition(schema, recipe)
+    n_given = 0 if condition is None else condition.n_features - recipe.library_size
+    up, down = trunk(width, *recipe.hidden), trunk(recipe.n_latents + n_given, *recipe.hidden[::-1])
+    head = _head(recipe, schema, down.n_features, schema.n_dims)
+    return _assemble(schema, recipe, nn.Sequential(front, up), up.n_features, down, head, condition)
+
+
+def _condition(schema: Schema, recipe: Recipe) -> Condition | None:
+    places = given(recipe, schema)
+    if not places and not recipe.library_size:
+        return None
+    return Condition(schema.modelled, places, schema.missing, recipe.library_size)
+
+
+def conv(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
     """Residual convolutions, for images."""
     shape = schema.image_shape
     if shape is None:
@@ -213,23 +278,30 @@ def conv(schema: Schema, recipe: Recipe) -> VAE:
         )
     up = ConvEncoder(shape, recipe.hidden, n_planes=2 if schema.missing else 1)
     down = ConvDecoder(recipe.n_latents, shape, recipe.hidden)
-    return _assemble(schema, recipe, up, down, _head(recipe, schema, down.n_features, shape[2], down.n_positions))
+    head = _head(recipe, schema, down.n_features, shape[2], down.n_positions)
+    return _assemble(schema, recipe, nn.Sequential(FillMissing(schema.missing), up), up.n_features, down, head, None)
 
 
-def _n_inputs(schema: Schema) -> int:
-    return schema.n_dims * (2 if schema.missing else 1)
-
-
-def _assemble(schema: Schema, recipe: Recipe, up: nn.Module, down: nn.Module, head: Likelihood) -> VAE:
-    posterior = POSTERIORS[recipe.posterior](up.n_features, recipe.n_latents)  # type: ignore[arg-type]
-    encoder = nn.Sequential(FillMissing(mask=schema.missing), up, posterior)
+def _assemble(
+    schema: Schema,
+    recipe: Recipe,
+    up: nn.Module,
+    n_features: int,
+    down: nn.Module,
+    head: nn.Module,
+    condition: Condition | None,
+) -> VAE | ConditionalVAE:
+    encoder = nn.Sequential(*up.children(), POSTERIORS[recipe.posterior](n_features, recipe.n_latents))  # type: ignore[arg-type]
     components = () if recipe.components is None else (recipe.components,)
     prior = PRIORS[recipe.prior](recipe.n_latents, encoder, schema.n_dims, *components)
+    if condition is not None:
+        decoder = SizedDecoder(down, head) if recipe.library_size else nn.Sequential(down, head)
+        return ConditionalVAE(encoder, decoder, prior, condition)
     decoder = nn.Sequential(down, head)
     refined = SemiAmortised(encoder, decoder, prior, recipe.refine) if recipe.refine else encoder
     return VAE(refined, decoder, prior)
 
 
-RECIPES: dict[str, Callable[[Schema, Recipe], VAE]] = {"mlp": mlp, "resmlp": resmlp, "conv": conv}
+RECIPES: dict[str, Callable[[Schema, Recipe], VAE | ConditionalVAE]] = {"mlp": mlp, "resmlp": resmlp, "conv": conv}
 
 HIDDEN: dict[str, tuple[int, ...]] = {"mlp": (256, 256), "resmlp": (256, 256), "conv": (32, 64)}

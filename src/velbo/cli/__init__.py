@@ -8,10 +8,11 @@ the fields in config.py. Nothing heavy is imported before a command runs.
     tables.py     rows in from files, results out to files
     train.py      fit, resume, sweep, demo
     examine.py    doctor, gaps, anneal, rate-distortion, quality, refit-prior
+    table_verbs.py  schema, impute, what-if, convert
     use.py        evaluate, encode, decode, reconstruct, sample, score, info
 """
 
-from . import examine, train, use
+from . import examine, table_verbs, train, use
 from .app import app, entry, main
 
-__all__ = ["app", "entry", "examine", "main", "train", "use"]
+__all__ = ["app", "entry", "examine", "main", "table_verbs", "train", "use"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, DataError
 from .app import say
+from .options import Kinds
+
+ROWS_PER_BATCH = 65_536
 
 
 def pick_rows(x: Any, n: int | None, seed: int) -> Any:
@@ -22,16 +26,42 @@ def pick_rows(x: Any, n: int | None, seed: int) -> Any:
         raise ConfigError(f"--rows must be between 1 and {len(x)}, the number of rows there are, not {n}")
     import numpy as np
 
-    return x[np.sort(np.random.default_rng(seed).choice(len(x), n, replace=False))]
+    from ..data import take
+
+    return take(x, np.sort(np.random.default_rng(seed).choice(len(x), n, replace=False)))
+
+
+def load_rows(source: str, kinds: Kinds, likelihood: str = "auto") -> tuple[Any, Sequence[str]]:
+    """(rows, names of the columns): a table, or an array where one kind or likelihood is asked for all of it."""
+    from ..data import KINDS, load
+    from ..data.table_files import TableSource, is_table_source
+
+    one_for_all = kinds.kind in KINDS or kinds.levels is not None or likelihood not in ("auto", "mixed")
+    if is_table_source(source) and not one_for_all:
+        table = TableSource(source).read()
+        return table, table.column_names
+    data = load(source)
+    return data.rows, data.names
+
+
+def understand_rows(rows: Any, names: Sequence[str], kinds: Kinds, likelihood: str = "auto") -> Any:
+    """The schema of rows that were loaded."""
+    from ..data import as_frame, is_frame, understand
+    from ..data.frames import parse_overrides
+
+    overrides = parse_overrides(kinds.column)
+    if overrides and not is_frame(rows) and rows.ndim == 2:
+        rows = as_frame(rows, names)
+    if is_frame(rows):
+        return understand(rows, kinds.kind, kinds.levels, overrides)
+    return understand(rows, kinds.kind, kinds.levels, overrides, names=names)
 
 
 def read_rows(fitted: Any, source: str, n: int | None = None, seed: int = 0) -> Any:
     """Rows for a trained model, their names held against its schema."""
-    from ..data import load
+    from ..data import read
 
-    data = load(source)
-    fitted.schema.check_names(data.names, source)
-    return pick_rows(data.rows, n, seed)
+    return pick_rows(read(source, fitted.schema), n, seed)
 
 
 def absolute(source: str) -> str:
@@ -45,29 +75,97 @@ def absolute(source: str) -> str:
 
 def check_output(path: Path) -> None:
     """Raise DataError for a file of no known kind; to be called before work that would be lost."""
-    if path.suffix not in (".csv", ".npy"):
-        raise DataError(f"cannot write '{path}': name a .npy or .csv file")
+    from ..data.table_files import WRITABLE
+
+    if path.suffix not in (*WRITABLE, ".npy"):
+        raise DataError(f"cannot write '{path}': name a .npy, {', '.join(WRITABLE)} file")
 
 
 def write_rows(path: Path, values: Any, prefix: str, names: Sequence[str] = ()) -> None:
+    """An array or a data frame into a file."""
     import numpy as np
 
+    from ..data import is_frame
+    from ..data.table_files import write_table
     from ..files import write_atomically
 
     def as_csv(target: Path) -> None:
-        table = values.reshape(len(values), -1)
-        width = table.shape[1]
-        single = [prefix] if values.ndim == 1 else [f"{prefix}{i}" for i in range(width)]
-        header = ",".join(_quoted(n) for n in (names if len(names) == width else single))
-        np.savetxt(target, table, delimiter=",", header=header, comments="", fmt="%.9g")
+        rows = values.reshape(len(values), -1)
+        header = ",".join(_quoted(n) for n in _names(values, prefix, names))
+        np.savetxt(target, rows, delimiter=",", header=header, comments="", fmt="%.9g")
 
     def as_npy(target: Path) -> None:
         with target.open("wb") as file:
             np.save(file, values, allow_pickle=False)
 
     check_output(path)
-    write_atomically(path, as_csv if path.suffix == ".csv" else as_npy)
-    say(f"wrote {values.shape[0]} rows to {path}")
+    if is_frame(values) and path.suffix == ".npy":
+        raise DataError(f"{path}: an array has no columns of several types; name a .csv or .parquet file")
+    if path.suffix == ".npy":
+        write_atomically(path, as_npy)
+    elif path.suffix == ".csv" and not is_frame(values):
+        write_atomically(path, as_csv)
+    else:
+        write_table(_as_table(values, prefix, names), path)
+    say(f"wrote {len(values)} rows to {path}")
+
+
+def map_rows(
+    fitted: Any, source: str, path: Path, f: Callable[[Any], Any], prefix: str, names: Sequence[str] = ()
+) -> None:
+    """f of all rows into a file; of a table batch by batch, so that neither it nor the result need fit into memory."""
+    map_rows_to_many(fitted, source, [path], lambda rows: [f(rows)], prefix, names)
+
+
+def map_rows_to_many(
+    fitted: Any,
+    source: str,
+    paths: Sequence[Path],
+    f: Callable[[Any], Sequence[Any]],
+    prefix: str,
+    names: Sequence[str] = (),
+) -> None:
+    """The same for an f that gives a result for each of several files."""
+    from ..data.table_files import TableSource, Writer, is_table_source
+
+    check_output(paths[0])
+    if not fitted.schema.columns or not is_table_source(source) or paths[0].suffix == ".npy":
+        for path, values in zip(paths, f(read_rows(fitted, source)), strict=True):
+            write_rows(path, values, prefix, names)
+        return
+    n = 0
+    with ExitStack() as stack:
+        writers = [stack.enter_context(Writer(path)) for path in paths]
+        for batch in TableSource(source).batches(ROWS_PER_BATCH):
+            for writer, values in zip(writers, f(batch), strict=True):
+                writer.write(_as_table(values, prefix, names))
+            n += len(batch)
+    for path in paths:
+        say(f"wrote {n} rows to {path}")
+
+
+def write_parts(path: Path, parts: Iterable[Any]) -> None:
+    """Data frames one after another into one file."""
+    from ..data.table_files import Writer
+
+    n = 0
+    with Writer(path) as writer:
+        for part in parts:
+            writer.write(part)
+            n += len(part)
+    say(f"wrote {n} rows to {path}")
+
+
+def _as_table(values: Any, prefix: str, names: Sequence[str]) -> Any:
+    from ..data import as_frame, is_frame
+
+    return values if is_frame(values) else as_frame(values.reshape(len(values), -1), _names(values, prefix, names))
+
+
+def _names(values: Any, prefix: str, names: Sequence[str]) -> Sequence[str]:
+    """Those given if there is one for each column, else made from the prefix."""
+    width = values.reshape(len(values), -1).shape[1]
+    return names if len(names) == width else [prefix] if values.ndim == 1 else [f"{prefix}{i}" for i in range(width)]
 
 
 def _quoted(name: str) -> str:

@@ -21,8 +21,8 @@ from ..config import (
 )
 from ..errors import Interrupted
 from .app import app, say
-from .options import Flat, RecipeOptions
-from .tables import absolute, pick_rows, print_table
+from .options import ColumnKinds, Flat, Kinds, RecipeOptions
+from .tables import absolute, load_rows, pick_rows, print_table, understand_rows
 
 
 @app.command
@@ -37,6 +37,7 @@ def fit(
     weighting: Annotated[Weighting, Flat] = Weighting(),
     validation: Annotated[Validation, Flat] = Validation(),
     machine: Annotated[Machine, Flat] = Machine(),
+    column: ColumnKinds = (),
     kind: str | None = None,
     levels: int | None = None,
     rows: int | None = None,
@@ -45,9 +46,13 @@ def fit(
     """Train a model on data and write a run folder.
 
     Args:
-        data: .npy, .npz (file.npz:key picks an array), .csv, a folder of images, or the name of an embedded set.
+        data: a table (.csv, .tsv, .parquet, .feather, or a folder of them), .npy, .npz (file.npz:key picks an array), a
+            folder of images, or the name of an embedded set.
         run: folder to write.
-        kind: what every dimension is: binary, byte or real; guessed if not given.
+        column: what a column of a table is, age=count, and its likelihood if wanted, age=count:poisson; id=drop leaves
+            one out; 'velbo schema DATA' shows what was guessed. May be given many times.
+        kind: what every dimension is: binary, byte or real, for an array with one likelihood for all, or the kind of
+            every column, such as count; guessed if not given.
         levels: number of levels of byte data; guessed if not given.
         rows: train on a seeded random subset of so many rows.
         tensorboard: write TensorBoard's event files into the run folder too.
@@ -56,21 +61,21 @@ def fit(
 
     training = TrainingConfig(budget, optimisation, weighting, validation, machine)
     settings = Recipe(**asdict(recipe)), objective, training
-    chosen, schema = _rows_and_schema(data, settings[0], kind, levels, rows, machine.seed)
+    chosen, schema = _rows_and_schema(data, settings[0], Kinds(kind, levels, column), rows, machine.seed)
     what = plan(chosen, *settings, schema, absolute(data))
     what.data["subset"] = rows
     _carry_out(what, chosen, run, tensorboard, new=True)
 
 
-def _rows_and_schema(data: str, recipe: Recipe, kind: Any, levels: Any, rows: int | None, seed: int) -> tuple[Any, Any]:
-    from ..data import as_rows, infer, load
+def _rows_and_schema(data: str, recipe: Recipe, kinds: Kinds, rows: int | None, seed: int) -> tuple[Any, Any]:
     from ..recipes import check
 
     check(recipe)
-    loaded = load(data)
-    chosen = as_rows(pick_rows(loaded.rows, rows, seed))
-    schema = infer(chosen, loaded.names, kind, levels)
-    say(f"data: {len(chosen)} rows of {schema.describe()} (override with --kind, --levels)")
+    loaded, names = load_rows(data, kinds, recipe.likelihood)
+    chosen = pick_rows(loaded, rows, seed)
+    schema = understand_rows(chosen, names, kinds, recipe.likelihood)
+    how = "see 'velbo schema', override with --column" if schema.columns else "override with --kind, --levels"
+    say(f"data: {len(chosen)} rows of {schema.describe()} ({how})")
     return chosen, schema
 
 
@@ -84,7 +89,6 @@ def resume(run: Path, *, data: str | None = None, devices: int | None = None, te
         devices: go on with so many devices.
         tensorboard: write TensorBoard's event files into the run folder too.
     """
-    from ..data import as_rows
     from ..fitting import Plan, read_source
     from ..training import Run
 
@@ -93,8 +97,8 @@ def resume(run: Path, *, data: str | None = None, devices: int | None = None, te
         machine = replace(what.training.machine, devices=devices)
         what = replace(what, training=replace(what.training, machine=machine))
     seed = what.data.get("subset_seed", what.training.machine.seed)
-    rows = pick_rows(read_source(what, data).rows, what.data.get("subset"), seed)
-    _carry_out(what, as_rows(rows), run, tensorboard, new=False)
+    rows = pick_rows(read_source(what, data), what.data.get("subset"), seed)
+    _carry_out(what, rows, run, tensorboard, new=False)
 
 
 def _carry_out(what: Any, rows: Any, folder: Path, tensorboard: bool, new: bool) -> None:
@@ -145,6 +149,7 @@ def sweep(
     weighting: Annotated[Weighting, Flat] = Weighting(),
     validation: Annotated[Validation, Flat] = Validation(),
     machine: Annotated[Machine, Flat] = Machine(),
+    column: ColumnKinds = (),
     kind: str | None = None,
     levels: int | None = None,
     rows: int | None = None,
@@ -161,7 +166,8 @@ def sweep(
         jobs: trials at a time; as many as there are cores if not given.
         test: data to evaluate every model on, as for fit; without it settings are ranked by the validation bound.
         samples_of_test: importance samples of that evaluation.
-        kind: what every dimension is: binary, byte or real; guessed if not given.
+        column: as for fit.
+        kind: as for fit.
         levels: number of levels of byte data; guessed if not given.
         rows: train on a seeded random subset of so many rows.
     """
@@ -175,7 +181,7 @@ def sweep(
     )
     trials = settings_of([parse_axis(text) for text in over], seeds, random, machine.seed)
     every = [base.with_values(values) for values in trials]
-    chosen, schema = _rows_and_schema(data, base.recipe, kind, levels, rows, machine.seed)
+    chosen, schema = _rows_and_schema(data, base.recipe, Kinds(kind, levels, column), rows, machine.seed)
 
     def configs() -> list[dict[str, Any]]:
         plans = [plan(chosen, s.recipe, s.objective, s.training, schema, absolute(data)) for s in every]

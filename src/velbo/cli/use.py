@@ -7,9 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..errors import ConfigError
 from .app import app
-from .options import Output
-from .tables import read_rows, write_rows
+from .options import Output, assignments
+from .tables import ROWS_PER_BATCH, check_output, map_rows, read_rows, write_parts, write_rows
 
 
 @app.command
@@ -61,13 +62,13 @@ def encode(run: Path, data: str, *, output: Output, seed: int = 0) -> None:
     Args:
         run: folder of a trained model.
         data: as for fit.
-        output: .npy or .csv file to write.
+        output: .npy, .csv or .parquet file to write.
         seed: of the binarisation of grey images, where there is one.
     """
     from ..fitted import FittedVAE
 
     fitted = FittedVAE.load(run)
-    write_rows(output, fitted.encode(read_rows(fitted, data), seed), "z")
+    map_rows(fitted, data, output, lambda rows: fitted.encode(rows, seed), "z")
 
 
 @app.command
@@ -93,13 +94,13 @@ def reconstruct(run: Path, data: str, *, output: Output, seed: int = 0) -> None:
     Args:
         run: folder of a trained model.
         data: as for fit.
-        output: .npy or .csv file to write.
+        output: .npy, .csv or .parquet file to write.
         seed: of the binarisation of grey images, where there is one.
     """
     from ..fitted import FittedVAE
 
     fitted = FittedVAE.load(run)
-    write_rows(output, fitted.reconstruct(read_rows(fitted, data), seed), "x", fitted.schema.names)
+    map_rows(fitted, data, output, lambda rows: fitted.reconstruct(rows, seed), "x", fitted.schema.names)
 
 
 @app.command
@@ -110,38 +111,66 @@ def sample(
     n: Annotated[int, Parameter(name=["--n", "-n"])] = 100,
     seed: int = 0,
     mean: bool = False,
+    given: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    balance: str | None = None,
 ) -> None:
     """New observations from the model.
 
     Args:
         run: folder of a trained model.
-        output: .npy or .csv file to write.
+        output: .npy, .csv or .parquet file to write.
         n: how many.
         seed: of the draw.
         mean: write the mean (or mode) of p(x|z) for every drawn z instead of a draw of x.
+        given: of a conditional model, column=value for every row; drawn from what training rows had if not given. May
+            be given many times.
+        balance: a column of the condition of which every category shall be as frequent.
     """
     from ..fitted import FittedVAE
 
+    check_output(output)
     fitted = FittedVAE.load(run)
-    write_rows(output, fitted.sample(n, seed, mean), "x", fitted.schema.names)
+    pairs = assignments(given) or None
+    if n <= ROWS_PER_BATCH or output.suffix == ".npy" or not fitted.schema.columns:
+        write_rows(output, fitted.sample(n, seed, mean, pairs, balance), "x", fitted.schema.names)
+        return
+    starts = range(0, n, ROWS_PER_BATCH)
+    parts = (fitted.sample(min(ROWS_PER_BATCH, n - s), seed + s, mean, pairs, balance) for s in starts)
+    write_parts(output, parts)
 
 
 @app.command
-def score(run: Path, data: str, *, output: Output, samples: int = 100, seed: int = 0, device: str = "auto") -> None:
+def score(
+    run: Path,
+    data: str,
+    *,
+    output: Output,
+    samples: int = 100,
+    explain: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
     """The log-likelihood of every row in nats (a lower bound), higher is more usual.
 
     Args:
         run: folder of a trained model.
         data: as for fit.
-        output: .npy or .csv file to write.
+        output: .npy, .csv or .parquet file to write.
         samples: importance samples.
+        explain: say of every cell what it is worth given the rest of its row, log p(cell | others) in nats, and which
+            column is the oddest one: the furthest below that column's median.
         seed: of all noise.
         device: auto takes a GPU where there is one; else the name of a device.
     """
     from ..fitted import FittedVAE
 
     fitted = FittedVAE.load(run)
-    write_rows(output, fitted.log_likelihood(read_rows(fitted, data), samples, seed, device), "log_likelihood")
+    if not explain:
+        map_rows(fitted, data, output, lambda x: fitted.log_likelihood(x, samples, seed, device), "log_likelihood")
+        return
+    if output.suffix == ".npy":
+        raise ConfigError("--explain writes names of columns beside numbers: name a .csv or .parquet file")
+    map_rows(fitted, data, output, lambda rows: fitted.explain(rows, samples, seed), "x")
 
 
 @app.command

@@ -81,5 +81,5 @@ def blocks(rows: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
 
 def column_names(x: Any) -> Sequence[str]:
     """Names of a data frame's columns, or () where there are none."""
-    columns = getattr(x, "columns", None)
-    return () if columns is None else tuple(str(c) for c in columns)
+    names = getattr(x, "column_names", getattr(x, "columns", None))  # pyarrow's columns are not names
+    return () if names is None else tuple(str(c) for c in names)

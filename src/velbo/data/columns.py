@@ -38,11 +38,14 @@ class Column(Group):
     Attributes:
         name: as in the data.
         kind: one of COLUMN_KINDS.
-        dtype: narwhals' name of the type that came in, such as "Int64", "String" or "Datetime(time_unit='us')".
+        dtype: Arrow's name of the type that came in, such as "int64", "string" or "timestamp[us, tz=UTC]".
+        native: the data frame library's own name of it, such as pandas' "Int64"; empty for Arrow itself.
         likelihood: name of p(x|z), from velbo.likelihoods.CELLS.
         categories: what the codes 0, 1, ... of binary, categorical and ordinal columns stand for.
         low: smallest observed v.
         high: largest observed v.
+        mean: of observed v.
+        frequent: of whole numbers, those that at least a twentieth of the observed cells hold, eight at most.
         location: of x.
         scale: of x.
         decimals: digits behind the point that all observed values have room in, None for more than 8.
@@ -53,11 +56,14 @@ class Column(Group):
 
     name: str
     kind: str
-    dtype: str = "Float64"
+    dtype: str = "double"
+    native: str = ""
     likelihood: str = ""
     categories: tuple[Any, ...] = ()
     low: float = 0.0
     high: float = 1.0
+    mean: float = 0.0
+    frequent: tuple[float, ...] = ()
     location: float = 0.0
     scale: float = 1.0
     decimals: int | None = None

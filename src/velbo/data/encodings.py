@@ -3,14 +3,15 @@
     store     once, when data come in: values -> what is kept in memory (8 bits a cell where that is enough)
     present   for every batch: kept -> x, drawing fresh noise where the encoding has some
     restore   x -> values
-    log_det   what to add to log p(x) to have the log-density (or log-mass) of the values, in nats
+    log_det   what to add for every observed cell to log p(x) to have the log-density (or log-mass) of the values,
+              in nats, (D,)
 
-| encoding    | x                             | noise          | log_det                                  |
+| encoding    | x                             | noise          | log_det of a cell                        |
 |-------------|-------------------------------|----------------|------------------------------------------|
 | Levels      | v / top                       |                | 0 (x has a mass, not a density)          |
 | Unit        | v, in [0, 1]                  |                | 0                                        |
-| Standardise | (v - location) / scale        |                | -sum over observed cells of log scale    |
-| Dequantise  | (v + u) / L, u ~ U[0, 1)      | afresh, always | -(observed cells) log L; a lower bound   |
+| Standardise | (v - location) / scale        |                | -log scale, for densities                |
+| Dequantise  | (v + u) / L, u ~ U[0, 1)      | afresh, always | -log L; a lower bound                    |
 | Binarise    | 1 if u < v / top else 0       | afresh, always | 0                                        |
 
 Dequantisation bounds the mass from below: log P(v) >= E_u log p(v + u) (A note on the evaluation of generative
@@ -45,7 +46,7 @@ class Encoding(Protocol):
 
     def restore(self, x: Tensor) -> Tensor: ...
 
-    def log_det(self, kept: Tensor) -> Tensor: ...
+    def log_det(self, n_dims: int) -> Tensor: ...
 
 
 def _keep(rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
@@ -56,8 +57,8 @@ def _keep(rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(rows)).to(dtype)
 
 
-def _zeros(kept: Tensor) -> Tensor:
-    return torch.zeros(len(kept), dtype=torch.float64)
+def _zeros(n_dims: int) -> Tensor:
+    return torch.zeros(n_dims, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class Levels:
     def restore(self, x: Tensor) -> Tensor:
         return x * self.top
 
-    def log_det(self, kept: Tensor) -> Tensor:
-        return _zeros(kept)
+    def log_det(self, n_dims: int) -> Tensor:
+        return _zeros(n_dims)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ class Standardise:
     location: tuple[float, ...]
     scale: tuple[float, ...]
     is_random: bool = False
+    density: tuple[bool, ...] = ()
+    """Which dimensions have a density; all, if empty. The mass of a number does not depend on its unit."""
 
     def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
         kept, location, scale = torch.empty(rows.shape, dtype=dtype), np.asarray(self.location), np.asarray(self.scale)
@@ -101,9 +104,9 @@ class Standardise:
         location, scale = (torch.tensor(t, dtype=torch.float64) for t in (self.location, self.scale))
         return x.double() * scale + location
 
-    def log_det(self, kept: Tensor) -> Tensor:
+    def log_det(self, n_dims: int) -> Tensor:
         log_scale = torch.tensor(self.scale, dtype=torch.float64).log()
-        return -(~kept.isnan()).double() @ log_scale
+        return -log_scale * torch.tensor(self.density) if self.density else -log_scale
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,8 @@ class Unit:
     def restore(self, x: Tensor) -> Tensor:
         return x
 
-    def log_det(self, kept: Tensor) -> Tensor:
-        return _zeros(kept)
+    def log_det(self, n_dims: int) -> Tensor:
+        return _zeros(n_dims)
 
 
 @dataclass(frozen=True)
@@ -143,9 +146,8 @@ class Dequantise:
     def restore(self, x: Tensor) -> Tensor:
         return x * self.n_levels - 0.5
 
-    def log_det(self, kept: Tensor) -> Tensor:
-        observed = (~kept.isnan()).sum(-1) if kept.is_floating_point() else torch.full((len(kept),), kept.shape[1])
-        return -observed.double() * math.log(self.n_levels)
+    def log_det(self, n_dims: int) -> Tensor:
+        return torch.full((n_dims,), -math.log(self.n_levels), dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -169,8 +171,8 @@ class Binarise:
     def restore(self, x: Tensor) -> Tensor:
         return x
 
-    def log_det(self, kept: Tensor) -> Tensor:
-        return _zeros(kept)
+    def log_det(self, n_dims: int) -> Tensor:
+        return _zeros(n_dims)
 
 
 def refuse_outside(rows: NDArray[Any], top: float) -> None:
@@ -230,3 +232,18 @@ def for_levels(schema: Schema) -> Encoding:
     if schema.kind == "real":
         raise ConfigError("this likelihood is for levels (whole numbers from 0); use 'normal', or kind 'byte'")
     return Levels(1 if schema.kind == "binary" else schema.levels - 1)
+
+
+def for_table(schema: Schema) -> Encoding:
+    """Every column of a table by itself."""
+    if not schema.columns:
+        raise ConfigError(
+            "likelihood 'mixed' is for tables, with a kind for each column; these data are an array: use 'auto', or "
+            "give a data frame"
+        )
+    modelled = schema.modelled
+    return Standardise(
+        tuple(c.location for c in modelled),
+        tuple(c.scale for c in modelled),
+        density=tuple(c.is_density for c in modelled),
+    )

@@ -6,8 +6,8 @@ input.
     real     any finite number
     NaN      a missing cell, in data of any kind
 
-A table may mix kinds; a model of this release gives all of its dimensions one likelihood, so the schema's own kind is
-the narrowest that holds them all.
+All dimensions of an array have one likelihood, so the schema's own kind is the narrowest that holds them all. In a
+table every column is of a kind by itself (columns.py), and the schema's own kind is "table".
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..config import Group
 from ..errors import ConfigError, SchemaError, unknown
 from .arrays import blocks
+from .columns import Column
 
 KINDS = ("binary", "byte", "real")
 MAX_STANDARD_DEVIATIONS = 1e9
@@ -43,6 +44,8 @@ class Schema(Group):
         names: of the columns; empty where there are none.
         location: mean of each real dimension; empty unless the kind is real.
         scale: standard deviation of each real dimension (1 where it is constant).
+        columns: what every column of a table is, those that are left out included; empty for arrays.
+        frame: the library of the data frame that came in, in which new rows are given back.
     """
 
     shape: tuple[int, ...]
@@ -54,6 +57,38 @@ class Schema(Group):
     names: tuple[str, ...] = ()
     location: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+    columns: tuple[Column, ...] = ()
+    frame: str = ""
+
+    @classmethod
+    def of_table(cls, columns: Sequence[Column]) -> Self:
+        """The schema of a table.
+
+        Raises:
+            SchemaError: if no column is left to be modelled.
+        """
+        modelled = [c for c in columns if c.is_modelled]
+        if not modelled:
+            raise SchemaError("no column is left to learn from: every one is constant, wholly missing or left out")
+        return cls(
+            (len(modelled),),
+            tuple(c.kind for c in modelled),
+            missing=any(c.n_missing for c in modelled),
+            low=min(c.low for c in modelled),
+            high=max(c.high for c in modelled),
+            names=tuple(c.name for c in modelled),
+            columns=tuple(columns),
+        )
+
+    @classmethod
+    def from_json(cls, d: dict[str, Any]) -> Self:
+        columns = [Column.from_json(c) for c in d.get("columns", ())]
+        return super().from_json({**d, "columns": columns})
+
+    @property
+    def modelled(self) -> tuple[Column, ...]:
+        """The columns of a table that are dimensions of x, one for each."""
+        return tuple(c for c in self.columns if c.is_modelled)
 
     @property
     def n_dims(self) -> int:
@@ -62,7 +97,9 @@ class Schema(Group):
 
     @property
     def kind(self) -> str:
-        """The narrowest kind that holds every dimension."""
+        """The narrowest kind that holds every dimension; "table" if each column has its own."""
+        if self.columns:
+            return "table"
         return max(self.kinds, key=KINDS.index)
 
     @property
@@ -82,6 +119,10 @@ class Schema(Group):
 
     def describe(self) -> str:
         """One line: what was understood."""
+        if self.columns:
+            kinds = Counter(c.kind for c in self.columns)
+            holes = ", with missing cells" if self.missing else ""
+            return f"{len(self.columns)} columns ({', '.join(f'{n} {k}' for k, n in kinds.items())}){holes}"
         size = " x ".join(map(str, self.shape))
         counts = Counter(self.kinds)
         text = self.kind if len(counts) == 1 else f"{self.kind} ({', '.join(f'{n} {k}' for k, n in counts.items())})"
@@ -104,6 +145,8 @@ class Schema(Group):
                 f"{what}: observations have shape {_shape(x.shape[1:])}, the model was trained on "
                 f"{_shape(self.shape)}; give data of the same shape"
             )
+        if self.columns:
+            return
         for start, rows in blocks(x.reshape(len(x), self.n_dims)):
             if self.kind == "real":
                 self._check_reals(rows, start, what)

@@ -90,6 +90,13 @@ class Store:
         for start in range(0, len(self), size):
             yield Store(self.kept[start : start + size], self.encoding, self.dtype)
 
+    def cell_log_det(self) -> Tensor:
+        """What an observed cell adds to log p(x) for its unit (see encodings.py), (D,) float64."""
+        return self.encoding.log_det(self.n_dims)
+
     def log_det(self) -> Tensor:
-        """See `Encoding.log_det`, (N,) float64."""
-        return self.encoding.log_det(self.kept.cpu())
+        """The same for every row, over its observed cells, (N,) float64."""
+        kept, each = self.kept.cpu(), self.cell_log_det()
+        if not kept.is_floating_point():
+            return each.sum().expand(len(kept))
+        return (~kept.isnan()).double() @ each

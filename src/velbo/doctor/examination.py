@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.distributions import Normal
+from torch import Tensor, nn
+from torch.distributions import Distribution, Normal
 
+from ..conditional import ConditionalVAE
 from ..data import Store
 from ..errors import CollapseWarning, DataError
 from ..evaluation import (
@@ -38,7 +39,9 @@ from ..evaluation.sample_quality import two_sample_test
 from ..fitted import FittedVAE
 from ..likelihoods.discretized_logistic import LogisticBins, least_scale
 from ..likelihoods.normal import MIN_SCALE
+from ..likelihoods.student_t import StudentTCell
 from ..model import VAE
+from ..nets import ColumnFeatures
 from ..posteriors import RowDraw
 from ..posteriors.base import MIN_SCALE as MIN_POSTERIOR_SCALE
 
@@ -106,7 +109,8 @@ def examine(
     if len(data) < MIN_ROWS:
         raise DataError(f"the doctor needs at least {MIN_ROWS} rows to see anything, not {len(data)}")
     scores = score_rows(model, data, samples, seed=seed)
-    posterior, prior = _draws(model, data, seed)
+    columns = fitted.schema.modelled
+    posterior, prior = _draws(model, data, seed, ColumnFeatures(columns) if columns else nn.Identity())
     floor_data, floor_latents = _at_the_floor(model, data, seed)
     return Examination(
         test=summarise(scores, data, samples),
@@ -133,26 +137,36 @@ def _quietly(fitted: FittedVAE, rows: Any, seed: int) -> Evaluation:
 
 
 @torch.no_grad()
-def _draws(model: VAE, data: Store, seed: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """((z, x) from the posterior, (z, x) from the prior), (N, Z) and (N, D) each."""
+def _draws(
+    model: VAE | ConditionalVAE, data: Store, seed: int, features: nn.Module
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """((z, features of x) from the posterior, the same from the prior), (N, Z) and (N, F) each."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        z = RowDraw(data.kept, seed).sample(model.encode(data.fixed(seed)), 1)[0]
-        other = model.prior().sample(torch.Size((len(data),)))
-        return (z, model.decode(z).sample()), (other, model.decode(other).sample())
+        x = data.fixed(seed)
+        z = RowDraw(data.kept, seed).sample(model.encode(x), 1)[0]
+        view = model.given(x)
+        other = view.prior().sample(torch.Size((len(data),)))
+        return (z, features(view.decode(z).sample())), (other, features(view.decode(other).sample()))
 
 
 @torch.no_grad()
-def _at_the_floor(model: VAE, data: Store, seed: int) -> tuple[float, float]:
+def _at_the_floor(model: VAE | ConditionalVAE, data: Store, seed: int) -> tuple[float, float]:
     """Shares of scales within twice the least that is possible."""
-    q = model.encode(data.fixed(seed))
-    cell = getattr(model.decode(q.mean), "cell", None)
-    scale, floor = torch.ones(1), 0.0
-    if isinstance(cell, Normal):
-        scale, floor = cell.scale, MIN_SCALE
-    elif isinstance(cell, LogisticBins):
-        scale, floor = cell.scale, least_scale(cell.n_levels)
-    return _share(scale, floor), _share(q.stddev, MIN_POSTERIOR_SCALE)
+    x = data.fixed(seed)
+    q = model.encode(x)
+    p = model.given(x).decode(q.mean)
+    cells = [part.cell for _, part in getattr(p, "parts", ())]
+    floors = [(cell.scale, _floor(cell)) for cell in cells if hasattr(cell, "scale")]
+    data_share = [_share(scale, floor) for scale, floor in floors if floor > 0]
+    return float(sum(data_share) / max(1, len(data_share))), _share(q.stddev, MIN_POSTERIOR_SCALE)
+
+
+def _floor(cell: Distribution) -> float:
+    """The least scale that its head can give; 0 where none is known."""
+    if isinstance(cell, LogisticBins):
+        return least_scale(cell.n_levels)
+    return MIN_SCALE if isinstance(cell, Normal | StudentTCell) else 0.0
 
 
 def _share(scale: Tensor, floor: float) -> float:

@@ -4,8 +4,10 @@ from .aggregated import Aggregated, aggregated_posterior
 from .annealing import Annealed, Annealing, anneal, anneal_backwards
 from .bracket import Bracket, bracket, simulate
 from .calibration import Calibration, calibrate
+from .contributions import contributions
 from .curve import BoundCurve, bound_curve
 from .gaps import Ascent, Gaps, gaps
+from .imputation import Imputed, impute, multiple_imputations
 from .log_likelihood import RowScores, score_rows
 from .rate_distortion import RateDistortion, rate_distortion
 from .summary import Evaluation, active_units, evaluate, summarise
@@ -20,6 +22,7 @@ __all__ = [
     "Calibration",
     "Evaluation",
     "Gaps",
+    "Imputed",
     "RateDistortion",
     "RowScores",
     "active_units",
@@ -29,8 +32,11 @@ __all__ = [
     "bound_curve",
     "bracket",
     "calibrate",
+    "contributions",
     "evaluate",
     "gaps",
+    "impute",
+    "multiple_imputations",
     "rate_distortion",
     "score_rows",
     "simulate",

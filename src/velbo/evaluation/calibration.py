@@ -18,54 +18,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import singledispatch
 from typing import cast
 
 import torch
 from torch import Tensor
-from torch.distributions import Bernoulli, Distribution
 
+from ..conditional import ConditionalVAE
 from ..data import Store
 from ..data.noise import RowNoise
-from ..likelihoods import Factorised
-from ..likelihoods.categorical import OnGrid
-from ..likelihoods.discretized_logistic import LogisticBins
+from ..likelihoods import Factorised, MixedCells
 from ..model import VAE
 from ..posteriors import RowDraw
 from ..threads import threads
+from .distribution_functions import below_and_at
 
 ROWS = 500
-
-
-@singledispatch
-def below_and_at(cell: Distribution, x: Tensor) -> tuple[Tensor, Tensor]:
-    """(P(X < x), P(X = x)) of every cell; for a density that is its distribution function, and 0.
-
-    Raises:
-        NotImplementedError: for a distribution without one; register yours with ``below_and_at.register``.
-    """
-    below = cell.cdf(x)
-    return below, torch.zeros_like(below)
-
-
-@below_and_at.register
-def _(cell: Bernoulli, x: Tensor) -> tuple[Tensor, Tensor]:
-    p = cell.probs
-    return x * (1 - p), torch.where(x > 0, p, 1 - p)
-
-
-@below_and_at.register
-def _(cell: LogisticBins, x: Tensor) -> tuple[Tensor, Tensor]:
-    k = (x * (cell.n_levels - 1)).round()
-    below = cell.up_to(k - 1)
-    return below, cell.up_to(k) - below
-
-
-@below_and_at.register
-def _(cell: OnGrid, x: Tensor) -> tuple[Tensor, Tensor]:
-    codes = (x / cell.step).round().long().unsqueeze(-1)
-    at, up_to = (t.gather(-1, codes).squeeze(-1) for t in (cell.probs, cell.probs.cumsum(-1)))
-    return up_to - at, at
 
 
 @dataclass(frozen=True)
@@ -87,7 +54,7 @@ class Calibration:
 
 @threads()
 @torch.no_grad()
-def calibrate(model: VAE, data: Store, seed: int = 0) -> Calibration:
+def calibrate(model: VAE | ConditionalVAE, data: Store, seed: int = 0) -> Calibration:
     """How well p(x|z) is spread, by one draw of z for each row.
 
     Args:
@@ -105,17 +72,22 @@ def calibrate(model: VAE, data: Store, seed: int = 0) -> Calibration:
     return Calibration(distance, critical, square.nanmean(0) / expected, spread / expected)
 
 
-def _spread(model: VAE, data: Store, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def _spread(model: VAE | ConditionalVAE, data: Store, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """(u, squared errors, predicted variances) of a chunk, (B, D) float64; NaN for missing cells."""
     x = data.fixed(seed)
     z = RowDraw(data.kept, seed).sample(model.encode(x), 1)[0]
-    p = cast(Factorised, model.decode(z))
-    missing = x.isnan()
-    below, at = below_and_at(p.cell, torch.nan_to_num(x, nan=0.0))
+    p = cast(Factorised | MixedCells, model.given(x).decode(z))
     v = RowNoise(data.kept, seed, "calibration").uniform((x.shape[1],))
-    u = (below + v * at).double().masked_fill(missing, math.nan)
-    square, variance = (x - p.mean).double().square(), p.variance.double()
-    return u, square, variance.masked_fill(missing, math.nan)
+    u, square, variance = (torch.full(x.shape, math.nan, dtype=torch.float64) for _ in range(3))
+    for positions, part in p.parts:
+        cells = x[:, positions]
+        missing = cells.isnan()
+        below, at = below_and_at(part.cell, cells.masked_fill(missing, part.inside))
+        u[:, positions] = (below + v[:, positions] * at).double().masked_fill(missing, math.nan)
+        if not part.is_coded:
+            square[:, positions] = (cells - part.mean).double().square()
+            variance[:, positions] = part.variance.double().masked_fill(missing, math.nan)
+    return u, square, variance
 
 
 def _distance(u: Tensor) -> Tensor:

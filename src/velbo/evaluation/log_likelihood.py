@@ -33,7 +33,7 @@ CELLS_PER_CHUNK = 4_000_000
 
 @dataclass(frozen=True)
 class RowScores:
-    """What is known of each row, (N,) float64 in nats, in the units of x (see `Encoding.log_det` for the data's).
+    """What is known of each row, (N,) float64 in nats, in the units of x (see `Store.log_det` for the data's).
 
     Attributes:
         log_likelihood: the K-sample bound of log p(x).

@@ -1,5 +1,6 @@
 """Trunks: tensor -> tensor, leading dimensions free."""
 
+from .column_features import ColumnFeatures
 from .conv import ConvDecoder, ConvEncoder
 from .missing import FillMissing
 from .mlp import MLP, ResidualMLP
@@ -8,6 +9,7 @@ from .precision import FullPrecisionLinear, autocast, in_full, products
 
 __all__ = [
     "MLP",
+    "ColumnFeatures",
     "ConvDecoder",
     "ConvEncoder",
     "FillMissing",

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..config import TrainingConfig
 from ..data import Store
+from ..data.stream import Stream
 from ..objectives import ELBO, Objective
 from .choices import decide
 from .devices import device_of
@@ -22,7 +23,7 @@ from .team import Alone, Team
 
 def train(
     model: nn.Module,
-    x: Tensor | Store,
+    x: Tensor | Store | Stream,
     objective: Objective | None = None,
     config: TrainingConfig | None = None,
     run: Run | None = None,
@@ -32,7 +33,7 @@ def train(
 
     Args:
         model: anything whose ``forward(x, samples, draw)`` gives terms; a `VAE`.
-        x: (N, D) floating point, as the likelihood expects them, NaN where missing; or an encoded store.
+        x: (N, D) floating point, as the likelihood expects them, NaN where missing; or an encoded store or stream.
         objective: terms -> bound; the ELBO if not given.
         config: budget, optimisation, weighting, validation, machine.
         run: folder for checkpoints and metrics; a run that it holds is continued.
@@ -42,7 +43,7 @@ def train(
         Interrupted: on SIGINT or SIGTERM, after saving.
         TrainingError: if too many steps in a row are not finite.
     """
-    data = x if isinstance(x, Store) else Store.from_tensor(x)
+    data = Store.from_tensor(x) if isinstance(x, Tensor) else x
     return Trainer(model, data, objective or ELBO(), config or TrainingConfig(), run, loggers).run()
 
 

@@ -2,17 +2,17 @@
 
     for every batch:   theta, phi <- Adam step along  d/d(theta, phi)  mean over b of surrogate_b
 
-Everything random is a function of the seed: the order of epoch e is a permutation seeded by (seed, e), and the noise
-comes from torch's generator, whose state is part of the checkpoint. So a run that is killed and resumed ends bit-equal
-to one that was left alone (with an epochs budget; a minutes budget follows the clock).
+Everything random is a function of the seed: the order of the rows (order.py), and the noise, which comes from torch's
+generator, whose state is part of the checkpoint. So a run that is killed and resumed ends bit-equal to one that was
+left alone (with an epochs budget; a minutes budget follows the clock).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ..config import TrainingConfig
 from ..data import Store
+from ..data.stream import Stream
 from ..errors import Interrupted, TrainingError
 from ..memory import freed_memory_kept
 from ..nets import autocast, products
@@ -33,11 +34,12 @@ from .choices import decide
 from .devices import compiled, device_of
 from .ema import EMA
 from .loggers import Logger
+from .order import Order, batches, first_rows, order_for
 from .run import Run
 from .signals import StopRequest, listening
 from .state import History, State, Sums
 from .team import Alone, Team, share
-from .validation import ValidationSet, split
+from .validation import ValidationSet
 
 MAX_SKIPPED_IN_A_ROW = 20
 CHECKPOINT_SECONDS = 30.0
@@ -53,17 +55,20 @@ def total_norm(gradients: Sequence[Tensor]) -> float:
 
 
 class Trainer:
-    """Trains ``model`` on ``data``; see `train` for the arguments."""
+    """Trains ``model`` on ``data``; see `train` for the arguments. Rows come in the order that suits the data, if no
+    ``order`` is given.
+    """
 
     def __init__(
         self,
         model: nn.Module,
-        data: Store,
+        data: Store | Stream,
         objective: Objective,
         config: TrainingConfig,
         run: Run | None = None,
         loggers: Sequence[Logger] = (),
         team: Team = ALONE,
+        order: Order | None = None,
     ) -> None:
         self.team, self.device = team, team.device or device_of(config.machine.device)
         config, _ = decide(config, len(data), model, self.device)
@@ -72,11 +77,12 @@ class Trainer:
         self.batch_size, self.lr = cast(int, config.optimisation.batch_size), cast(float, config.optimisation.lr)
         self.model = model.to(self.device)
         seed = config.machine.seed
-        training_rows, held_out = split(len(data), config.validation.validation, seed)
-        self.objective = told_rows(objective, len(training_rows))
-        self.data = data.to(self.device)
-        self.rows = training_rows.to(self.data.kept.device)
-        self.validation = self._held_out(data.subset(held_out)) if len(held_out) else None
+        self.order = order or order_for(data, config.validation.validation, self.batch_size, seed)
+        self.data, self.steps_per_epoch = data.to(self.device), self.order.steps(self.batch_size)
+        self.objective, held_out = told_rows(objective, len(self.order)), self.order.held_out
+        self.validation = None
+        if len(held_out):
+            self.validation = ValidationSet(data.subset(held_out), self.objective, seed, self.device, team)
         self.compute = team.wrap(compiled(model, self.device) if config.machine.compile else model)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = self._make_optimizer()
@@ -84,9 +90,6 @@ class Trainer:
         self.best_weights = self._averaged_weights()
         self.state, self.metrics = State(), list[dict[str, Any]]()
         self.clock, self.stop, self.stopping = time.monotonic(), StopRequest(), False
-
-    def _held_out(self, data: Store) -> ValidationSet:
-        return ValidationSet(data, self.objective, self.config.machine.seed, self.device, self.team)
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         o = self.config.optimisation
@@ -180,11 +183,7 @@ class Trainer:
             listening() as self.stop,
         ):
             torch.manual_seed(seed)
-            some_rows = self.data.batch(self._order(0)[:STARTING_ROWS])
-            cast(Model, self.model.eval()).check_data(some_rows[:64])
-            for part in self.model.modules():
-                if hasattr(part, "start_from"):
-                    cast(Any, part).start_from(some_rows)
+            self._initialise()
             # rank 0 draws what a process alone would draw
             torch.manual_seed(seed + self.team.rank * 1_000_003)
             self._restore()
@@ -192,8 +191,10 @@ class Trainer:
             self.clock = time.monotonic() - self.state.seconds
             self.saved_at = self.state.seconds
             try:
-                while not self.state.done:
-                    self._epoch()
+                rows = batches(self.data, self.order, self.batch_size, self.state.epoch, self.state.position)
+                with closing(rows):
+                    while not self.state.done:
+                        self._epoch(rows)
             except (Interrupted, TrainingError):
                 self.save()
                 raise
@@ -201,12 +202,19 @@ class Trainer:
         self.model.eval()
         return self._history()
 
-    def _epoch(self) -> None:
-        state, size = self.state, self.batch_size
-        order = self._order(state.epoch)
-        while state.position < len(order) and not self._is_over():
-            index = order[state.position : state.position + size]
-            state.position += size
+    def _initialise(self) -> None:
+        """Check the first rows of the first epoch, and start the parts that start from data."""
+        x = first_rows(self.data, self.order, STARTING_ROWS)
+        cast(Model, self.model.eval()).check_data(x[:64])
+        for part in self.model.modules():
+            if hasattr(part, "start_from"):
+                cast(Any, part).start_from(x)
+
+    def _epoch(self, rows: Iterator[Tensor]) -> None:
+        state = self.state
+        while state.position < len(self.order) and not self._is_over():
+            index = next(rows)
+            state.position += len(index)
             self.step(index)
             if state.step % PROGRESS_EVERY == 0:
                 self._show()
@@ -215,7 +223,7 @@ class Trainer:
                 raise Interrupted(f"stopped by {name} at step {state.step}, epoch {state.epoch + 1}")
             if self.run_folder and state.seconds - self.saved_at > CHECKPOINT_SECONDS:
                 self.save()
-        self._end_of_epoch(complete=state.position >= len(order))
+        self._end_of_epoch(complete=state.position >= len(self.order))
 
     def _agree(self, loss: float) -> bool:
         """The one word a step among all processes: whether every loss is finite. They go by the clock of the first, and
@@ -226,16 +234,8 @@ class Trainer:
         self.stopping = stops > 0
         return math.isfinite(total)
 
-    def _order(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed((self.config.machine.seed * 1_000_003 + epoch) % 2**63)
-        return self.rows[torch.randperm(len(self.rows), generator=generator).to(self.rows.device)]
-
-    @property
-    def _steps_per_epoch(self) -> int:
-        return math.ceil(len(self.rows) / self.batch_size)
-
     def _progress(self, steps: float) -> float:
-        return schedule.progress(self.config.budget, steps, self._steps_per_epoch, self.state.seconds)
+        return schedule.progress(self.config.budget, steps, self.steps_per_epoch, self.state.seconds)
 
     def _is_over(self) -> bool:
         return self._progress(self.state.step) >= 1.0
@@ -283,14 +283,8 @@ class Trainer:
         return record
 
     def _show(self) -> None:
-        means = self.state.sums.means("now")
-        if not means or not self.loggers:
-            return
-        text = (
-            f"epoch {self.state.epoch + 1}  bound {means['now_bound']:.2f} = "
-            f"reconstruction {means['now_reconstruction']:.2f} - rate {means['now_rate']:.2f} nats"
-        )
-        for logger in self.loggers:
+        text = self.state.text() if self.loggers else ""
+        for logger in self.loggers if text else ():
             logger.log_progress(self._progress(self.state.step), text)
 
     # saving

@@ -22,7 +22,7 @@ from ..objectives import ELBO, best_rate
 from ..posteriors import Draw, RowDraw, SemiAmortised
 from ..terms import PATHWISE, Terms, closed_form_kl
 from .loop import Trainer
-from .validation import split
+from .order import held_out_rows
 
 
 class AggregatedPosterior(nn.Module):
@@ -77,7 +77,7 @@ def refit_prior(model: VAE, data: Store, prior: nn.Module, training: TrainingCon
     wanted_before = {p: p.requires_grad for part in (model.encoder, model.decoder) for p in part.parameters()}
     for p in wanted_before:
         p.requires_grad_(False)
-    _, held_out = split(len(data), training.validation.validation, training.machine.seed)
+    held_out = held_out_rows(data, training.validation.validation, training.machine.seed)
     rows = data.subset(held_out) if len(held_out) else data
     before = _rate(model.eval(), model.prior, rows, training)
     try:

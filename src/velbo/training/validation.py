@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,21 +17,49 @@ from ..terms import Model
 from .team import Team
 
 MAX_ROWS, MIN_ROWS = 2000, 10
+MIN_GROUPS = 50
 CHUNK = 500
+
+
+def n_held_out(n_rows: int, fraction: float) -> int:
+    """None of fewer than 10 rows, and 2,000 at most."""
+    return min(round(n_rows * fraction), MAX_ROWS) if n_rows >= MIN_ROWS else 0
 
 
 def split(n_rows: int, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     """Indices of training rows (in order) and of a random held-out share; none are held out of fewer than 10 rows."""
-    n_held_out = min(round(n_rows * fraction), MAX_ROWS) if n_rows >= MIN_ROWS else 0
+    n = n_held_out(n_rows, fraction)
     order = torch.randperm(n_rows, generator=torch.Generator().manual_seed(seed))
-    return order[n_held_out:].sort().values, order[:n_held_out].sort().values
+    return order[n:].sort().values, order[:n].sort().values
+
+
+def split_of_groups(groups: Sequence[int], fraction: float, seed: int) -> Tensor:
+    """Indices of held-out rows, in order, where rows are read group by group and too many to permute.
+
+    Every group that has one must be read to begin with. So they are drawn from 50 random groups, or from as many as it
+    takes not to hold out a greater share of those.
+
+    Args:
+        groups: number of rows of each.
+        fraction: of all rows.
+        seed: of the draw.
+    """
+    generator, n = np.random.default_rng(seed), n_held_out(sum(groups), fraction)
+    sizes = np.asarray(groups, dtype=np.int64)
+    order = generator.permutation(len(sizes))
+    enough = int(np.searchsorted(sizes[order].cumsum() * fraction, n)) + 1
+    drawn = np.sort(order[: max(MIN_GROUPS, enough)])
+    ends = sizes[drawn].cumsum()
+    places = np.sort(generator.choice(int(ends[-1]), n, replace=False, shuffle=False))
+    shifts = sizes.cumsum()[drawn] - ends
+    return torch.from_numpy(places + shifts[np.searchsorted(ends, places, side="right")])
 
 
 class ValidationSet:
     """Held-out rows on the device, with noise fixed once.
 
     Args:
-        data: the rows.
+        data: the rows, in memory.
         objective: whose bound is reported.
         seed: of all noise.
         device: to compute on.

@@ -1,0 +1,222 @@
+"""A VAE of some columns given others: q(z|x, c), p(x|z, c), p(z), for rows whose columns c are known.
+
+    log p(x|c) >= E_q[ log p(x|z, c) ] - KL( q(z|x, c) || p(z) )
+
+A row holds both x and c. For given rows this is a plain VAE with c inside its decoder, and so `given` is all that the
+rest of the library needs. Counts may be given their row's sum too, the library size l: p(x|z, c, l) has means l rho
+with rho the shares of the row.
+
+Sources: Learning structured output representation using deep conditional generative models, Sohn, Lee and Yan, 2015,
+https://papers.nips.cc/paper/5775 (with a prior that does not see c); Deep generative modeling for single-cell
+transcriptomics, Lopez, Regier, Cole, Jordan and Yosef, 2018, https://doi.org/10.1038/s41592-018-0229-2 (library size).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from .data.columns import Column
+from .errors import ConfigError, DataError
+from .model import VAE
+from .nets import ColumnFeatures
+from .posteriors import Draw
+from .terms import PATHWISE, Terms
+
+N_KEPT = 1000
+
+
+class Condition(nn.Module):
+    """Rows x (..., D) -> what is given of them, as numbers that a decoder can take (..., F).
+
+    Args:
+        columns: one for each of the D dimensions of x.
+        given: positions of the columns that are given.
+        mask: append the mask of observed cells.
+        library: append log of the row's sum over the count columns, those observed.
+
+    Attributes:
+        n_features: F.
+    """
+
+    def __init__(self, columns: Sequence[Column], given: Sequence[int], mask: bool, library: bool = False) -> None:
+        super().__init__()
+        self.given, self.library = list(given), library
+        counts = [d for d, c in enumerate(columns) if c.kind == "count" and d not in self.given]
+        if library and not counts:
+            raise ConfigError("a library size is the sum of a row's counts, and no column is a count; leave it out")
+        self.features = ColumnFeatures(columns, mask, self.given)
+        self.register_buffer("counts", torch.tensor(counts, dtype=torch.long), persistent=False)
+        self.n_features = self.features.n_features + library
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.library:
+            return self.features(x)
+        return torch.cat((self.features(x), self.size(x).clamp_min(1).log()), -1)
+
+    def size(self, x: Tensor) -> Tensor:
+        """The library size l, (..., 1)."""
+        return torch.nan_to_num(x.index_select(-1, cast(Tensor, self.counts)), nan=0.0).sum(-1, keepdim=True)
+
+
+class SizedDecoder(nn.Module):
+    """(z, c, log l) -> p(x|z, c, l): the trunk sees z and c, the head takes l as it is.
+
+    Args:
+        trunk: (..., Z + F - 1) -> features.
+        head: (features, l) -> distribution.
+    """
+
+    def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.trunk, self.head = trunk, head
+
+    def forward(self, inputs: Tensor) -> Distribution:
+        return self.head(self.trunk(inputs[..., :-1]), inputs[..., -1:].exp())
+
+
+class GivenDecoder(nn.Module):
+    """z -> p(x|z, c) for rows whose c is fixed.
+
+    Args:
+        decoder: (z, c) in one tensor (..., Z + F) -> distribution.
+        c: (B, F).
+    """
+
+    def __init__(self, decoder: nn.Module, c: Tensor) -> None:
+        super().__init__()
+        self.decoder, self.c = decoder, c
+
+    def forward(self, z: Tensor) -> Distribution:
+        lead = torch.broadcast_shapes(z.shape[:-1], self.c.shape[:-1])
+        parts = (t.expand(*lead, t.shape[-1]) for t in (z, self.c.to(z.dtype)))
+        return self.decoder(torch.cat(tuple(parts), -1))
+
+
+class ConditionalVAE(nn.Module):
+    """Encoder, decoder and prior, and what is given.
+
+    Args:
+        encoder: x (..., D), what is given included -> q(z|x, c).
+        decoder: (..., Z + F) -> p(x|z, c) with event shape (D,), in which given columns have no likelihood.
+        prior: () -> p(z).
+        condition: x (..., D) -> c (..., F).
+
+    Attributes:
+        kept: what was given in up to 1,000 training rows, their empirical law, (1000, D), NaN elsewhere.
+        sizes: their library sizes, (1000, 1).
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: nn.Module, condition: Condition) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.prior, self.condition = encoder, decoder, prior, condition
+        n_dims = len(condition.features.columns)
+        self.register_buffer("kept", torch.full((N_KEPT, n_dims), math.nan))
+        self.register_buffer("sizes", torch.ones(N_KEPT, 1))
+
+    @property
+    def n_latents(self) -> int:
+        """Z."""
+        return self.prior().event_shape[0]
+
+    @torch.no_grad()
+    def start_from(self, x: Tensor) -> None:
+        """Keep what is given in rows x of the data, from the first again where they run out."""
+        rows = x[torch.arange(N_KEPT, device=x.device) % len(x)]
+        given = self.condition.given
+        cast(Tensor, self.kept)[:, given] = rows[:, given].to(self.kept.dtype)  # type: ignore[union-attr]
+        cast(Tensor, self.sizes).copy_(self.condition.size(rows))
+
+    def given(self, x: Tensor) -> VAE:
+        """The VAE of rows with what is given in x (B, D)."""
+        return VAE(self.encoder, GivenDecoder(self.decoder, self.condition(x)), self.prior)
+
+    def encode(self, x: Tensor) -> Distribution:
+        """q(z|x, c)."""
+        return self.encoder(x)
+
+    def decode(self, z: Tensor) -> Distribution:
+        """
+        Raises:
+            ConfigError: always; there is no p(x|z) without c.
+        """
+        raise ConfigError("this model is conditional, p(x|z, c): such a measure is for models without a condition")
+
+    def terms(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
+        """The terms of the bounds of log p(x|c); see `VAE.terms`."""
+        return self.given(x).terms(x, samples, draw)
+
+    def forward(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
+        """`terms`, under the name that wrappers such as DDP intercept."""
+        return self.terms(x, samples, draw)
+
+    def check_data(self, x: Tensor) -> None:
+        """Raise DataError if x lies outside the support of its likelihood."""
+        self.given(x).check_data(x)
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Point estimates at the posterior mean, (B, D); what is given stays as it is."""
+        return self._whole(self.given(x).reconstruct(x), x)
+
+    @torch.no_grad()
+    def changed(self, x: Tensor, c: Tensor) -> Tensor:
+        """Point estimates of rows x, were c given instead, (B, D): their own z, another condition."""
+        z = self.encode(x).mean
+        return self._whole(self.given(c).point(z), c)
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int = 0, mean: bool = False, given: Tensor | None = None) -> Tensor:
+        """n draws of (x, c), (n, D).
+
+        Args:
+            n: how many.
+            seed: of the draw.
+            mean: point estimates of p(x|z, c) for drawn z instead of draws.
+            given: c of every row, (n, D), NaN in columns that are not; drawn from the kept ones where all are NaN.
+
+        Raises:
+            DataError: if there are not n rows of given values.
+        """
+        device = next(self.parameters()).device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            rows = torch.randint(N_KEPT, (n,), device=device)
+            c, size = cast(Tensor, self.kept)[rows], cast(Tensor, self.sizes)[rows]
+            if given is not None:
+                if given.shape != c.shape:
+                    raise DataError(f"given: {n} rows of {c.shape[1]} numbers are needed, not {tuple(given.shape)}")
+                c = given.to(c)
+            view = VAE(self.encoder, GivenDecoder(self.decoder, self._with_size(c, size)), self.prior)
+            return self._whole(view.draw(n, mean), c)
+
+    @torch.no_grad()
+    def balanced(self, n: int, position: int, n_categories: int, seed: int = 0) -> Tensor:
+        """c of n rows in which each category of one given column is as frequent, the rest as it was with it, (n, D).
+
+        A category that no kept row has takes the rest from any row.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        kept, rows = cast(Tensor, self.kept).cpu(), []
+        for code in range(n_categories):
+            with_it = (kept[:, position] == code).nonzero().squeeze(-1)
+            pool = with_it if len(with_it) else torch.arange(N_KEPT)
+            k = n // n_categories + (code < n % n_categories)
+            c = kept[pool[torch.randint(len(pool), (k,), generator=generator)]]
+            c[:, position] = code
+            rows.append(c)
+        return torch.cat(rows)[torch.randperm(n, generator=generator)]
+
+    def _with_size(self, c: Tensor, size: Tensor) -> Tensor:
+        features = self.condition.features(c)
+        return torch.cat((features, size.log()), -1) if self.condition.library else features
+
+    def _whole(self, x: Tensor, c: Tensor) -> Tensor:
+        x = x.clone()
+        x[..., self.condition.given] = c[..., self.condition.given].to(x.dtype)
+        return x

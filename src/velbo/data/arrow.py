@@ -1,0 +1,163 @@
+"""Data frames of any library as Arrow columns, and columns as numbers v (columns.py), NaN where missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..errors import DataError, SchemaError
+
+MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "?")
+MICRO = 1e6
+DAY = 86_400.0
+
+
+def to_arrow(frame: Any, what: str = "data") -> pa.Table:
+    """Any data frame as an Arrow table with text as column names.
+
+    Raises:
+        DataError: for names that are double or in several levels, or columns that hold Python objects.
+    """
+    if isinstance(frame, pa.Table):
+        return _checked_names(frame, what)
+    native = nw.to_native(frame, pass_through=True)
+    if getattr(getattr(native, "columns", None), "nlevels", 1) > 1:
+        raise DataError(f"{what}: its columns have names in several levels; join them into one")
+    if type(native).__module__.startswith("pandas"):
+        arrays = [_from_pandas(native.iloc[:, i], what) for i in range(native.shape[1])]
+        return _checked_names(pa.Table.from_arrays(arrays, [str(c) for c in native.columns]), what)
+    return _checked_names(nw.from_native(native, eager_only=True).to_arrow(), what)
+
+
+def _checked_names(table: pa.Table, what: str) -> pa.Table:
+    names = table.column_names
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{what}: two columns are called '{name}'; rename one")
+    return table
+
+
+def _from_pandas(series: Any, what: str) -> pa.Array:
+    try:
+        array = pa.Array.from_pandas(series)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        kinds = sorted({type(v).__name__ for v in series if v is not None})
+        raise DataError(
+            f"{what}: column '{series.name}' holds Python objects of several types ({', '.join(kinds[:4])}); make them "
+            "one: numbers, text or dates"
+        ) from error
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether cells are text, plain or as a dictionary."""
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner)
+
+
+def is_time(kind: pa.DataType) -> bool:
+    """Whether cells are dates or times of dates."""
+    return pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether cells are numbers, durations (in seconds) among them."""
+    plain = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return plain or pa.types.is_duration(kind)
+
+
+def decoded(column: Any) -> Any:
+    """Without a dictionary; words for missing cells as nulls, NaN as nulls."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if is_text(column.type):
+        words = pc.utf8_lower(pc.utf8_trim_whitespace(column.cast(pa.string())))
+        return pc.if_else(pc.is_in(words, pa.array(MISSING_WORDS)), None, column.cast(pa.string()))
+    if pa.types.is_floating(column.type):
+        return pc.if_else(pc.is_nan(column), None, column)
+    return column
+
+
+def numbers(column: Any, name: str, what: str = "data") -> NDArray[np.float64]:
+    """v of numbers, truth values, dates (seconds since 1970) and durations (seconds); text that is a number counts.
+
+    Raises:
+        SchemaError: naming the first cell that is no number, or infinite.
+    """
+    column = decoded(column)
+    kind = column.type
+    if is_time(kind):
+        micro = column.cast(pa.timestamp("us", tz=getattr(kind, "tz", None)), safe=False)
+        return _floats(micro.cast(pa.int64())) / MICRO
+    if pa.types.is_duration(kind):
+        return _floats(column.cast(pa.duration("us"), safe=False).cast(pa.int64())) / MICRO
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    if is_text(kind):
+        column = _parsed(column, name, what)
+    values = _floats(column)
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(infinite.argmax())
+        raise SchemaError(
+            f"{what}: row {row}, column '{name}' holds inf; infinity has no likelihood: cap it, or mark it missing"
+        )
+    return values
+
+
+def _floats(column: Any) -> NDArray[np.float64]:
+    values = (
+        column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        if isinstance(column, pa.Array)
+        else (column.cast(pa.float64(), safe=False).to_numpy())
+    )
+    return np.array(values, dtype=np.float64)
+
+
+def _parsed(column: Any, name: str, what: str) -> Any:
+    trimmed = pc.utf8_trim_whitespace(column)
+    try:
+        return trimmed.cast(pa.float64())
+    except pa.ArrowInvalid as error:
+        row, cell = first_that_is_no_number(trimmed.to_pylist())
+        raise SchemaError(f"{what}: row {row}, column '{name}' holds {cell!r}, which is no number") from error
+
+
+def first_that_is_no_number(cells: Iterable[str | None]) -> tuple[int, str]:
+    """(place, cell)."""
+    for row, cell in enumerate(cells):
+        try:
+            float(cell or 0)
+        except ValueError:
+            return row, str(cell)
+    return -1, ""
+
+
+def times_of_text(column: Any, name: str, what: str = "data") -> Any:
+    """Text as timestamps.
+
+    Raises:
+        SchemaError: if some are no dates.
+    """
+    try:
+        return decoded(column).cast(pa.timestamp("us"))
+    except pa.ArrowInvalid as error:
+        raise SchemaError(f"{what}: column '{name}' holds text that is no date as in 2024-12-31 ({error})") from error
+
+
+def type_of(name: str) -> pa.DataType:
+    """The inverse of str(type), for the types of columns; a dictionary's is that of its values."""
+    if found := re.fullmatch(r"dictionary<values=(.*?), indices=.*>", name):
+        return type_of(found[1])
+    if found := re.fullmatch(r"timestamp\[(\w+)(?:, tz=(.*))?\]", name):
+        return pa.timestamp(found[1], found[2])
+    if found := re.fullmatch(r"decimal128\((\d+), (-?\d+)\)", name):
+        return pa.decimal128(int(found[1]), int(found[2]))
+    return pa.type_for_alias(name)

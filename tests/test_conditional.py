@@ -1,0 +1,179 @@
+"""p(x|z, c): the model of some columns given others."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributions import Independent, MultivariateNormal, Normal
+
+from velbo.conditional import Condition, ConditionalVAE
+from velbo.config import Recipe
+from velbo.data import Column, Schema
+from velbo.errors import ConfigError, DataError
+from velbo.likelihoods import Factorised, MixedCells
+from velbo.priors import StandardNormal
+from velbo.recipes import build, resolve, settled
+
+NAN = math.nan
+W, A, B, S = torch.tensor([1.5, -0.5]), torch.tensor([0.7, 2.0]), torch.tensor([0.3, -1.0]), 0.6
+W, A, B = W.double(), A.double(), B.double()
+COLUMNS = [Column("c", "real"), Column("x", "real"), Column("y", "real")]
+
+
+class Decoder(nn.Module):
+    """p(x, y|z, c) = N(W z + A c + B, S^2), nothing of c itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anchor = nn.Parameter(torch.zeros((), dtype=torch.float64))
+
+    def forward(self, u: Tensor) -> MixedCells:
+        mean = u[..., :1] * W + u[..., 1:2] * A + B + self.anchor
+        return MixedCells([(torch.tensor([1, 2]), Factorised(Normal(mean, torch.full_like(mean, S))))], 3)
+
+
+class Posterior(nn.Module):
+    """The exact p(z|x, y, c)."""
+
+    def forward(self, x: Tensor) -> Independent:
+        precision = 1 + (W @ W) / S**2
+        residual = x[..., 1:] - x[..., :1] * A - B
+        mean = (residual @ W / S**2 / precision).unsqueeze(-1)
+        return Independent(Normal(mean, precision.rsqrt().expand_as(mean)), 1)
+
+
+def linear() -> ConditionalVAE:
+    return ConditionalVAE(Posterior(), Decoder(), StandardNormal(1), Condition(COLUMNS, [0], mask=False)).double()
+
+
+def rows(n: int, seed: int = 0) -> Tensor:
+    """Within 3, up to which features are the numbers themselves."""
+    return torch.randn(n, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).clamp(-3, 3)
+
+
+def test_log_weights_at_the_exact_posterior_are_log_p_of_x_given_c():
+    """Zero variance: every weight of every sample is the closed form, so nothing of p(c) is counted."""
+    x = rows(50)
+    exact = MultivariateNormal(x[:, :1] * A + B, W.outer(W) + S**2 * torch.eye(2, dtype=torch.float64))
+    log_w = linear().terms(x, 4).log_w
+    torch.testing.assert_close(log_w, exact.log_prob(x[:, 1:]).expand(4, -1))
+
+
+def test_given_rows_are_a_plain_model():
+    model, x = linear(), rows(5)
+    view = model.given(x)
+    torch.testing.assert_close(view.terms(x, 3).log_w, model.terms(x, 3).log_w)
+    assert view.given(x) is view
+    with pytest.raises(ConfigError, match="conditional"):
+        model.decode(torch.zeros(1, 1).double())
+
+
+def test_reconstructions_and_changes_keep_z_and_show_what_is_given():
+    model, x = linear(), rows(6)
+    z = model.encode(x).mean
+    expected = torch.cat((x[:, :1], z * W + x[:, :1] * A + B), -1)
+    torch.testing.assert_close(model.reconstruct(x), expected)
+    c = torch.full_like(x, NAN)
+    c[:, 0] = 3.0
+    changed = model.changed(x, torch.where(c.isnan(), x, c))
+    torch.testing.assert_close(changed[:, 1:], z * W + 3 * A + B)
+    assert (changed[:, 0] == 3).all()
+
+
+def test_samples_follow_what_is_given():
+    """Mean and covariance of p(x, y|c = 2); false alarm below 1e-5 over seeds: 5 standard errors of 5 numbers."""
+    model, n = linear(), 20_000
+    c = torch.full((n, 3), NAN, dtype=torch.float64)
+    c[:, 0] = 2.0
+    x = model.sample(n, seed=1, given=c)
+    assert (x[:, 0] == 2).all()
+    cov = W.outer(W) + S**2 * torch.eye(2, dtype=torch.float64)
+    assert ((x[:, 1:].mean(0) - 2 * A - B).abs() < 5 * (cov.diag() / n).sqrt()).all()
+    error = ((cov.square() + cov.diag().outer(cov.diag())) / n).sqrt()
+    assert ((torch.cov(x[:, 1:].T) - cov).abs() < 5 * error).all()
+    assert torch.equal(x, model.sample(n, seed=1, given=c))
+    with pytest.raises(DataError, match="5 rows of 3 numbers"):
+        model.sample(5, given=c)
+
+
+def test_what_is_not_given_comes_from_the_rows_that_were_kept():
+    model = linear()
+    model.start_from(torch.tensor([[1.0, 5.0, 5.0], [7.0, 5.0, 5.0]], dtype=torch.float64))
+    assert model.kept[:, 1:].isnan().all()
+    assert set(model.sample(200)[:, 0].tolist()) == {1.0, 7.0}
+
+
+TABLE = Schema.of_table(
+    [
+        Column("size", "real"),
+        Column("job", "categorical", categories=("a", "b", "c")),
+        Column("one", "constant", value=3),
+        Column("n", "count", high=9),
+        Column("m", "count", high=9),
+        Column("grade", "ordinal", categories=(1, 2, 3), n_missing=4),
+    ]
+)
+SCHEMA = settled(TABLE)
+
+
+def table_rows(n: int) -> Tensor:
+    g = torch.Generator().manual_seed(0)
+    whole = [torch.randint(k, (n, 1), generator=g).float() for k in (3, 10, 10, 3)]
+    return torch.cat((torch.randn(n, 1, generator=g), *whole), -1)
+
+
+def test_balance_makes_every_category_as_frequent_and_keeps_what_goes_with_it():
+    model = build(Recipe("mlp", condition=("job", "grade")), SCHEMA)
+    assert isinstance(model, ConditionalVAE)
+    x = table_rows(1000)
+    x[:, 1] = torch.where(torch.arange(1000) < 990, 0.0, 1.0)
+    x[:, 4] = x[:, 1]
+    model.start_from(x)
+    c = model.balanced(91, position=1, n_categories=3)
+    assert c[:, 1].long().bincount().tolist() == [31, 30, 30]
+    assert (c[c[:, 1] < 2][:, 4] == c[c[:, 1] < 2][:, 1]).all()
+    assert c[:, [0, 2, 3]].isnan().all()
+
+
+@pytest.mark.parametrize("recipe", ["mlp", "resmlp"])
+@pytest.mark.parametrize("condition", [(), ("job",), ("n", "grade", "size")])
+@pytest.mark.parametrize("library", [False, True])
+def test_every_recipe_of_a_table_gives_a_finite_bound_and_gradient(recipe, condition, library):
+    model = build(Recipe(recipe, hidden=(16,), latent=2, condition=condition, library_size=library), SCHEMA)
+    x = table_rows(20)
+    x[::3, 0], x[::4, 4], x[::5, 1] = NAN, NAN, NAN
+    model.check_data(x)
+    log_w = model.terms(x, 3).log_w
+    assert log_w.shape == (3, 20)
+    log_w.sum().backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert all(g.isfinite().all() for g in gradients)
+    assert any((g != 0).any() for g in gradients)
+
+
+def test_with_a_library_size_expected_counts_sum_to_it():
+    model, x = build(Recipe("mlp", library_size=True), SCHEMA).double(), table_rows(30).double()
+    mean = model.given(x).decode(torch.zeros(30, 16).double()).mean
+    torch.testing.assert_close(mean[:, 2:4].sum(-1), x[:, 2:4].sum(-1).clamp_min(1))
+    model.start_from(x)
+    assert model.sample(50).isfinite().all()
+
+
+def test_what_cannot_be_given_is_refused():
+    numbers = Schema((4,), ("real",))
+    for recipe, schema, words in [
+        (Recipe(condition=("jobb",)), SCHEMA, "Did you mean 'job'"),
+        (Recipe(condition=("one",)), SCHEMA, "unknown column to condition on 'one'"),
+        (Recipe(condition=("size", "job", "n", "m", "grade")), SCHEMA, "none is left"),
+        (Recipe(condition=("job",)), numbers, "give a data frame"),
+        (Recipe(condition=("job",), refine=1), SCHEMA, "refine"),
+        (Recipe(prior="vamp"), SCHEMA, "categories do not have"),
+        (Recipe(likelihood="normal"), SCHEMA, "--column age=count:poisson"),
+    ]:
+        with pytest.raises(ConfigError, match=words):
+            resolve(recipe, schema)
+    with pytest.raises(ConfigError, match="no column is a count"):
+        build(Recipe(library_size=True, condition=("n", "m")), SCHEMA)
