@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from torch import Tensor
 from .errors import RunError
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Call ``write`` with a temporary path beside ``path``, then rename: a reader sees the old file or the new one.
+@contextmanager
+def whole_or_absent(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` to write to inside the block; renamed after it, removed if it raises.
 
     Raises:
         RunError: if the disk is full or the folder cannot be written.
@@ -24,16 +25,26 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
+        yield temporary
         _sync(temporary)
         os.replace(temporary, path)
         _sync(path.parent)
-    except Exception as error:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError) or "SafetensorError" in type(error).__name__:
             raise RunError(f"{path}: cannot be written: {error}") from error
         raise
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Call ``write`` with a temporary path beside ``path``, then rename: a reader sees the old file or the new one.
+
+    Raises:
+        RunError: if the disk is full or the folder cannot be written.
+    """
+    with whole_or_absent(path) as temporary:
+        write(temporary)
 
 
 def _sync(path: Path) -> None:

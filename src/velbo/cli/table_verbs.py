@@ -101,6 +101,6 @@ def convert(data: Path, output: Path) -> None:
         data: .csv, .tsv, .parquet or .feather file, or a folder of such.
         output: .csv, .tsv, .parquet or .feather file to write.
     """
-    from ..data.table_files import convert as convert_file
+    from ..data.table_writing import convert as convert_file
 
     say(f"wrote {convert_file(data, output)} rows to {output}")

@@ -75,7 +75,7 @@ def absolute(source: str) -> str:
 
 def check_output(path: Path) -> None:
     """Raise DataError for a file of no known kind; to be called before work that would be lost."""
-    from ..data.table_files import WRITABLE
+    from ..data.table_writing import WRITABLE
 
     if path.suffix not in (*WRITABLE, ".npy"):
         raise DataError(f"cannot write '{path}': name a .npy, {', '.join(WRITABLE)} file")
@@ -86,7 +86,7 @@ def write_rows(path: Path, values: Any, prefix: str, names: Sequence[str] = ()) 
     import numpy as np
 
     from ..data import is_frame
-    from ..data.table_files import write_table
+    from ..data.table_writing import write_table
     from ..files import write_atomically
 
     def as_csv(target: Path) -> None:
@@ -126,7 +126,8 @@ def map_rows_to_many(
     names: Sequence[str] = (),
 ) -> None:
     """The same for an f that gives a result for each of several files."""
-    from ..data.table_files import TableSource, Writer, is_table_source
+    from ..data.table_files import TableSource, is_table_source
+    from ..data.table_writing import Writer
 
     check_output(paths[0])
     if not fitted.schema.columns or not is_table_source(source) or paths[0].suffix == ".npy":
@@ -146,7 +147,7 @@ def map_rows_to_many(
 
 def write_parts(path: Path, parts: Iterable[Any]) -> None:
     """Data frames one after another into one file."""
-    from ..data.table_files import Writer
+    from ..data.table_writing import Writer
 
     n = 0
     with Writer(path) as writer:
