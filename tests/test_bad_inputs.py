@@ -138,7 +138,26 @@ REFUSED: dict[str, tuple[Callable[[Path], tuple[int, str, str]], str]] = {
     "all cells missing": (lambda f: fit(f, npy(f, np.full((5, 3), np.nan))), "every cell is missing"),
     "infinity": (lambda f: fit(f, npy(f, with_cell(np.inf))), "row 3 holds inf"),
     "a value too large to square": (lambda f: fit(f, npy(f, with_cell(1e200))), "too large to square"),
-    "words in a column": (lambda f: fit(f, text(f, "a,b\n1,red\n2,blue\n")), "line 2, column 'b' holds 'red'"),
+    "a word among numbers": (
+        lambda f: fit(f, text(f, "a,b\n1.5,1\n2.5,2\n0.5,3\n7.5,red\n")),
+        "column 'b' holds numbers and words, such as 'red'",
+    ),
+    "words in an array": (
+        lambda f: fit(f, text(f, "a,b\n1,red\n2,blue\n"), "--likelihood", "normal"),
+        "line 2, column 'b' holds 'red'",
+    ),
+    "identifiers": (
+        lambda f: fit(f, text(f, "a,b\n" + "".join(f"{i / 3},P{i}\n" for i in range(60)))),
+        "column 'b' holds identifiers, another in every row: leave it out with --column b=drop",
+    ),
+    "a column that is not there": (
+        lambda f: fit(f, text(f, "age,b\n1,2\n3,5\n"), "--column", "aeg=count"),
+        "unknown column 'aeg'. Did you mean 'age'",
+    ),
+    "a likelihood that does not suit": (
+        lambda f: fit(f, text(f, "age,b\n1,2\n3,5\n7,9\n"), "--column", "age=count:gamma"),
+        "likelihood 'gamma' is for columns of kind positive",
+    ),
     "rows of unequal length": (lambda f: fit(f, text(f, "1,2\n3\n")), "line 2 has 1 cells"),
     "a binary file named .csv": (lambda f: fit(f, text(f, b"\xff\xfe\x00\x01")), "not a text table"),
     "a text file named .npy": (lambda f: fit(f, text(f, "hello", "x.npy")), "cannot be read"),
@@ -183,10 +202,17 @@ REFUSED: dict[str, tuple[Callable[[Path], tuple[int, str, str]], str]] = {
     "wrong columns at predict time": (lambda f: evaluated_on(f, GOOD[:, :2]), "shape (2)"),
     "columns in another order at predict time": (
         lambda f: (
-            fit(f, text(f, "a,b\n1,2\n3,5\n")),
+            fit(f, text(f, "a,b\n1,2\n3,5\n"), "--likelihood", "normal"),
             call("evaluate", f / "run", text(f, "b,a\n1,2\n", "later.csv")),
         )[1],
         "column 0 is 'b'",
+    ),
+    "a column less at predict time": (
+        lambda f: (
+            fit(f, text(f, "a,b\n1,2.5\n3,5\n5,7\n")),
+            call("evaluate", f / "run", text(f, "a,c\n1,2\n", "later.csv")),
+        )[1],
+        "there is no column 'b'",
     ),
     "huge values at predict time": (lambda f: evaluated_on(f, with_cell(1e30)), "standard deviations"),
     "images given to a table model": (lambda f: evaluated_on(f, GREY), "shape (8, 8)"),
@@ -195,7 +221,7 @@ REFUSED: dict[str, tuple[Callable[[Path], tuple[int, str, str]], str]] = {
         lambda f: call("decode", trained(f), npy(f, np.zeros((2, 3)), "z.npy"), "-o", f / "o.npy"),
         "2 finite numbers a row",
     ),
-    "an output of unknown ending": (lambda f: call("sample", trained(f), "-o", f / "x.png"), ".npy or .csv"),
+    "an output of unknown ending": (lambda f: call("sample", trained(f), "-o", f / "x.png"), ".npy, .csv"),
     "an output folder below a file": (
         lambda f: call("sample", trained(f), "-o", text(f, "") / "x.npy"),
         "cannot be written",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -60,7 +61,9 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Distribution:
         w, seen = self.oracle.weight, (~x.isnan()).double()
-        precision = torch.eye(w.shape[1]).double() + torch.einsum("dz,...d,dy->...zy", w, seen, w) / self.oracle.sigma**2
+        precision = (
+            torch.eye(w.shape[1]).double() + torch.einsum("dz,...d,dy->...zy", w, seen, w) / self.oracle.sigma**2
+        )
         residual = torch.nan_to_num(x - self.oracle.bias) @ w / self.oracle.sigma**2
         covariance = torch.linalg.inv(precision)
         mean = (covariance @ residual.unsqueeze(-1)).squeeze(-1)
@@ -79,7 +82,7 @@ def store(x: Tensor) -> Store:
 class Line(Distribution):
     """A "posterior" of one latent whose K draws are K even steps from -8 to 8, so that sums over them are integrals."""
 
-    arg_constraints = {}  # noqa: RUF012
+    arg_constraints: ClassVar[dict[str, Any]] = {}  # pyright: ignore
 
     def __init__(self, batch_shape: torch.Size) -> None:
         super().__init__(batch_shape, torch.Size((1,)), validate_args=False)

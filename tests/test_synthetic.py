@@ -147,6 +147,7 @@ def test_bad_cells_are_no_chance():
     wild[0] = 1e200
     good, bad = (column_quality(x, t, (REAL,))[0] for t in (y, wild))
     assert good.wasserstein_by_chance == bad.wasserstein_by_chance
+    assert bad.wasserstein is not None
     assert bad.wasserstein > 1e190
     huge = column_quality(x * 1e300, y * 1e300, (REAL,))[0]
     assert huge.wasserstein == pytest.approx(good.wasserstein)
@@ -176,7 +177,7 @@ def test_chance_for_many_cells_is_that_of_few_scaled(monkeypatch):
 
 def naive_v(a: np.ndarray, b: np.ndarray) -> float:
     """Bergsma's correction of SciPy's phi, pair by pair."""
-    (rows, cols), counts = crosstab(a, b)
+    (rows, cols), counts = crosstab(a, b)  # pyright: ignore[reportGeneralTypeIssues]
     n, r, c = len(a), len(rows), len(cols)
     if min(r, c) < 2:
         return 0.0
@@ -236,7 +237,7 @@ def test_associations_at_their_ends():
 
 
 def test_independent_columns_have_no_association_on_average():
-    """8 classes in 80 rows, for which raw V^2 and eta^2 are 7/79 = 0.09 on average: E eps^2 is known, that of V^2 alike.
+    """8 classes in 80 rows, where raw V^2 and eta^2 are 7/79 = 0.09 on average: E eps^2 is known, that of V^2 alike.
 
     eta^2 of a Normal number is Beta(7/2, 72/2). Mean of 300 tables within 5 standard errors, false alarm 1e-6.
     """
@@ -331,6 +332,7 @@ def test_several_classes_and_numbers():
         for c in range(3)
     ]
     assert found.synthetic["near"] == pytest.approx(np.mean(classes), abs=1e-12)
+    assert found.guess == pytest.approx(1 / 3)
     linear = {"linear": Ridge(), "mean": DummyRegressor()}
     number = efficacy(train, fake, test, COLUMNS, "size", linear)
     assert number.measure == "R^2"
@@ -347,7 +349,7 @@ def test_several_classes_and_numbers():
 def test_a_permuted_target_destroys_efficacy():
     """The default estimators of each kind of target, in 600 rows: clear before, no better than guessing after.
 
-    Learned from noise, R^2 is about -p/n, and F1 of a coin no more than of the constant answer: margins of 0.1.
+    What is learned from noise is about as good as what needs no inputs: margins of 0.1, some 4 standard errors.
     """
     train, test = table(600, 0), table(400, 1)
     for target, j in (("size", 0), ("colour", 3)):
@@ -357,8 +359,8 @@ def test_a_permuted_target_destroys_efficacy():
         assert len(found.real) == 2
         for name, score in found.real.items():
             assert score > found.guess + 0.15, name
-            assert found.synthetic[name] < found.guess + 0.15 - 0.05 * (target == "size"), name
-    same = efficacy(train, train, test, COLUMNS, "flag")
+            assert found.synthetic[name] < found.guess + 0.1, name
+    same = efficacy(train, train, test, COLUMNS, "flag", {"linear": LogisticRegression()})
     assert same.real == same.synthetic
 
 
@@ -391,7 +393,7 @@ def test_a_synthetic_target_of_one_class_gives_that_answer():
     fake = train.copy()
     fake[:, 2] = 1
     found = efficacy(train, fake, test, COLUMNS, "flag", SDGYM)
-    assert list(found.synthetic.values()) == pytest.approx([found.guess] * 4)
+    assert list(found.synthetic.values()) == pytest.approx([found.guess] * 4)  # always the rarer class
 
 
 def test_bad_input_is_named():
@@ -404,6 +406,9 @@ def test_bad_input_is_named():
         efficacy(x, x, x, COLUMNS, "size", {})
     with pytest.raises(ConfigError, match="a column besides the target"):
         efficacy(x[:, :1], x[:, :1], x[:, :1], (REAL,), "size")
+    even = np.tile([[1.0, 0], [1.0, 1]], (5, 1))
+    with pytest.raises(DataError, match=r"real_train: 'AdaBoost' cannot learn from it .*worse than random"):
+        efficacy(even, even, even, (REAL, FLAG), "flag", SDGYM)
     hidden = x * [1, 1, np.nan, 1]
     with pytest.raises(DataError, match="synthetic: 0 rows with a known 'flag'"):
         efficacy(x, hidden, x, COLUMNS, "flag")

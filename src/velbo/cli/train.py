@@ -22,7 +22,7 @@ from ..config import (
 from ..errors import Interrupted
 from .app import app, say
 from .options import ColumnKinds, Flat, Kinds, RecipeOptions
-from .tables import absolute, load_rows, pick_rows, print_table, understand_rows
+from .tables import absolute, load_rows, n_rows, pick_rows, print_table, understand_rows
 
 
 @app.command
@@ -41,6 +41,7 @@ def fit(
     kind: str | None = None,
     levels: int | None = None,
     rows: int | None = None,
+    stream: bool = False,
     tensorboard: bool = False,
 ) -> None:
     """Train a model on data and write a run folder.
@@ -55,27 +56,32 @@ def fit(
             every column, such as count; guessed if not given.
         levels: number of levels of byte data; guessed if not given.
         rows: train on a seeded random subset of so many rows.
+        stream: leave a .parquet or .feather table on disk and read a window of rows at a time; done by itself where the
+            table would take more than a quarter of the memory.
         tensorboard: write TensorBoard's event files into the run folder too.
     """
     from ..fitting import plan
 
     training = TrainingConfig(budget, optimisation, weighting, validation, machine)
     settings = Recipe(**asdict(recipe)), objective, training
-    chosen, schema = _rows_and_schema(data, settings[0], Kinds(kind, levels, column), rows, machine.seed)
+    kinds = Kinds(kind, levels, column)
+    chosen, schema = _rows_and_schema(data, settings[0], kinds, rows, machine.seed, stream)
     what = plan(chosen, *settings, schema, absolute(data))
-    what.data["subset"] = rows
+    what.data.update(subset=rows, stream=hasattr(chosen, "row_groups"))
     _carry_out(what, chosen, run, tensorboard, new=True)
 
 
-def _rows_and_schema(data: str, recipe: Recipe, kinds: Kinds, rows: int | None, seed: int) -> tuple[Any, Any]:
+def _rows_and_schema(
+    data: str, recipe: Recipe, kinds: Kinds, rows: int | None, seed: int, stream: bool = False
+) -> tuple[Any, Any]:
     from ..recipes import check
 
     check(recipe)
-    loaded, names = load_rows(data, kinds, recipe.likelihood)
+    loaded, names = load_rows(data, kinds, recipe.likelihood, stream)
     chosen = pick_rows(loaded, rows, seed)
     schema = understand_rows(chosen, names, kinds, recipe.likelihood)
     how = "see 'velbo schema', override with --column" if schema.columns else "override with --kind, --levels"
-    say(f"data: {len(chosen)} rows of {schema.describe()} ({how})")
+    say(f"data: {n_rows(chosen)} rows of {schema.describe()} ({how})")
     return chosen, schema
 
 

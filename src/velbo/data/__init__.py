@@ -3,7 +3,7 @@
 from .arrays import as_rows, column_names
 from .columns import COLUMN_KINDS, Column
 from .encodings import Encoding
-from .intake import as_frame, infer_table, is_frame, read, repeated, take, understand, values
+from .intake import as_frame, holds_only_numbers, infer_table, is_frame, read, repeated, take, understand, values
 from .noise import RowNoise
 from .rows import Rows, rows_of
 from .schema import KINDS, Schema, infer
@@ -24,6 +24,7 @@ __all__ = [
     "as_frame",
     "as_rows",
     "column_names",
+    "holds_only_numbers",
     "infer",
     "infer_table",
     "is_frame",

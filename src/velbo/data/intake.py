@@ -30,6 +30,13 @@ def is_frame(x: Any) -> bool:
     return frames.is_frame(x)
 
 
+def holds_only_numbers(x: Any) -> bool:
+    """Whether every column of a data frame is of a type of numbers, so that it could be an array."""
+    import narwhals.stable.v2 as nw
+
+    return all(kind.is_numeric() for kind in nw.from_native(x, eager_only=True).schema.values())
+
+
 def infer_table(x: Any, overrides: Mapping[str, str] | None = None) -> Schema:
     """The schema of a data frame: what every column is, guessed from its type and values.
 

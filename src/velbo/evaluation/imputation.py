@@ -218,18 +218,18 @@ def check_weights(log_sum: Tensor, rows: Tensor) -> None:
     Raises:
         DataError: if log sum_k w_k (B,) of some of the rows, numbered (B,), is not finite.
     """
-    bad = (~log_sum.isfinite()).nonzero().squeeze(-1)
-    if not len(bad):
+    bad = ~log_sum.isfinite()
+    if not bad.any():
         return
-    raise DataError(
-        f"row {int(rows[bad[0]])}: log p of its observed cells is {float(log_sum[bad[0]]):g}: "
-        + (
-            "the model holds it for impossible: let model.check_data(x) say whether it lies outside the support"
-            if log_sum[bad[0]].isneginf()
-            else "the encoder or the decoder gives no numbers for it: an encoder must take NaN where a cell is "
-            "missing; put velbo.nets.FillMissing(mask=True) in front"
-        )
+    row = rows[bad].min()
+    value = log_sum[rows == row][0]
+    why = (
+        "the model holds it for impossible; let model.check_data(x) say whether it lies outside the support"
+        if value.isneginf()
+        else "the encoder or the decoder gives no numbers for it; an encoder must take NaN where a cell is missing: "
+        "put velbo.nets.FillMissing(mask=True) in front"
     )
+    raise DataError(f"row {int(row)}: log p of its observed cells is {float(value):g}: {why}")
 
 
 def probe(model: VAE | ConditionalVAE, data: Store) -> Cells:

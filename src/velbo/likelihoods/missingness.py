@@ -17,9 +17,9 @@ greatest. Whole numbers are summed one by one where there are nodes enough, and 
 Weights sum to 1, so a constant m is exact.
 
 Sources: not-MIWAE: Deep generative modelling with missing not at random data, Ipsen, Mattei and Frellsen, 2021,
-https://arxiv.org/abs/2006.12871 (there E is one more Monte Carlo sum); Exactness of quadrature formulas, Trefethen, 2022,
-https://arxiv.org/abs/2101.09501 (section 5, on Gauss-Hermite); Concentration inequalities, Boucheron, Lugosi and
-Massart, 2013, section 2.4 (tails of counts).
+https://arxiv.org/abs/2006.12871 (there E is one more Monte Carlo sum); Exactness of quadrature formulas, Trefethen,
+2022, https://arxiv.org/abs/2101.09501 (section 5, on Gauss-Hermite); Concentration inequalities, Boucheron, Lugosi and
+Massart, 2013 (section 2.4, tails of counts).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from ..nets import FullPrecisionLinear
 from .base import Factorised
 from .beta import BetaCell
 from .by_kind import CELLS
-from .cell import Cell, limited, saturated_exp, within_unit
+from .cell import Cell, inverse_limited, limited, saturated_exp, within_unit
 from .coded import CodesCell
 from .discretized_logistic import LogisticBins
 from .gamma import GammaCell
@@ -57,6 +57,8 @@ DEPTH = 24.0
 """Nats below the greatest density where a rule ends; for counts, 2 exp(-DEPTH) bounds the mass that it leaves out."""
 STEEPEST = 10.0
 """Of a slope b. A rule with few nodes does not see where a steeper mask turns."""
+FEWEST = 15
+"""Nodes: steps of one standard deviation, for Normals."""
 TRIES = 32
 """Draws before a sampler that none was accepted of settles for the nodes of the rule."""
 
@@ -222,8 +224,8 @@ def _(cell: ZeroInflatedCell, nodes: int) -> Rule:
 def blocks(edges: Tensor) -> tuple[Tensor, Tensor]:
     """Nodes and the logs of their weights for a sum over whole numbers, in blocks from one edge to below the next.
 
-    The sum of f over n numbers around c is n / 2 (f(c - s) + f(c + s)), s^2 = (n^2 - 1) / 12: exact for n = 1, for n = 2
-    and for cubic f.
+    The sum of f over n numbers around c is n / 2 (f(c - s) + f(c + s)), s^2 = (n^2 - 1) / 12, which is exact for n = 1,
+    for n = 2 and for cubic f.
 
     Args:
         edges: whole, (K + 1, ..., n).
@@ -394,6 +396,11 @@ class CellsAndMask(Factorised):
         _, log_w, log_m = self.rule
         return torch.logsumexp(log_w + log_m, 0)
 
+    @property
+    def numbers_per_cell(self) -> int:
+        """J of the rule: how often the memory of a cell a batch with holes takes."""
+        return torch.broadcast_shapes(*(t.shape for t in self.rule))[0]
+
     def log_prob_cells(self, value: Tensor) -> Tensor:
         """log p(x_d, observed | z), and log p(missing | z) for NaN cells, (..., n)."""
         missing = value.isnan()
@@ -447,10 +454,13 @@ class MissingNotAtRandom(nn.Module):
         missing: positions of the columns that have missing cells; those that the head gives no likelihood are ignored.
         names: of all D columns, for messages.
         depends_on_latents: whether f is learned, a linear layer of the features, or 0: self-masking alone.
+        slope: where slopes begin, one number or one for each of ``missing`` (codes have none). Around 0 the likelihood
+            is nearly flat, as a shift of p(x_d|z) makes up for a slope, and training may stay there: begin at 1 if it
+            is known that large values are missing more often, at -1 for small ones, or try both and compare.
         nodes: of the rules, for every component of a mixture; more are needed where p(x_d|z) is wide and m steep.
 
     Raises:
-        ConfigError: if a position is none, no column is left, or a column's cells have no rule.
+        ConfigError: if a position is none, no column is left, a column's cells have no rule, or a slope is too steep.
     """
 
     def __init__(
@@ -460,26 +470,28 @@ class MissingNotAtRandom(nn.Module):
         missing: Sequence[int],
         names: Sequence[str] = (),
         depends_on_latents: bool = True,
+        slope: float | Sequence[float] = 0.0,
         nodes: int = 49,
     ) -> None:
         super().__init__()
-        if nodes < 2:
-            raise ConfigError(f"a rule has at least 2 nodes, not {nodes}; some 50 are right")
+        if nodes < FEWEST:
+            raise ConfigError(f"a rule of {nodes} nodes is wrong for any mask; take some 50, and {FEWEST} at least")
         if getattr(head, "positions", 1) != 1:
             raise ConfigError("the mask is modelled for rows of cells, not for positions after a convolution")
         self.head, self.n_nodes = head, nodes
         with torch.no_grad():
             p: Any = head(next(head.parameters()).new_zeros(1, n_in))
-        _check_positions(missing, p.event_shape[0])
+        slopes = _slopes(missing, slope, p.event_shape[0])
         self.effects, self.sizes = nn.ParameterList(), []
         for i, (at, part) in enumerate(p.parts):
-            is_missing = torch.tensor([int(d) in missing for d in at])
+            is_missing = torch.tensor([int(d) in slopes for d in at])
             self.register_buffer(f"with{i}", is_missing.nonzero().squeeze(-1), persistent=False)
             self.register_buffer(f"without{i}", (~is_missing).nonzero().squeeze(-1), persistent=False)
-            self.sizes.append(int(is_missing.sum()))
-            if self.sizes[-1]:
-                chosen = [names[int(d)] if names else str(int(d)) for d in at[is_missing]]
-                self.effects.append(_effects(part.cell, self.sizes[-1], chosen))
+            chosen = [int(d) for d in at[is_missing]]
+            self.sizes.append(len(chosen))
+            if chosen:
+                labels = [names[d] if names else str(d) for d in chosen]
+                self.effects.append(_effects(part.cell, labels, [slopes[d] for d in chosen]))
         if not sum(self.sizes):
             raise ConfigError("no column that is modelled has missing cells, so no mechanism is needed; leave it out")
         self.intercept = nn.Parameter(torch.zeros(sum(self.sizes)))
@@ -512,13 +524,21 @@ class MissingNotAtRandom(nn.Module):
         return RowAndMask(parts, p.event_shape[0])
 
 
-def _check_positions(missing: Sequence[int], n_cells: int) -> None:
+def _slopes(missing: Sequence[int], slope: float | Sequence[float], n_cells: int) -> dict[int, float]:
+    """Position of a column -> where its slope begins."""
     if not set(missing) <= set(range(n_cells)):
         raise ConfigError(f"columns with missing cells are places from 0 to {n_cells - 1}, not {list(missing)}")
+    slopes = list(slope) if isinstance(slope, Sequence) else [slope] * len(missing)
+    if len(slopes) != len(missing) or not all(abs(b) < STEEPEST for b in slopes):
+        raise ConfigError(
+            f"slopes begin at one number for all, or at one for each of the {len(missing)} columns with missing cells, "
+            f"between -{STEEPEST:g} and {STEEPEST:g}, not at {slope}"
+        )
+    return {int(d): b for d, b in zip(missing, slopes, strict=True)}
 
 
-def _effects(cell: Distribution, n: int, names: Sequence[str]) -> nn.Parameter:
-    """What begins as missing by the latents alone: 0 for every category, (n, C), or a slope of 0, (n,)."""
+def _effects(cell: Distribution, names: Sequence[str], slopes: Sequence[float]) -> nn.Parameter:
+    """What begins at 0 for every category, (n, C), or at a slope, (n,)."""
     try:
         points, _ = quadrature(cell, 2)
     except NotImplementedError as error:
@@ -528,7 +548,9 @@ def _effects(cell: Distribution, n: int, names: Sequence[str]) -> nn.Parameter:
             "continuous-bernoulli and discretized-logistic for arrays, or register a rule with "
             "velbo.likelihoods.missingness.quadrature.register"
         ) from error
-    return nn.Parameter(torch.zeros(n, len(points)) if hasattr(cell, "log_masses") else torch.zeros(n))
+    if hasattr(cell, "log_masses"):
+        return nn.Parameter(torch.zeros(len(names), len(points)))
+    return nn.Parameter(torch.tensor([inverse_limited(b, STEEPEST) for b in slopes]))
 
 
 def _mask(cell: Distribution, offset: Tensor, effects: Tensor) -> Mask:

@@ -3,9 +3,9 @@
     d(a, b) = 1/D sum_j d_j,     d_j = |a_j - b_j| / range_j for numbers,  1[a_j != b_j] for codes
                                  a missing cell is a value of its own: 0 from another one, 1 from a number or code
 
-So d = 0 for copies alone, holes included. Ranges are those of real rows. A number x in units of its range has
-coordinates (x/2, (1-x)/2, 0), a hole (0, 0, 1/2): the city-block distances of these are |x - y| and, for 0 <= x <= 1, 1.
-Numbers outside the range by more than its width count as outside by its width.
+So real rows are at 0 from copies alone, holes included. Ranges are those of real rows. A number x in units of its range
+has coordinates (x/2, (1-x)/2, 0), a hole (0, 0, 1/2): the city-block distances of these are |x - y| and, for x in
+[0, 1], 1. Numbers outside the range by more than its width count as outside by its width.
 
 Source: A general coefficient of similarity and some of its properties, Gower, 1971, https://doi.org/10.2307/2528823
 (equation 2, here without leaving out missing cells, for then a row full of holes would be close to all).
@@ -78,7 +78,7 @@ def coordinates(tables: Sequence[Table], reference: Table) -> list[Coordinates]:
 
 
 def _ranges(values: Floats) -> tuple[Floats, Floats]:
-    """Halves of the smallest known cell and of the range of each column; where there is no range, the smallest float."""
+    """Halves of the smallest known cell and of the range of each column; the smallest float where there is no range."""
     known = ~np.isnan(values)
     some = known.any(0)
     low = np.where(some, np.where(known, values, np.inf).min(0), 0.0) / 2

@@ -4,6 +4,9 @@
     several classes        mean of F1 over the classes of the test rows
     number                 R^2 = 1 - sum (y - f(x))^2 / sum (y - mean y)^2
 
+Answers that do not look at the inputs reach at most 2p / (1 + p), by always saying the class of share p, 1 / C, by
+saying each of C classes at random as often as it is there, and 0.
+
 `SDGYM` holds the four classifiers of the CTGAN paper's benchmark, with its settings. For its Adult figure take target
 `income`, estimators=SDGYM and the mean over classifiers. Here numbers are standardised, there they have range 5 or are
 logarithms, which trees and boosting do not see and the other two hardly.
@@ -19,6 +22,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -64,7 +68,8 @@ class Efficacy:
         measure: what the scores are.
         real: score of each estimator after training on real rows.
         synthetic: score of each after training on synthetic rows.
-        guess: best score of a constant answer: what a table gives that says nothing of its target; 0 for R^2.
+        guess: best expected score of answers that do not look at the inputs: what a table gives that says nothing of
+            its target.
     """
 
     target: str
@@ -111,7 +116,8 @@ def efficacy(
 
     Raises:
         ConfigError: for an unknown target, a single column, or estimators that do not fit it.
-        DataError: for tables that do not fit the columns, or have fewer than 2 rows with a known target.
+        DataError: for tables that do not fit the columns, have fewer than 2 rows with a known target, or that an
+            estimator refuses.
     """
     if len(columns) < 2:
         raise ConfigError("efficacy needs a column besides the target; give at least 2 columns")
@@ -126,11 +132,8 @@ def efficacy(
     if column.kind not in CODED:
         mean, scale = moments(real[1])
         real, fake, test = ((t, y / scale - mean) for t, y in (real, fake, test))
-    found = [
-        {name: score(test[1], _predict(e, train, test[0], seed)) for name, e in chosen.items()}
-        for train in (real, fake)
-    ]
-    return Efficacy(target, measure, found[0], found[1], guess)
+    scores = partial(_scores, chosen, test=test, score=score, seed=seed)
+    return Efficacy(target, measure, scores(real, "real_train"), scores(fake, "synthetic"), guess)
 
 
 def _known(table: Table, target: str, what: str) -> Table:
@@ -165,26 +168,45 @@ def _fitting_estimators(estimators: Mapping[str, Any] | None, column: Column) ->
 
 
 def _score(column: Column, train: Floats, test: Floats) -> tuple[str, Callable[[Floats, Floats], float], float]:
-    """(measure, score of (truth, answer), best score of a constant answer)."""
+    """(measure, score of (truth, answer), score that needs no inputs)."""
     if column.kind not in CODED:
         return "R^2", lambda y, answer: float(r2_score(y, answer)), 0.0
     if column.n_categories > 2:
         classes = np.unique(test)
-        measure = "mean F1 of the classes"
+        measure, guess = "mean F1 of the classes", 1 / len(classes)
     else:
         rarer = float(np.argmin([(train == 0).sum(), (train == 1).sum() - 0.5]))  # 1 if they are equal
-        classes = np.array([rarer])
-        name = column.categories[int(rarer)] if column.categories else int(rarer)
-        measure = f"F1 of {name!r}"
+        classes, share = np.array([rarer]), float((test == rarer).mean())
+        measure, guess = f"F1 of {column.categories[int(rarer)]!r}", 2 * share / (1 + share)
 
     def f1(y: Floats, answer: Floats) -> float:
         return float(f1_score(y, answer, labels=classes, average="macro", zero_division=0))  # pyright: ignore[reportArgumentType]
 
-    return measure, f1, max(f1(test, np.full_like(test, c)) for c in np.unique(test))
+    return measure, f1, guess
 
 
-def _predict(estimator: Any, train: tuple[Table, Floats], test: Table, seed: int) -> Floats:
-    table, y = train
+def _scores(
+    estimators: Mapping[str, Any],
+    train: tuple[Table, Floats],
+    what: str,
+    *,
+    test: tuple[Table, Floats],
+    score: Callable[[Floats, Floats], float],
+    seed: int,
+) -> dict[str, float]:
+    """Of each estimator after training on one table."""
+    (table, y), (held, truth) = train, test
+    x, z = features(table.codes, table.columns), features(held.codes, held.columns, table.codes)
+    found = {}
+    for name, estimator in estimators.items():
+        try:
+            found[name] = score(truth, _trained(estimator, x, y, seed).predict(z))
+        except ValueError as error:
+            raise DataError(f"{what}: {name!r} cannot learn from it ({error}); give other estimators") from error
+    return found
+
+
+def _trained(estimator: Any, x: Floats, y: Floats, seed: int) -> Any:
     # a classifier cannot be trained on one class, but its answer is known
     lone = is_classifier(estimator) and len(np.unique(y)) == 1
     model: Any = DummyClassifier() if lone else clone(estimator)
@@ -193,5 +215,4 @@ def _predict(estimator: Any, train: tuple[Table, Floats], test: Table, seed: int
     with warnings.catch_warnings():
         # the protocol of SDGym stops early, and a half-converged model still has a score
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(features(table.codes, table.columns), y)
-    return model.predict(features(test.codes, test.columns, table.codes))
+        return model.fit(x, y)

@@ -19,6 +19,8 @@ from .pairs import PairQuality, pair_quality
 from .privacy import QUANTILES, Privacy, copies, privacy
 from .table import as_table
 
+LEAST = 5  # one a fold of the classifier
+
 
 @dataclass(frozen=True)
 class SyntheticReport:
@@ -92,18 +94,21 @@ def synthetic_report(
         rows: most rows of each table for the classifier and the distances, drawn at random.
 
     Raises:
-        ConfigError: for columns that are not modelled, or a target or log-likelihoods without held-out rows.
-        DataError: for tables that do not fit the columns, or too few rows: 5 real and synthetic ones.
+        ConfigError: for columns that are not modelled, a target or log-likelihoods without held-out rows, or fewer than
+            5 rows to compare.
+        DataError: for tables that do not fit the columns or have fewer than 5 rows; and as `efficacy`.
     """
     if holdout is None and (target is not None or log_likelihoods is not None):
         what = "target" if target is not None else "log_likelihoods"
         raise ConfigError(f"{what} needs rows that nobody trained on; give holdout=")
+    if rows < LEAST:
+        raise ConfigError(f"rows = {rows}: at least {LEAST} are needed; give rows=10000")
     named = (
         (real_train, "real_train"),
         (synthetic, "synthetic"),
         *(() if holdout is None else ((holdout, "holdout"),)),
     )
-    ordered = [as_table(t, columns, what, least=5).in_order() for t, what in named]
+    ordered = [as_table(t, columns, what, LEAST).in_order() for t, what in named]
     rng = np.random.default_rng(seed)
     unseen, fake = (t.some(rows, rng).codes for t in (ordered[-1] if holdout is not None else ordered[0], ordered[1]))
     inputs = [features(t, ordered[0].columns, ordered[0].codes) for t in (unseen, fake)]
@@ -166,7 +171,7 @@ def _efficacy(found: Efficacy | None) -> Iterator[str]:
         return
     yield from (
         "",
-        f"Predicting {found.target} of held-out rows, {found.measure} (a constant answer: {found.guess:.3f})",
+        f"Predicting {found.target} of held-out rows, {found.measure} (at random: {found.guess:.3f})",
     )
     body = [(name, _number(found.real[name]), _number(found.synthetic[name])) for name in found.real]
     body.append(("mean", _number(found.mean_real), _number(found.mean_synthetic)))

@@ -1,0 +1,332 @@
+"""Tables from end to end: what goes in comes back in the same columns and types, through Python, scikit-learn and the
+command line, in memory and in a stream.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import torch
+
+from test_bad_inputs import call
+from velbo import FittedVAE, VAEEstimator, fit, infer_table, plan
+from velbo.config import Budget, Machine, Optimisation, Recipe, TrainingConfig
+from velbo.data import Column, Schema, Store
+from velbo.data.encodings import for_table
+from velbo.data.rows import OnDisk
+from velbo.data.table_files import TableSource
+from velbo.data.table_writing import Writer, write_table
+from velbo.errors import ConfigError, DataError, RunError, SchemaError
+from velbo.training import Run
+from velbo.training.order import order_for
+
+N = 240
+
+
+def people(seed: int = 0, holes: bool = True) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    job = rng.choice(["nurse", "clerk", "pilot"], N)
+    frame = pd.DataFrame(
+        {
+            "age": rng.integers(18, 66, N),
+            "job": job,
+            "visits": np.where(rng.random(N) < 0.01, 0, rng.poisson(20, N)),
+            "income": np.exp(rng.normal(9 + (job == "pilot"), 0.7)).round(2),
+            "grade": pd.Categorical.from_codes(rng.integers(0, 3, N), ["lo", "mid", "hi"], ordered=True),
+            "member": rng.random(N) < 0.4,
+            "joined": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, N), unit="D"),
+            "one": 7,
+        }
+    )
+    frame.loc[0, "visits"] = 0
+    if holes:
+        for name in ("job", "income", "grade", "joined"):
+            frame.loc[rng.random(N) < 0.2, name] = None
+    return frame
+
+
+TRAINING = TrainingConfig(Budget(epochs=3), Optimisation(batch_size=32))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> FittedVAE:
+    recipe = Recipe("mlp", latent=2, hidden=(16,))
+    return fit(people(), plan(people(), recipe, training=TRAINING))[0]
+
+
+def test_the_schema_names_kinds_and_likelihoods(fitted):
+    kinds = {c.name: (c.kind, c.likelihood) for c in fitted.schema.columns}
+    assert kinds == {
+        "age": ("integer", "discretized-mixture"),
+        "job": ("categorical", "categorical"),
+        "visits": ("count", "negative-binomial"),
+        "income": ("positive", "log-normal"),
+        "grade": ("ordinal", "ordered-logistic"),
+        "member": ("binary", "bernoulli"),
+        "joined": ("datetime", "normal-mixture"),
+        "one": ("constant", ""),
+    }
+    assert Schema.from_json(json.loads(json.dumps(fitted.schema.to_json()))) == fitted.schema
+
+
+def test_rows_come_back_with_columns_types_and_ranges(fitted):
+    frame = people()
+    for rows in (fitted.sample(50, seed=3), fitted.reconstruct(frame), fitted.decode(np.zeros((4, 2)))):
+        assert list(rows.columns) == list(frame.columns)
+        assert rows.dtypes.equals(people(holes=False).dtypes)
+    new = fitted.sample(500, seed=3)
+    assert new.equals(fitted.sample(500, seed=3))
+    for name in ("age", "income", "visits", "joined"):
+        assert new[name].min() >= frame[name].min()
+        assert new[name].max() <= frame[name].max()
+    assert (new["income"].round(2) == new["income"]).all()
+    assert set(new["job"]) <= {"nurse", "clerk", "pilot"}
+    assert (new["one"] == 7).all()
+
+
+def test_filling_leaves_observed_cells_bit_equal(fitted):
+    frame = people()
+    for full in [fitted.impute(frame, samples=20), *fitted.impute_many(frame, 2, samples=5, steps=2)]:
+        assert full.dtypes.equals(frame.dtypes)
+        assert not full.isna().any().any()
+        for name in frame.columns:
+            seen = frame[name].notna()
+            assert full.loc[seen, name].equals(frame.loc[seen, name])
+
+
+def test_likelihoods_are_in_the_units_of_the_table(fitted):
+    """The same incomes in cents: log p is lower by log 100 for each that is observed, and nothing else changes."""
+    frame = people()
+    column = next(c for c in fitted.schema.columns if c.name == "income")
+    cents = Column.from_json({**column.to_json(), "scale": 100 * column.scale})
+    columns = tuple(cents if c.name == "income" else c for c in fitted.schema.columns)
+    other = FittedVAE(fitted.model, fitted.recipe, Schema.of_table(columns))
+    a = fitted.log_likelihood(frame, samples=5)
+    b = other.log_likelihood(frame.assign(income=frame["income"] * 100), samples=5)
+    np.testing.assert_allclose(a - b, np.log(100) * frame["income"].notna(), atol=2e-3)
+
+
+def test_permuting_rows_and_columns_permutes_results(fitted):
+    frame, exact = people(), fitted.to(torch.float64)
+    order = np.random.default_rng(1).permutation(N)
+    mixed = frame.iloc[order][frame.columns[::-1]]
+    for f in (lambda x: exact.log_likelihood(x, samples=7), exact.encode, lambda x: exact.contributions(x, samples=3)):
+        np.testing.assert_allclose(f(mixed), f(frame)[order], rtol=1e-9)
+
+
+def test_contributions_have_holes_where_the_data_have(fitted):
+    frame = people()
+    found = fitted.contributions(frame, samples=5)
+    seen = frame.drop(columns="one").notna().to_numpy()
+    np.testing.assert_array_equal(np.isfinite(found), seen)
+    table = fitted.explain(frame, samples=5)
+    assert table.column_names[:2] == ["log_likelihood", "oddest"]
+    assert set(table["oddest"].to_pylist()) <= set(frame.columns)
+
+
+def test_a_cell_that_is_planted_is_the_oddest_one():
+    """One income of 10,000 times the usual, in a table of two independent columns."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": np.exp(rng.normal(size=300) * 1.5), "b": np.exp(rng.normal(size=300) * 1.5)})
+    model = fit(frame, plan(frame, Recipe("mlp", latent=1, hidden=(8,)), training=TRAINING))[0]
+    frame.loc[5, "b"] = 1e4 * frame["b"].max()
+    assert model.explain(frame, samples=20)["oddest"][5].as_py() == "b"
+    assert model.log_likelihood(frame, samples=20).argmin() == 5
+
+
+def test_conditions_are_kept_balanced_and_changed():
+    frame = people(holes=False)
+    recipe = Recipe("mlp", latent=2, hidden=(16,), condition=("job", "member"))
+    model = fit(frame, plan(frame, recipe, training=TRAINING))[0]
+    pilots = model.sample(20, given={"job": "pilot", "member": True})
+    assert (pilots["job"] == "pilot").all()
+    assert pilots["member"].all()
+    rows = model.sample(N, given=frame[["job"]])
+    assert (rows["job"] == frame["job"]).all()
+    assert model.sample(90, balance="job")["job"].value_counts().tolist() == [30, 30, 30]
+    changed = model.what_if(frame, {"member": True})
+    assert changed["member"].all()
+    assert (changed["job"] == frame["job"]).all()
+    assert np.isnan(model.contributions(frame, samples=2)[:, 1]).all()
+    with pytest.raises(ConfigError, match="unknown column that the model is conditioned on 'age'"):
+        model.sample(5, given={"age": 5})
+    with pytest.raises(DataError, match="5 rows are needed"):
+        model.sample(5, given=frame[["job"]])
+    with pytest.raises(ConfigError, match="what_if"):
+        model.decode(np.zeros((1, 2)))
+
+
+def test_scikit_learn_takes_frames():
+    frame = people()
+    model = VAEEstimator(n_latents=2, hidden=(16,), max_epochs=3, n_samples=5, random_state=0).fit(frame)
+    assert model.transform(frame).shape == (N, 2)
+    assert model.impute(frame).dtypes.equals(frame.dtypes)
+    assert list(model.sample(5, random_state=0).columns) == list(frame.columns)
+    assert (model.predict(frame) == -1).mean() == pytest.approx(0.1, abs=1 / N)
+    np.testing.assert_array_equal(model.decision_function(frame) < 0, model.predict(frame) == -1)
+    assert model.contributions(frame).shape == (N, 7)
+    model = VAEEstimator(n_latents=2, hidden=(16,), max_epochs=1, columns={"age": "count", "joined": "drop"}).fit(frame)
+    assert model.fitted_.schema.columns[0].kind == "count"
+    assert "joined" not in model.sample(3).columns
+
+
+def test_a_saved_estimator_of_a_table_is_the_same(tmp_path):
+    frame = people()
+    model = VAEEstimator(n_latents=2, hidden=(8,), max_epochs=1, n_samples=5, random_state=0).fit(frame)
+    model.save(tmp_path / "m")
+    again = VAEEstimator.load(tmp_path / "m")
+    np.testing.assert_array_equal(again.score_samples(frame), model.score_samples(frame))
+    np.testing.assert_array_equal(again.predict(frame), model.predict(frame))
+    assert list(again.feature_names_in_) == list(frame.columns)
+
+
+def test_counts_of_an_array_have_a_library_size():
+    x = np.random.default_rng(0).poisson(3, (60, 5))
+    schema = infer_table(x, dict.fromkeys("01234", "count"))
+    recipe = Recipe("mlp", latent=2, hidden=(8,), library_size=True)
+    model = fit(x, plan(x, recipe, training=TRAINING, schema=schema))[0]
+    assert model.sample(7).shape == (7, 5)
+    assert np.isfinite(model.log_likelihood(x, samples=3)).all()
+
+
+# the command line and streams
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tables")
+    people().to_csv(path / "people.csv", index=False)
+    with Writer(path / "people.parquet") as writer:
+        for start in range(0, N, 50):
+            writer.write(people().iloc[start : start + 50])
+    options = "--recipe mlp --latent 2 --hidden 8 --epochs 2".split()
+    for suffix in ("csv", "parquet"):
+        code, _, err = call("fit", path / f"people.{suffix}", "--run", path / suffix, *options, "--column", "age=count")
+        assert code == 0, err
+    return path
+
+
+def test_the_command_line_shows_a_schema(folder):
+    code, out, err = call("schema", folder / "people.csv", "--column", "age=count:poisson")
+    assert code == 0, err
+    line = next(line for line in out.splitlines() if line.split()[0] == "age")
+    assert line.split()[1:3] == ["count", "poisson"]
+    assert json.loads(call("schema", folder / "people.csv", "--json")[1])["columns"][1]["kind"] == "categorical"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_verbs_give_tables_as_they_came(folder, suffix, tmp_path):
+    run, data = folder / suffix, folder / f"people.{suffix}"
+    for verb, *options in [
+        ["impute", "--samples", 5],
+        ["reconstruct"],
+        ["sample", "-n", 30],
+    ]:
+        source = [] if verb == "sample" else [data]
+        code, _, err = call(verb, run, *source, *options, "-o", tmp_path / f"{verb}.{suffix}")
+        assert code == 0, err
+        rows = TableSource(tmp_path / f"{verb}.{suffix}").read()
+        assert rows.column_names == list(people().columns)
+        assert not any(c.null_count for c in rows.columns)
+    full, holes = TableSource(tmp_path / f"impute.{suffix}").read(), TableSource(data).read()
+    for name in holes.column_names:
+        for a, b in zip(holes[name].to_pylist(), full[name].to_pylist(), strict=True):
+            assert a in (None, "", b)
+    code, _, err = call("score", run, data, "--samples", 3, "--explain", "-o", tmp_path / "s.csv")
+    assert code == 0, err
+    assert TableSource(tmp_path / "s.csv").read().column_names[:2] == ["log_likelihood", "oddest"]
+    code, _, err = call("impute", run, data, "-n", 2, "--samples", 3, "--steps", 1, "-o", tmp_path / f"f.{suffix}")
+    assert code == 0, err
+    assert (tmp_path / f"f-2.{suffix}").exists()
+
+
+def test_batches_of_a_table_give_what_the_whole_gives(folder, monkeypatch, tmp_path):
+    """A result does not depend on the size of the batches in which a verb reads and writes."""
+    run, data = folder / "parquet", folder / "people.parquet"
+    call("score", run, data, "--samples", 3, "-o", tmp_path / "whole.parquet")
+    monkeypatch.setattr("velbo.cli.tables.ROWS_PER_BATCH", 37)
+    call("score", run, data, "--samples", 3, "-o", tmp_path / "parts.parquet")
+    a, b = (TableSource(tmp_path / f"{n}.parquet").read().column(0).to_numpy() for n in ("whole", "parts"))
+    np.testing.assert_allclose(a, b, rtol=1e-4)
+
+
+def test_what_if_and_conversion_on_the_command_line(folder, tmp_path):
+    options = "--recipe mlp --latent 2 --hidden 8 --epochs 1 --condition job,member".split()
+    assert call("fit", folder / "people.csv", "--run", tmp_path / "c", *options)[0] == 0
+    change = ["--set", "job=pilot", "-o", tmp_path / "w.csv"]
+    code, _, err = call("what-if", tmp_path / "c", folder / "people.csv", *change)
+    assert code == 0, err
+    assert set(TableSource(tmp_path / "w.csv").read()["job"].to_pylist()) == {"pilot"}
+    given = ["--given", "job=nurse", "--given", "member=true"]
+    assert call("sample", tmp_path / "c", "-n", 5, *given, "-o", tmp_path / "g.csv")[0] == 0
+    assert TableSource(tmp_path / "g.csv").read()["member"].to_pylist() == [True] * 5
+    assert call("sample", tmp_path / "c", "-n", 5, "--given", "job", "-o", tmp_path / "g.csv")[0] == 2
+    assert call("convert", folder / "people.csv", tmp_path / "p.parquet")[0] == 0
+    assert len(TableSource(tmp_path / "p.parquet").read()) == N
+
+
+def test_a_stream_trains_bit_equal_to_memory_in_its_order(folder):
+    source = TableSource(folder / "people.parquet")
+    recipe = Recipe("mlp", latent=2, hidden=(8,))
+    what = plan(source, recipe, training=TRAINING)
+    streamed, history = fit(source, what)
+    rows = OnDisk(source, what.schema)
+    stream = rows.encoded(for_table(what.schema))
+    in_memory = what.build()
+    codes = np.concatenate([rows.read(i) for i in range(len(rows.groups))])
+    store = Store.from_rows(codes, what.schema, for_table(what.schema))
+    from velbo.objectives import ELBO
+    from velbo.training import Trainer
+
+    order = order_for(stream, TRAINING.validation.validation, 32, TRAINING.machine.seed)
+    other = Trainer(in_memory.model, store, ELBO(), what.training, order=order).run()
+    assert other.metrics == history.metrics
+    for a, b in zip(streamed.model.state_dict().values(), in_memory.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_command_line_streams_and_finds_the_file_again(folder, tmp_path):
+    options = "--stream --recipe mlp --epochs 2".split()
+    code, _, err = call("fit", folder / "people.parquet", "--run", tmp_path / "r", *options)
+    assert code == 0, err
+    assert Run(tmp_path / "r").config()["data"]["rows"] == N
+    code, _, err = call("resume", tmp_path / "r")
+    assert code == 0, err
+
+
+def test_a_stream_of_other_rows_is_refused(folder, tmp_path):
+    path = tmp_path / "p.parquet"
+    write_table(people(), path)
+    what = plan(TableSource(path), Recipe("mlp", latent=2, hidden=(8,)), training=TRAINING)
+    write_table(people(seed=1), path)
+    with pytest.raises(RunError, match="not the ones"):
+        fit(TableSource(path), what)
+
+
+def test_small_tables_and_odd_types():
+    for frame in [
+        pd.DataFrame({"a": [1.5, 2.5]}),
+        pd.DataFrame({"a": pd.array([1, None, 3], "Int64"), "b": [None, None, None]}),
+        pd.DataFrame({"a": [True, False, True], "b": pd.Series([1.5, None, 2], dtype="float32")}),
+    ]:
+        model = fit(frame, plan(frame, Recipe("mlp", latent=1, hidden=(4,)), training=TRAINING))[0]
+        assert model.sample(3).dtypes.equals(frame.dtypes)
+        assert np.isfinite(model.log_likelihood(frame, samples=2)).all()
+    with pytest.raises(SchemaError, match="no column is left"):
+        plan(pd.DataFrame({"a": [1, 1], "b": [None, None]}), Recipe())
+
+
+def test_cells_score_the_same_in_every_library():
+    """float64 scores of a pandas, polars and pyarrow table are the same bits."""
+    import polars as pl
+
+    frame = people()
+    training = TrainingConfig(Budget(epochs=1), machine=Machine(seed=1))
+    model = fit(frame, plan(frame, Recipe("mlp", latent=2, hidden=(8,)), training=training))[0]
+    scores = [model.log_likelihood(x, samples=3) for x in (frame, pl.from_pandas(frame), pa.Table.from_pandas(frame))]
+    np.testing.assert_array_equal(scores[0], scores[1])
+    np.testing.assert_array_equal(scores[0], scores[2])
