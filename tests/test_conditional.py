@@ -162,6 +162,25 @@ def test_with_a_library_size_expected_counts_sum_to_it():
     assert model.sample(50).isfinite().all()
 
 
+def test_a_mask_is_modelled_where_cells_are_not_missing_at_random():
+    """What is missing costs nats only in the column that training saw with holes, and a hole says something of x."""
+    x = table_rows(10)
+    x[:4, 4] = NAN
+    models = {}
+    for missing in ("at-random", "self-masked", "latent-masked"):
+        torch.manual_seed(0)
+        recipe = Recipe("mlp", hidden=(8,), latent=2, missing=missing, mask_slope=1.0)
+        models[missing] = build(recipe, SCHEMA)
+        z = torch.zeros(10, 2)
+        cells = models[missing].decode(z).log_prob_cells(x)
+        assert (cells[:, :4] != 0).all()
+        assert bool((cells[:4, 4] != 0).all()) == (missing != "at-random")
+    with pytest.raises(ConfigError, match="no column that is modelled has missing cells"):
+        build(Recipe(missing="self-masked"), settled(Schema.of_table([Column("a", "real"), Column("b", "real")])))
+    with pytest.raises(ConfigError, match="Did you mean 'self-masked'"):
+        resolve(Recipe(missing="self-maskd"), SCHEMA)
+
+
 def test_what_cannot_be_given_is_refused():
     numbers = Schema((4,), ("real",))
     for recipe, schema, words in [

@@ -63,6 +63,10 @@ class Recipe(Group):
             forwards and backwards.
         condition: columns of a table that are given: the model is of the others given these.
         library_size: counts have their row's sum given, and the model is of their shares (single-cell counts).
+        missing: at-random; or not, and the mask is modelled too: self-masked (by the cell's own value) or latent-masked
+            (by that and the latents). Log-likelihoods are then those of cells and mask.
+        mask_slope: where the dependence on a cell's value begins: 1 if large values are known to be missing more often,
+            -1 for small ones.
     """
 
     recipe: str = "auto"
@@ -76,6 +80,8 @@ class Recipe(Group):
     refine: int = 0
     condition: tuple[str, ...] = ()
     library_size: bool = False
+    missing: str = "at-random"
+    mask_slope: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.latent is None or self.latent >= 1, f"latent must be at least 1, not {self.latent}")

@@ -30,6 +30,7 @@ from .likelihoods import (
     DiscretizedLogistic,
     LearnedScale,
     Likelihood,
+    MissingNotAtRandom,
     Mixed,
     Normal,
     PredictedScale,
@@ -151,6 +152,8 @@ def settled(schema: Schema) -> Schema:
 def check(recipe: Recipe) -> None:
     """Raise ConfigError for a recipe or likelihood of no known name."""
     names = {"recipe": RECIPES, "likelihood": LIKELIHOODS, "prior": PRIORS}
+    if recipe.missing not in MECHANISMS:
+        raise unknown("reason for missing cells", recipe.missing, MECHANISMS)
     for field, known in names.items():
         if getattr(recipe, field) not in (*known, "auto"):
             raise unknown(field, getattr(recipe, field), [*known, "auto"])
@@ -236,10 +239,23 @@ def build(recipe: Recipe, schema: Schema) -> VAE | ConditionalVAE:
     return RECIPES[recipe.recipe](schema, recipe)
 
 
+MECHANISMS: dict[str, bool | None] = {"at-random": None, "self-masked": False, "latent-masked": True}
+"""Why cells are missing -> whether that depends on the latents; None where no mask is modelled."""
+
+
 def _head(recipe: Recipe, schema: Schema, n_in: int, n_out: int, positions: int = 1) -> nn.Module:
     if schema.columns:
-        return Mixed(n_in, schema.modelled, given(recipe, schema), recipe.library_size)
-    return LIKELIHOODS[recipe.likelihood][1](schema, n_in, n_out, positions)
+        head: nn.Module = Mixed(n_in, schema.modelled, given(recipe, schema), recipe.library_size)
+    else:
+        head = LIKELIHOODS[recipe.likelihood][1](schema, n_in, n_out, positions)
+    by_latents = MECHANISMS[recipe.missing]
+    if by_latents is None:
+        return head
+    holes = [d for d, c in enumerate(schema.modelled) if c.n_missing]
+    if not schema.columns:
+        holes = list(range(schema.n_dims)) if schema.missing else []
+    names = [schema.name(d) for d in range(schema.n_dims)]
+    return MissingNotAtRandom(head, n_in, holes, names, by_latents, recipe.mask_slope)
 
 
 def mlp(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:

@@ -34,7 +34,7 @@ from ..model import VAE
 from ..posteriors import RowDraw
 from ..threads import threads
 from .importance import StreamingWeights
-from .imputation import check_weights, chunks_of, importance_draws, probe, width
+from .imputation import check_weights, chunks_of, importance_draws, modelled, probe, width
 from .log_likelihood import chunk_sizes
 
 
@@ -63,13 +63,11 @@ def contributions(model: VAE | ConditionalVAE, data: Store, samples: int = 100, 
     if samples < 1:
         raise ConfigError(f"samples must be at least 1, not {samples}")
     x = data.fixed(seed).cpu()
-    modelled = torch.zeros(data.n_dims, dtype=torch.bool)
-    for positions, _ in probe(model, data).parts:
-        modelled[positions.cpu()] = True
+    p = probe(model, data)
     found = torch.full(x.shape, math.nan, dtype=torch.float64)
-    n_cells, chunk = chunk_sizes(samples, width(model, data), None)
+    n_cells, chunk = chunk_sizes(samples, width(p), None)
     with threads(), freed_memory_kept():
-        for cells in chunks_of((~x.isnan() & modelled).nonzero(), n_cells):
+        for cells in chunks_of((~x.isnan() & modelled(p)).nonzero(), n_cells):
             row, d = cells.unbind(-1)
             joint, rest = _log_sums(model, x[row], d, samples, chunk, seed)
             check_weights(rest, row)

@@ -52,8 +52,8 @@ class Imputed:
     """Filled rows, float64 in the units of x.
 
     Attributes:
-        x: (N, D); observed cells are those of the data, bit for bit. A missing cell that has no likelihood, because its
-            column is given to a conditional model, stays NaN.
+        x: (N, D); observed cells are those of the data, bit for bit. A missing cell of a column that is given to a
+            conditional model has no likelihood, and stays NaN.
         spread: of what was filled, (N, D): the standard deviation of a number given the observed cells, 1 minus the
             mass of the code that was chosen; 0 for observed cells.
         effective_samples: what the K weights of a row are worth, 1 to K, (N,); NaN for rows with nothing to fill.
@@ -90,9 +90,10 @@ def impute(
         raise ConfigError(f"samples and chunk must be at least 1, not {samples} and {chunk}")
     x = data.fixed(seed).double().cpu().clone()  # the rows may be the caller's
     spread, of_rows = torch.zeros_like(x), x.new_full((2, len(x)), math.nan)
-    missing = x.isnan()
+    p = probe(model, data)
+    missing = x.isnan() & modelled(p)
     rows = missing.any(-1).nonzero().squeeze(-1)
-    n_rows, n_samples = chunk_sizes(samples, width(model, data), chunk)
+    n_rows, n_samples = chunk_sizes(samples, width(p), chunk)
     with threads(), freed_memory_kept():
         for at in chunks_of(rows, n_rows):
             mean, deviation, weights = _filling(model, data.subset(at), samples, n_samples, seed)
@@ -132,11 +133,11 @@ def multiple_imputations(
     device = next(model.parameters()).device
     x = data.fixed(seed).double().cpu()
     filled = x.repeat(n, 1, 1)
-    rows = x.isnan().any(-1).nonzero().squeeze(-1)
+    p = probe(model, data)
+    rows = (x.isnan() & modelled(p)).any(-1).nonzero().squeeze(-1)
     rows = rows[order_of_bytes(data.kept[rows.to(data.kept.device)])]
-    n_numbers = width(model, data)
-    n_rows, n_samples = chunk_sizes(samples, max(n, n_numbers), None)
-    n_rows = min(n_rows, chunk_sizes(n, n_numbers, n)[0])
+    n_rows, n_samples = chunk_sizes(samples, max(n, width(p)), None)
+    n_rows = min(n_rows, chunk_sizes(n, width(p), n)[0])
     with threads(), freed_memory_kept(), torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         for at in chunks_of(rows, n_rows):
@@ -239,10 +240,17 @@ def probe(model: VAE | ConditionalVAE, data: Store) -> Cells:
     return cells_of(view.decode(x.new_zeros(len(x), view.n_latents)))
 
 
-def width(model: VAE | ConditionalVAE, data: Store) -> int:
+def modelled(p: Cells) -> Tensor:
+    """Which of the D cells have a likelihood, (D,)."""
+    found = torch.zeros(p.event_shape[0], dtype=torch.bool)
+    for positions, _ in p.parts:
+        found[positions.cpu()] = True
+    return found
+
+
+def width(p: Cells) -> int:
     """Numbers that p(x|z) of one z takes, D or more."""
-    parts = probe(model, data).parts
-    return max(data.n_dims, sum(len(at) * (_masses(p).shape[-1] if p.is_coded else 1) for at, p in parts))
+    return max(p.event_shape[0], sum(len(at) * (_masses(q).shape[-1] if q.is_coded else 1) for at, q in p.parts))
 
 
 def chunks_of(rows: Tensor, size: int) -> tuple[Tensor, ...]:
@@ -257,14 +265,15 @@ def order_of_bytes(rows: Tensor) -> Tensor:
     return torch.from_numpy(np.argsort(whole, kind="stable"))
 
 
-def _given_missing(p: Cells) -> list[tuple[Tensor, Factorised]]:
-    """(positions, p(x_d|z, cell d is missing)) of every part."""
-    return [(at, cast(Factorised, part.given_missing)) for at, part in p.parts]
+def _of_holes(p: Cells, x: Tensor) -> list[tuple[Tensor, Factorised]]:
+    """(positions, p(x_d|z, cell d is missing)) of every part that has holes in x (B, D)."""
+    holes = x.isnan().any(0)
+    return [(at, cast(Factorised, part.given_missing)) for at, part in p.parts if holes[at.to(x.device)].any()]
 
 
 def _drawn(p: Cells, x: Tensor) -> Tensor:
     """x with its missing cells drawn from p(x|z), (..., B, D)."""
-    parts = _given_missing(p)
+    parts = _of_holes(p, x)
     draws = at_positions([at for at, _ in parts], [part.sample() for _, part in parts], x.shape[-1], math.nan)
     return torch.where(x.isnan(), draws, x)
 
@@ -272,7 +281,7 @@ def _drawn(p: Cells, x: Tensor) -> Tensor:
 def _log_p_filled(p: Cells, x: Tensor, filled: Tensor) -> Tensor:
     """log p(x_obs, x_mis|z), (..., B)."""
     of_missing = filled.masked_fill(~x.isnan(), math.nan)
-    parts = [part.log_prob(of_missing.index_select(-1, at.to(x.device))) for at, part in _given_missing(p)]
+    parts = [part.log_prob(of_missing.index_select(-1, at.to(x.device))) for at, part in _of_holes(p, x)]
     return p.log_prob(x) + torch.stack(parts).sum(0)
 
 
@@ -291,7 +300,7 @@ def _filling(
     weights, means = StreamingWeights(samples), WeightedMeans(len(x))
     parts: list[tuple[Tensor, Factorised]] = []
     for _, p, log_ratio in importance_draws(model.given(x), x, samples, chunk, RowDraw(data.kept, seed)):
-        log_w, parts = p.log_prob(x) + log_ratio, _given_missing(p)
+        log_w, parts = p.log_prob(x) + log_ratio, _of_holes(p, x)
         weights.add(log_w)
         means.add(log_w, [_moments(part) for _, part in parts])
     ends = [_end(part, mean) for (_, part), mean in zip(parts, means.values, strict=True)]

@@ -12,6 +12,7 @@ from .gamma import Gamma
 from .integers import DiscretizedMixture, Grid
 from .log_normal import LogNormal
 from .logit_normal import LogitNormal
+from .missingness import MissingNotAtRandom
 from .mixed import Mixed, MixedCells
 from .mixture import MixtureOfNormals
 from .negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
@@ -40,6 +41,7 @@ __all__ = [
     "Likelihood",
     "LogNormal",
     "LogitNormal",
+    "MissingNotAtRandom",
     "Mixed",
     "MixedCells",
     "MixtureOfNormals",
