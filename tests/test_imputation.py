@@ -274,8 +274,8 @@ def check_moments(draws: Tensor, mean: Tensor, covariance: Tensor) -> None:
 
 
 def test_multiple_imputations_have_the_exact_conditional_law():
-    """Mean and covariance of 3,000 draws within 5 standard errors by a q that is off, five rows, 45 moments: false alarm
-    3e-5 over seeds.
+    """Mean and covariance of 3,000 draws within 5 standard errors by a q that is off, five rows, 45 moments: false
+    alarm 3e-5 over seeds.
     """
     x = with_holes()
     model = gaussian(shift=0.1, wider=1.15, family=MultivariateNormal)
@@ -467,13 +467,17 @@ def test_conditional_models_are_given_what_each_row_has():
     c = torch.nan_to_num(x[:3, 0])
     torch.testing.assert_close(found.x[:3, 2], (1.0 - c) / 2 * 2 - c, rtol=0, atol=1e-9)
     torch.testing.assert_close(found.spread[:3, 2], torch.full((3,), math.sqrt(4 / 2 + 1)).double())
-    draws = multiple_imputations(conditional_model(FromMean()), store(x), 4000, 20, 20)
+    model = conditional_model(FromMean())
+    draws = multiple_imputations(model, store(x), 4000, 20, 20)
     for filled in (found.x, draws[0]):
         assert filled[2:, 0].isnan().all()
         assert filled[:2].isfinite().all()
         assert filled[2:, 1:].isfinite().all()
     assert found.effective_samples.isnan().tolist() == [False, False, False, True]
     assert ((draws[:, :3, 2].mean(0) - found.x[:3, 2]).abs() < 5 * math.sqrt(3 / 4000)).all()
+    last = store(x[3:])
+    for filled in (impute(model, last).x, multiple_imputations(model, last, 1)[0]):
+        torch.testing.assert_close(filled, x[3:], rtol=0, atol=0, equal_nan=True)
 
 
 def test_what_cannot_be_filled_is_told():

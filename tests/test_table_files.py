@@ -109,6 +109,10 @@ class TestRoundTrips:
         years = pa.table({"2019": [1.5], "2020": ["a"]})
         write_table(years, tmp_path / "c.csv")
         assert TableSource(tmp_path / "c.csv").read().equals(years)
+        hole_first = pa.table({"10": [None, 2]})
+        write_table(hole_first, tmp_path / "e.csv")
+        assert TableSource(tmp_path / "e.csv").read().equals(hole_first)
+        assert write(tmp_path / "f.csv", '""\n5\n').read().to_pydict() == {"0": [None, 5]}
         all_quoted = write(tmp_path / "d.csv", '"1","2"\n"3","4"\n')
         assert all_quoted.read().to_pydict() == {"0": [1, 3], "1": [2, 4]}
 
@@ -257,10 +261,10 @@ class TestTextIsTyped:
     def test_text_that_is_not_utf_8(self, tmp_path):
         for number, text in ((1, "M\xfcller,b\n1,2\n"), (3, "a,b\n1,2\nM\xfcller,1\n")):
             (tmp_path / "latin.csv").write_bytes(text.encode("latin-1"))
-            with pytest.raises(DataError, match=rf"latin\.csv: line {number} is not UTF-8"):
+            with pytest.raises(DataError, match=rf"latin\.csv: .*line {number} is not in UTF-8"):
                 TableSource(tmp_path / "latin.csv").read()
         (tmp_path / "excel.csv").write_bytes("a,b\n1,2\n".encode("utf-16"))
-        with pytest.raises(DataError, match="line 1 is not UTF-8"):
+        with pytest.raises(DataError, match="line 1 is not in UTF-8"):
             TableSource(tmp_path / "excel.csv")
 
     def test_a_file_that_changes_between_the_passes_is_told(self, tmp_path):
@@ -318,6 +322,16 @@ class TestSources:
         for read in (source.read, lambda: source.read_group(source.row_groups()[0])):
             with pytest.raises(DataError, match=r"t\.parquet: cannot be read"):
                 read()
+
+    def test_text_that_points_out_of_its_file_is_told(self, tmp_path):
+        """The second of three offsets, 77, becomes one far outside; read as it is, it would end this process."""
+        write_table(pa.table({"x": ["a" * 77, "b" * 14]}), tmp_path / "t.feather")
+        whole = (tmp_path / "t.feather").read_bytes()
+        offsets = np.array([0, 77, 91], np.int32).tobytes()
+        assert whole.count(offsets) == 1
+        (tmp_path / "t.feather").write_bytes(whole.replace(offsets, np.array([0, 2**30, 91], np.int32).tobytes()))
+        with pytest.raises(DataError, match=r"t\.feather: cannot be read"):
+            TableSource(tmp_path / "t.feather").read()
 
     @pytest.mark.parametrize("suffix", [".parquet", ".feather"])
     def test_no_rows_are_a_table_where_the_format_knows_its_columns(self, tmp_path, suffix):

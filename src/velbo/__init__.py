@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .conditional import ConditionalVAE
     from .config import (
         Budget,
         Machine,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
         Validation,
         Weighting,
     )
-    from .conditional import ConditionalVAE
     from .data import Column, Data, Schema, infer, infer_table, load
     from .data.table_files import TableSource
     from .errors import VelboError, VelboWarning

@@ -29,7 +29,6 @@ from .likelihoods import (
     ContinuousBernoulli,
     DiscretizedLogistic,
     LearnedScale,
-    Likelihood,
     MissingNotAtRandom,
     Mixed,
     Normal,
@@ -58,7 +57,7 @@ from .priors import (
     real_nvp,
 )
 
-Head = Callable[[Schema, int, int, int], Likelihood]
+Head = Callable[[Schema, int, int, int], nn.Module]
 """(schema, n_in, n_out, positions) -> head."""
 
 
@@ -128,7 +127,7 @@ class Choice:
 
 DEFAULT_LATENTS = 16
 LARGE_IMAGE = 256
-FLOW_GAIN = "a flow prior gained a prototype 1.8 nats on binarised MNIST"
+FLOW_GAIN = "a flow prior gained 4 nats in ten minutes of one core on binarised MNIST, and convolutions lost 1 to it"
 BINARY_IMAGES = Choice("resmlp", (512, 512), 40, "real-nvp", FLOW_GAIN)
 OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on tables and images of any kind")
 

@@ -8,7 +8,7 @@ the fields in config.py. Nothing heavy is imported before a command runs.
     tables.py     rows in from files, results out to files
     train.py      fit, resume, sweep, demo
     examine.py    doctor, gaps, anneal, rate-distortion, quality, refit-prior
-    table_verbs.py  schema, impute, what-if, convert
+    table_verbs.py  schema, impute, what-if, compare, convert
     use.py        evaluate, encode, decode, reconstruct, sample, score, info
 """
 

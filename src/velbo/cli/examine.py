@@ -244,6 +244,7 @@ def quality(
     json: bool = False,
 ) -> None:
     """Are samples like the data? Precision, recall, density, coverage, MMD, and a classifier that tries to tell them.
+    For synthetic tables, column by column and with their privacy, see 'velbo compare'.
 
     Args:
         run: folder of a trained model.

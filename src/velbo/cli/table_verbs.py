@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -70,8 +71,11 @@ def impute(
         return
     if n < 1:
         raise ConfigError(f"the number of fillings must be at least 1, not {n}")
+    seeds = count(seed)  # equal rows in different batches are to have different draws
     paths = [output.with_stem(f"{output.stem}-{i + 1}") for i in range(n)]
-    map_rows_to_many(fitted, data, paths, lambda rows: fitted.impute_many(rows, n, samples, steps, seed), "x", names)
+    map_rows_to_many(
+        fitted, data, paths, lambda rows: fitted.impute_many(rows, n, samples, steps, next(seeds)), "x", names
+    )
 
 
 @app.command
@@ -91,6 +95,47 @@ def what_if(
 
     fitted, changes = FittedVAE.load(run), assignments(set)
     map_rows(fitted, data, output, lambda rows: fitted.what_if(rows, changes, seed), "x")
+
+
+@app.command
+def compare(
+    run: Path,
+    real: str,
+    synthetic: str,
+    *,
+    holdout: str | None = None,
+    target: str | None = None,
+    rows: int = 10_000,
+    seed: int = 0,
+    json: bool = False,
+) -> None:
+    """How good a synthetic table is, and how private: columns, pairs of columns, a classifier that tries to tell its
+    rows from real ones, what can be learned from it, and whether it gives training rows away.
+
+    Args:
+        run: folder of a trained model, whose schema says what the columns are.
+        real: the table that was trained on.
+        synthetic: the table to judge, as 'velbo sample' writes it.
+        holdout: rows of the same sort that had no part in training; for privacy, and for an honest classifier.
+        target: column to predict: models trained on synthetic rows against models trained on real ones.
+        rows: at most so many of each table for distances and the classifier.
+        seed: of all that is random.
+        json: print one JSON object.
+    """
+    import json as json_module
+
+    from ..data import read, values
+    from ..evaluation.synthetic import synthetic_report
+    from ..fitted import FittedVAE
+
+    schema = FittedVAE.load(run).schema
+    if not schema.columns:
+        raise ConfigError("this model is of an array, whose columns have no kinds; use 'velbo quality'")
+    names = (real, synthetic, *([holdout] if holdout else []))
+    codes = [values(read(name, schema), schema, name) for name in names]
+    held = codes[2] if holdout else None
+    report = synthetic_report(codes[0], codes[1], schema.modelled, held, target, seed, rows=rows)
+    print(json_module.dumps(report.to_json()) if json else "\n".join(report.lines()))
 
 
 @app.command

@@ -1,5 +1,8 @@
 """Data frames of any library as Arrow columns, and columns as numbers v (columns.py), NaN where missing."""
 
+# pyarrow.compute makes its functions when it is imported
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import re

@@ -4,10 +4,19 @@ pandas, polars and pyarrow alike, all by way of Arrow. Rows that go back have th
 that came in.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# (pyarrow.compute makes its functions when it is imported)
+
+# pyarrow.compute makes its functions when it is imported
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -17,23 +26,69 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, DataError, SchemaError, VelboWarning, need, unknown
-from .arrow import MICRO, decoded, is_text, numbers, times_of_text, to_arrow, type_of
+from .arrow import MICRO, decoded, is_number, is_text, is_time, numbers, times_of_text, to_arrow, type_of
 from .columns import Column
 from .guess import column_of
 from .profile import Profile
+from .schema import MAX_STANDARD_DEVIATIONS
 
 BACKENDS = ("pandas", "polars", "pyarrow")
+MOST_TIMES_TYPICAL = 1e30
+NAMES_SHOWN = 12
 
 
 def is_frame(x: Any) -> bool:
-    """Whether x is a data frame of a library that is known."""
-    return nw.dependencies.is_into_dataframe(x)
+    """Whether x is a data frame of a library that is known; arrays, series and lazy frames are none."""
+    return nw.dependencies.is_into_dataframe(nw.to_native(x, pass_through=True))
 
 
 def backend_of(frame: Any) -> str:
     """pandas, polars or pyarrow: the library that rows of such a frame go back in."""
     name = str(nw.from_native(frame, eager_only=True, pass_through=False).implementation.name).lower()
     return name if name in BACKENDS else "pyarrow"
+
+
+def _names(frame: Any, what: str) -> list[str]:
+    """Of all columns, as text.
+
+    Raises:
+        DataError: for what is no frame, and for names that are double or in several levels.
+    """
+    if not is_frame(frame):
+        lazy = "; collect it first" if hasattr(frame, "collect") else ""
+        raise DataError(f"{what}: a data frame or an array is needed, not {type(frame).__name__}{lazy}")
+    native = nw.to_native(frame, pass_through=True)
+    to_arrow(_only(native, ()), what)
+    names = [str(n) for n in (native.column_names if isinstance(native, pa.Table) else native.columns)]
+    for name, n in Counter(names).items():
+        if n > 1:
+            raise DataError(f"{what}: two columns are called '{name}'; rename one")
+    return names
+
+
+def _only(frame: Any, names: Container[str]) -> Any:
+    """The columns of these names: what is left out need not be of a type that Arrow has."""
+    native = nw.to_native(frame, pass_through=True)
+    if hasattr(native, "iloc"):
+        return native.iloc[:, [i for i, name in enumerate(native.columns) if str(name) in names]]
+    every = native.column_names if isinstance(native, pa.Table) else native.columns
+    return native.select([name for name in every if name in names])
+
+
+def _column(frame: Any, name: str, what: str) -> tuple[Any, str]:
+    """(Arrow cells, the library's own name of their type; empty for Arrow, whose types are known as they are)."""
+    one = _only(frame, (name,))
+    try:
+        column = to_arrow(one, what)[0]
+    except pa.ArrowException as error:
+        raise DataError(f"{what}: column '{name}' is of a type that Arrow does not have; convert it") from error
+    return column, "" if isinstance(one, pa.Table) else _name_of(next(iter(one.dtypes)))
+
+
+def _name_of(dtype: Any) -> str:
+    """A name from which the type can be made again: pandas calls text "string" wherever it is stored."""
+    python = str(dtype) == "string" and getattr(dtype, "storage", "") == "python"
+    return "string[python]" if python else str(dtype)
 
 
 # what the columns are
@@ -69,50 +124,38 @@ def guess(frame: Any, overrides: Mapping[str, str] | None = None) -> tuple[Colum
 
 def guess_chunks(frames: Iterable[Any], overrides: Mapping[str, str] | None = None) -> tuple[Column, ...]:
     """The same for a table that comes in chunks of rows, in one pass and constant memory."""
-    profiles: dict[str, Profile] = {}
-    refused: list[str] = []
     overrides = overrides or {}
-    for i, frame in enumerate(frames):
-        table = to_arrow(frame)
-        if i == 0:
+    profiles: dict[str, Profile] = {}
+    refused: dict[str, str] = {}
+    for frame in frames:
+        names = _names(frame, "data")
+        if not profiles:
             for name in overrides:
-                if name not in table.column_names:
-                    raise unknown("column", name, table.column_names)
-            natives = _natives(frame, table)
-            kept = {n: overrides.get(n, "") != "drop" for n in table.column_names}
-            profiles = {n: _profile(n, table[n] if kept[n] else pa.nulls(0), natives[n]) for n in table.column_names}
-        for name, profile in profiles.items():
-            profile.add(table[name] if kept[name] else pa.nulls(len(table)))
+                if name not in names:
+                    raise unknown("column", name, names)
+            profiles = {name: Profile(name) for name in names}
+        if odd := sorted(set(names) ^ set(profiles)):
+            raise SchemaError(f"column '{odd[0]}' is not in every chunk of the table")
+        for name in names:
+            if name not in refused and overrides.get(name) != "drop":
+                try:
+                    profiles[name].add(*_column(frame, name, "data"))
+                except DataError as error:
+                    refused[name] = str(error)
     if not profiles:
         raise DataError("the table has no columns")
-    if not next(iter(profiles.values())).n_rows:
+    asked = [p for name, p in profiles.items() if overrides.get(name) != "drop" and name not in refused]
+    if asked and not asked[0].n_rows:
         raise DataError("the table has no rows")
     columns: list[Column] = []
     for name, profile in profiles.items():
         try:
-            columns.append(column_of(profile, overrides.get(name, "")))
+            columns.append(column_of(profile, overrides.get(name, "") if name not in refused else "drop"))
         except SchemaError as error:
-            refused.append(str(error))
+            refused[name] = str(error)
     if refused:
-        raise SchemaError("; ".join(refused))
+        raise SchemaError("; ".join(refused[name] for name in profiles if name in refused))
     return tuple(columns)
-
-
-def _profile(name: str, column: Any, native: str) -> Profile:
-    kind, declared, ordered = column.type, (), False
-    if pa.types.is_dictionary(kind):
-        first = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-        declared, ordered = tuple(first.dictionary.to_pylist()), kind.ordered or native.startswith("Enum")
-    return Profile(name, kind, native, declared, ordered)
-
-
-def _natives(frame: Any, table: pa.Table) -> dict[str, str]:
-    """The library's own names of the types; empty for Arrow, whose types are known as they are."""
-    if isinstance(frame, pa.Table):
-        return dict.fromkeys(table.column_names, "")
-    native = nw.to_native(frame, pass_through=True)
-    kinds = list(native.dtypes)
-    return {name: str(kind) for name, kind in zip(table.column_names, kinds, strict=True)}
 
 
 def describe(columns: Sequence[Column]) -> list[dict[str, str]]:
@@ -123,7 +166,7 @@ def describe(columns: Sequence[Column]) -> list[dict[str, str]]:
             "kind": c.kind,
             "likelihood": c.likelihood or "-",
             "values": _values_of(c),
-            "missing": str(c.n_missing),
+            "missing": "-" if c.kind == "drop" else str(c.n_missing),
             "reason": c.reason,
         }
         for c in columns
@@ -132,13 +175,17 @@ def describe(columns: Sequence[Column]) -> list[dict[str, str]]:
 
 def _values_of(c: Column) -> str:
     if c.kind == "constant":
-        return str(c.value)
+        return "-" if c.value is None else _shown(c.value, c)
     if c.categories:
         shown = ", ".join(str(v).strip() for v in c.categories[:3])
         return shown if c.n_categories <= 3 else f"{shown}, ... ({c.n_categories})"
-    if c.kind == "datetime":
-        return " to ".join(str(np.datetime64(int(v), "s").astype("datetime64[D]")) for v in (c.low, c.high))
-    return f"{c.low:g} to {c.high:g}" if c.is_modelled else "-"
+    return f"{_shown(c.low, c)} to {_shown(c.high, c)}" if c.is_modelled else "-"
+
+
+def _shown(v: Any, c: Column) -> str:
+    if is_time(type_of(c.dtype)):
+        return str(np.datetime64(int(v), "s").astype("datetime64[D]"))
+    return str(v) if isinstance(v, str | bool) else f"{v:g}"
 
 
 # into codes
@@ -157,106 +204,165 @@ def codes(frame: Any, columns: Sequence[Column], what: str = "data") -> NDArray[
         SchemaError: for a column that is absent, or a cell that does not fit its kind.
         DataError: for a frame that is none.
     """
-    table = _as_table(frame, columns, what)
-    absent = [c.name for c in columns if c.is_modelled and c.name not in table.column_names]
+    wanted = [c for c in columns if c.kind != "drop"]
+    table = _of_array(frame, columns, what) if isinstance(frame, np.ndarray | list | tuple) else None
+    names = _names(frame, what) if table is None else table.column_names
+    absent = [c.name for c in wanted if c.is_modelled and c.name not in names]
     if absent:
+        more = ", ..." if len(names) > NAMES_SHOWN else ""
         raise SchemaError(
             f"{what}: there is no column {', '.join(map(repr, absent))}, which the model was trained with; the columns "
-            f"are {', '.join(map(repr, table.column_names))}"
+            f"are {', '.join(map(repr, names[:NAMES_SHOWN]))}{more}"
         )
-    for c in columns:
-        if c.kind == "constant" and c.name in table.column_names:
-            _compare_constant(table[c.name], c, what)
-    modelled = [_code(table[c.name], c, what) for c in columns if c.is_modelled]
-    return np.stack(modelled, -1)
+    modelled: list[NDArray[np.float64]] = []
+    for c in (c for c in wanted if c.name in names):
+        column = table[c.name] if table is not None else _column(frame, c.name, what)[0]
+        if c.is_modelled:
+            modelled.append(_code(column, c, what))
+        else:
+            _compare_constant(column, c, what)
+    return np.stack(modelled, -1) if modelled else np.empty((len(frame), 0))
 
 
-def _as_table(frame: Any, columns: Sequence[Column], what: str) -> pa.Table:
-    if not isinstance(frame, np.ndarray | list | tuple):
-        if not is_frame(frame):
-            raise DataError(f"{what}: a data frame or an array is needed, not {type(frame).__name__}")
-        return to_arrow(frame, what)
-    rows, modelled = np.asarray(frame), [c.name for c in columns if c.is_modelled]
+def _of_array(array: Any, columns: Sequence[Column], what: str) -> pa.Table:
+    rows, modelled = np.asarray(array), [c.name for c in columns if c.is_modelled]
     names = [c.name for c in columns] if rows.ndim == 2 and rows.shape[1] == len(columns) else modelled
     if rows.ndim != 2 or rows.shape[1] != len(names):
         raise SchemaError(f"{what}: {len(columns)} columns are needed, not shape {rows.shape}")
-    return pa.Table.from_arrays([pa.array(column, from_pandas=True) for column in rows.T], names)
+    return pa.Table.from_arrays([_cells_of(column) for column in rows.T], names)
+
+
+def _cells_of(column: NDArray[Any]) -> pa.Array:
+    try:
+        return pa.array(column, from_pandas=True)
+    except pa.ArrowException:  # an array of objects may hold numbers and text in one column
+        return pa.array([None if _is_missing(v) else str(v) for v in column], pa.string())
+
+
+def _is_missing(v: Any) -> bool:
+    try:
+        return v is None or bool(v != v)
+    except TypeError:  # pandas' NA does not compare
+        return True
+
+
+def _sort_of(kind: pa.DataType) -> str:
+    """What cells of a type are: text, dates, durations, truth values or numbers; empty if none of these."""
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    sorts = {
+        "text": is_text(inner),
+        "dates": is_time(inner),
+        "durations": pa.types.is_duration(inner),
+        "truth values": pa.types.is_boolean(inner),
+        "missing cells only": pa.types.is_null(inner),
+        "numbers": is_number(inner),
+    }
+    return next((name for name, found in sorts.items() if found), "")
 
 
 def _code(column: Any, c: Column, what: str) -> NDArray[np.float64]:
+    given = _sort_of(column.type)
+    trained = {"datetime": "dates"}.get(c.kind) or ("durations" if c.dtype.startswith("duration") else "numbers")
+    if not given or (given in ("dates", "durations") and (c.categories or given != trained)):
+        raise SchemaError(
+            f"{what}: column '{c.name}' holds {given or column.type} and held {c.dtype} in training; convert it"
+        )
     if c.categories:
         return _places(column, c, what)
-    if c.kind == "datetime" and is_text(decoded(column).type):
+    if c.kind == "datetime" and given == "text":
         column = times_of_text(column, c.name, what)
     v = numbers(column, c.name, what)
-    with np.errstate(invalid="ignore"):
-        bad = ~_fits(v, c) & ~np.isnan(v)
-    if bad.any():
-        row = int(bad.argmax())
-        raise SchemaError(
-            f"{what}: row {row}, column '{c.name}' holds {v[row]:g}, which {NEEDS[c.kind].format(c=c)}; mend it, or "
-            "mark it missing"
-        )
+    for fits, why in FITS.get(c.kind, ()):
+        with np.errstate(invalid="ignore"):
+            bad = ~fits(v, c) & ~np.isnan(v)
+        if bad.any():
+            row, said = int(bad.argmax()), why.format(low=c.location, high=c.location + c.scale)
+            raise SchemaError(
+                f"{what}: row {row}, column '{c.name}' holds {v[row]:g}, which {said}; mend it, or mark it missing"
+            )
     return v
 
 
-NEEDS = {
-    "positive": "is not above 0",
-    "bounded": "does not lie between {c.location:g} and the upper bound of the training data",
-    "count": "is no whole number from 0",
-    "integer": "is not whole",
+Fit = tuple[Callable[[NDArray[np.float64], Column], NDArray[np.bool_]], str]
+NEAR: Fit = (
+    lambda v, c: abs((v - c.location) / c.scale) <= MAX_STANDARD_DEVIATIONS,
+    f"is over {MAX_STANDARD_DEVIATIONS:g} standard deviations from the mean of the training data, as in a wrong unit",
+)
+TYPICAL: Fit = (
+    lambda v, c: (v <= MOST_TIMES_TYPICAL * c.scale) & (v * MOST_TIMES_TYPICAL >= c.scale),
+    f"differs from what is usual by a factor of over {MOST_TIMES_TYPICAL:g}",
+)
+WHOLE: Fit = (lambda v, _: v == np.floor(v), "is not whole")
+FITS: dict[str, tuple[Fit, ...]] = {
+    "real": (NEAR,),
+    "datetime": (NEAR,),
+    "integer": (WHOLE, NEAR),
+    "positive": ((lambda v, _: v > 0, "is not above 0"), TYPICAL),
+    "bounded": (
+        (lambda v, c: (v > c.location) & (v < c.location + c.scale), "does not lie between {low:g} and {high:g}"),
+    ),
+    "count": (
+        (lambda v, _: (v == np.floor(v)) & (v >= 0), "is no whole number from 0"),
+        (lambda v, _: v <= MOST_TIMES_TYPICAL, f"is over {MOST_TIMES_TYPICAL:g}"),
+    ),
 }
-"""What a value is not that does not fit its kind."""
-
-
-def _fits(v: NDArray[np.float64], c: Column) -> NDArray[np.bool_]:
-    if c.kind == "positive":
-        return v > 0
-    if c.kind == "bounded":
-        return (v > c.location) & (v < c.location + c.scale)
-    if c.kind in ("count", "integer"):
-        return (v == np.floor(v)) & ((v >= 0) | (c.kind == "integer"))
-    return np.ones(len(v), bool)
+"""What values of a kind must be, and what is said of one that is not."""
 
 
 def _places(column: Any, c: Column, what: str) -> NDArray[np.float64]:
+    """Where cells stand in the categories: as they are, or else by what they mean: 1, 1.0 and "1" are one."""
     cells = decoded(column)
-    wanted = pa.array(c.categories)
-    try:
-        places = pc.index_in(cells.cast(wanted.type), value_set=wanted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        places = pc.index_in(cells.cast(pa.string()), value_set=pa.array([str(v) for v in c.categories]))
-    unseen = pc.and_(pc.is_valid(cells), pc.is_null(places))
-    n = pc.sum(unseen).as_py() or 0
-    if n:
-        new = pc.unique(cells.filter(unseen)).to_pylist()
+    cells = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+    encoded = pc.dictionary_encode(cells)
+    values = encoded.dictionary.to_pylist()
+    text, single = isinstance(c.categories[0], str), type_of(c.dtype) == pa.float32()
+    exact = {v: i for i, v in enumerate(c.categories)}
+    loose: dict[Any, int] = {}
+    for v, i in exact.items():
+        loose.setdefault(_meaning(v, single), i)
+    found = [exact.get(v) if isinstance(v, str) == text else loose.get(_meaning(v, single)) for v in values]
+    if not text:
+        found = [loose.get(_meaning(v, single)) if i is None else i for v, i in zip(values, found, strict=True)]
+    places = np.array([np.nan if i is None else i for i in found] + [np.nan])
+    at = encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
+    unseen = np.isnan(places[at]) & (at < len(values))
+    if unseen.any():
+        first = values[at[unseen.argmax()]]
         warnings.warn(
-            f"{what}: column '{c.name}': {n} cells hold {len(new)} categories that training did not have (first "
-            f"{new[0]!r}); they count as missing",
+            f"{what}: column '{c.name}': {unseen.sum()} cells hold {np.isnan(places[:-1]).sum()} categories that "
+            f"training did not have (first {first!r}); they count as missing",
             VelboWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
-    return np.array(
-        places.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        if isinstance(places, pa.Array)
-        else (places.cast(pa.float64()).to_numpy()),
-        dtype=np.float64,
-    )
+    return places[at]
+
+
+def _meaning(v: Any, single: bool = False) -> Any:
+    """A number for numbers, truth values and text that is one, at single precision if asked; else the text itself."""
+    if isinstance(v, str):
+        v = {"true": 1.0, "false": 0.0}.get(v.strip().lower(), v)
+    try:
+        return float(np.float32(v)) if single else float(v)
+    except (TypeError, ValueError):
+        return v
 
 
 def _compare_constant(column: Any, c: Column, what: str) -> None:
-    others = {str(v) for v in pc.unique(decoded(column)).to_pylist() if v is not None}
-    expected = str(c.value)
-    try:
-        others = {v for v in others if float(v) != float(expected)}
-    except ValueError:
-        others.discard(expected)
+    cells = decoded(column).drop_null()
+    timed = _sort_of(cells.type) in ("dates", "durations")
+    counts = pc.value_counts(cells)
+    values = numbers(counts.field("values"), c.name, what).tolist() if timed else counts.field("values").to_pylist()
+    expected = _meaning(c.value)
+    others = {i: v for i, v in enumerate(values) if _meaning(v) != expected}
     if others:
+        n = sum(counts.field("counts")[i].as_py() for i in others)
+        first = counts.field("values")[min(others)].as_py()
+        was = "missing" if c.value is None else _shown(c.value, c)
         warnings.warn(
-            f"{what}: column '{c.name}' was {c.value!r} in every row of the training data and holds {min(others)!r} "
-            "now; the model does not look at it",
+            f"{what}: column '{c.name}' was {was} in every row of the training data, and {n} cells hold something else "
+            f"now (first {str(first)!r}); the model does not look at it",
             VelboWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
 
 
@@ -285,38 +391,54 @@ def rebuild(rows: NDArray[np.float64], columns: Sequence[Column], backend: str) 
 
 
 def _cells(v: NDArray[np.float64], c: Column) -> pa.Array:
+    """Codes of one column in the type that it came in.
+
+    Raises:
+        pa.ArrowInvalid: if that type has no room for them.
+    """
     kind, missing = type_of(c.dtype), np.isnan(v)
     if c.categories:
-        places = pa.array(np.where(missing, 0, v).astype(np.int32), mask=missing)
-        found = pa.array(c.categories, type=None if not is_text(kind) else pa.string())
-        if c.dtype.startswith("dictionary"):
-            return pa.DictionaryArray.from_arrays(places, found.cast(kind), ordered="ordered=1" in c.dtype)
-        return found.take(places).cast(kind, safe=False)
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_duration(kind):
+        return _named(v, c, kind)
+    if c.kind == "datetime" or pa.types.is_duration(kind):
+        plain = pa.duration("us") if pa.types.is_duration(kind) else pa.timestamp("us", getattr(kind, "tz", None))
         micro = pa.array(np.rint(np.where(missing, 0, v) * MICRO).astype(np.int64), mask=missing)
-        if pa.types.is_duration(kind):
-            return micro.cast(pa.duration("us")).cast(kind, safe=False)
-        return micro.cast(pa.timestamp("us", getattr(kind, "tz", None))).cast(kind, safe=False)
+        return micro.cast(plain).cast(kind, safe=False)
     if pa.types.is_integer(kind):
         info = np.iinfo(kind.to_pandas_dtype())
         whole = np.clip(np.rint(np.where(missing, 0, v)), info.min, min(info.max, 2**63 - 1024))
         return pa.array(whole.astype(kind.to_pandas_dtype()), mask=missing)
     rounded = v if c.decimals is None else np.round(v, c.decimals)
     if is_text(kind):
-        return pa.array(
-            [None if m else f"{x:.{c.decimals or 0}f}" for x, m in zip(rounded, missing, strict=True)], kind
-        )
+        form = "r" if c.decimals is None else f".{c.decimals}f"
+        said = [repr(float(x)) if form == "r" else format(x, form) for x in rounded]
+        return pa.array([None if m else text for m, text in zip(missing, said, strict=True)], kind)
     if pa.types.is_boolean(kind):
         return pa.array(rounded > 0.5, mask=missing)
     return pa.array(rounded, mask=missing).cast(kind, safe=False)
+
+
+def _named(places: NDArray[np.float64], c: Column, kind: pa.DataType) -> pa.Array:
+    missing = np.isnan(places)
+    at = pa.array(np.where(missing, 0, places).astype(np.int32), mask=missing)
+    found = pa.array(c.categories)
+    if not c.dtype.startswith("dictionary"):
+        return found.take(at).cast(kind, safe=False)
+    index = re.search(r"indices=(\w+)", c.dtype)
+    width = pa.type_for_alias(index[1]) if index else pa.int32()
+    fits = c.n_categories - 1 <= np.iinfo(width.to_pandas_dtype()).max
+    ordered = "ordered=1" in c.dtype
+    return pa.DictionaryArray.from_arrays(at.cast(width) if fits else at, found.cast(kind), ordered=ordered)
 
 
 def _constant(c: Column, n: int) -> pa.Array:
     kind = type_of(c.dtype)
     if c.value is None:
         return pa.nulls(n, kind)
-    v = np.full(n, 0.0) if isinstance(c.value, str | bool) else np.full(n, float(c.value))
-    return pa.array([c.value] * n).cast(kind) if isinstance(c.value, str | bool) else _cells(v, c)
+    if not isinstance(c.value, str | bool):
+        return _cells(np.full(n, float(c.value)), replace(c, kind="datetime") if is_time(kind) else c)
+    if c.dtype.startswith("dictionary"):
+        return _named(np.zeros(n), replace(c, categories=(c.value,)), kind)
+    return pa.array([c.value] * n).cast(kind)
 
 
 def _to_pandas(table: pa.Table, columns: Sequence[Column]) -> Any:
@@ -324,17 +446,26 @@ def _to_pandas(table: pa.Table, columns: Sequence[Column]) -> Any:
         pandas = need("pandas", "data")
     except ImportError:
         return table
-    made = {}
-    for c, column in zip(columns, table.columns, strict=True):
-        series = column.to_pandas()
-        native = "" if "[" in c.native and "datetime64" not in c.native else c.native
-        if native and str(series.dtype) != native and native != "category":
-            whole = native.lower().startswith(("int", "uint"))
-            series = series.astype(
-                native.capitalize().replace("Uint", "UInt") if whole and series.isna().any() else native
-            )
-        made[c.name] = series.where(series.notna(), None) if native == "object" else series
-    return pandas.DataFrame(made)
+    return pandas.DataFrame({c.name: _series(table[c.name], c.native) for c in columns})
+
+
+def _series(column: Any, native: str) -> Any:
+    """Arrow cells as a pandas series of the type of that name; a type that has no room for holes gives way to one that
+    has.
+    """
+    pandas = need("pandas", "data")
+    if native.endswith("[pyarrow]"):
+        return column.to_pandas(types_mapper=pandas.ArrowDtype)
+    series = column.to_pandas()
+    if native == "object":
+        return series.astype(object).where(series.notna(), None)
+    if column.null_count and native.startswith(("int", "uint", "bool")):
+        native = {"bool": "boolean"}.get(native) or native.replace("uint", "UInt").replace("int", "Int")
+    try:
+        wanted = pandas.api.types.pandas_dtype(native or series.dtype)
+    except TypeError:  # the name is another library's
+        return series
+    return series.astype(wanted)
 
 
 def _to_polars(table: pa.Table, columns: Sequence[Column]) -> Any:
@@ -342,52 +473,100 @@ def _to_polars(table: pa.Table, columns: Sequence[Column]) -> Any:
         polars = need("polars", "data")
     except ImportError:
         return table
-    frame = polars.from_arrow(table)
-    enums = {c.name: polars.Enum(list(c.categories)) for c in columns if c.native.startswith("Enum")}
+    frame = polars.DataFrame({c.name: _polars_series(table[c.name]) for c in columns})
+    enums = {c.name: polars.Enum(list(c.categories)) for c in columns if c.native.startswith("Enum") and c.categories}
     plain = {c.name: polars.Categorical for c in columns if c.native.startswith("Categorical")}
     return frame.cast(enums | plain)
+
+
+def _polars_series(column: Any) -> Any:
+    polars = need("polars", "data")
+    numbered = pa.types.is_dictionary(column.type) and not is_text(column.type)
+    return polars.from_arrow(decoded(column) if numbered else column)
 
 
 TO_BACKEND = {"pandas": _to_pandas, "polars": _to_polars}
 
 
+# into the holes of a frame
+
+
 def fill(frame: Any, rows: NDArray[np.float64], columns: Sequence[Column]) -> Any:
-    """A data frame whose missing cells of modelled columns hold what codes (N, D) say; all else is as it was."""
-    backend = backend_of(frame)
-    table, new = to_arrow(frame), rebuild(rows, columns, backend)
+    """A data frame whose missing cells of modelled columns hold what codes (N, D) say; all else is as it was.
+
+    A column keeps its type, unless all its cells are missing and the type is that of other things than the model's; a
+    type of categories is given those that it lacks.
+
+    Raises:
+        SchemaError: if a column's type has no room for the values of the model.
+    """
+    names, backend = _names(frame, "data"), backend_of(frame)
     native = nw.to_native(frame, pass_through=True)
     filled = native.copy() if backend == "pandas" else native
-    for c in columns:
-        missing = pc.is_null(decoded(table[c.name])) if c.is_modelled and c.name in table.column_names else None
-        if missing is not None and pc.any(missing).as_py():
-            mask = np.array(
-                missing.to_numpy(zero_copy_only=False) if isinstance(missing, pa.Array) else missing.to_numpy()
-            )
-            filled = FILL[backend](filled, c.name, mask, new)
+    modelled = [c for c in columns if c.is_modelled]
+    for c, v in zip(modelled, np.asarray(rows).T, strict=True):
+        if c.name not in names:
+            continue
+        column, own = _column(frame, c.name, "data")
+        missing = np.asarray(pc.is_null(decoded(column)))
+        if missing.any():
+            like = _like(column, own, c)
+            new = _fitted(np.where(missing, v, np.nan), like)
+            filled = FILL[backend](filled, names.index(c.name), missing, new, like)
     return filled
 
 
-def _fill_pandas(frame: Any, name: str, mask: NDArray[np.bool_], new: Any) -> Any:
-    column = next(k for k in frame.columns if str(k) == name)
-    series = frame[column].copy()
-    series[mask] = new[name].to_numpy()[mask] if series.dtype != "category" else new[name][mask].tolist()
-    frame[column] = series
+def _like(column: Any, native: str, c: Column) -> Column:
+    """The column with the type of this frame, or that of training if nothing is in it and it is of another sort."""
+    sort = _sort_of(column.type)
+    if decoded(column).null_count == len(column) and sort != _sort_of(type_of(c.dtype)):
+        return c
+    return replace(c, dtype=str(column.type), native=native)
+
+
+def _fitted(v: NDArray[np.float64], c: Column) -> pa.Array:
+    try:
+        return _cells(v, c)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise SchemaError(
+            f"column '{c.name}' is of type {c.dtype}, which has no room for the values of the model; convert it"
+        ) from error
+
+
+def _fill_pandas(frame: Any, place: int, missing: NDArray[np.bool_], new: pa.Array, c: Column) -> Any:
+    series, values = frame.iloc[:, place].copy(), _series(new, c.native)
+    if _name_of(series.dtype) != c.native:
+        series = values.set_axis(frame.index)
+    elif c.native == "category":
+        lacking = [v for v in values[missing].dropna().unique() if v not in series.cat.categories]
+        series = series.cat.add_categories(lacking)
+        series[missing] = values[missing].tolist()
+    else:
+        series[missing] = values[missing].array
+    frame.isetitem(place, series)
     return frame
 
 
-def _fill_polars(frame: Any, name: str, mask: NDArray[np.bool_], new: Any) -> Any:
-    series = frame[name]
-    kept = type(series)(values=~mask)
-    return frame.with_columns(series.zip_with(kept, new[name].cast(series.dtype)).alias(name))
+def _fill_polars(frame: Any, place: int, missing: NDArray[np.bool_], new: pa.Array, c: Column) -> Any:
+    polars = need("polars", "data")
+    series, values = frame.to_series(place), _polars_series(new)
+    if str(series.dtype) != c.native:
+        return frame.with_columns(values.alias(series.name))
+    if isinstance(series.dtype, polars.Enum):
+        kept = series.dtype.categories.to_list()
+        used = values.filter(polars.Series(missing)).drop_nulls().unique().to_list()
+        series = series.cast(polars.Enum([*kept, *(v for v in used if v not in kept)]))
+    return frame.with_columns(series.zip_with(polars.Series(~missing), values.cast(series.dtype)).alias(series.name))
 
 
-def _fill_pyarrow(table: pa.Table, name: str, mask: NDArray[np.bool_], new: Any) -> Any:
-    old = table[name]
-    plain = decoded(old) if pa.types.is_dictionary(old.type) else old
-    joined = pc.if_else(pa.array(mask), decoded(new[name]).cast(plain.type), plain)
-    if pa.types.is_dictionary(old.type):
-        joined = joined.dictionary_encode().cast(old.type)
-    return table.set_column(table.column_names.index(name), table.schema.field(name), joined)
+def _fill_pyarrow(table: pa.Table, place: int, missing: NDArray[np.bool_], new: pa.Array, c: Column) -> Any:
+    old, n = table.column(place), len(table)
+    if old.type == new.type:
+        both = pa.chunked_array([*old.chunks, new], old.type).unify_dictionaries()
+        if pa.types.is_string_view(old.type):  # Arrow cannot take from these
+            both = both.cast(pa.large_string())
+        new = both.take(pa.array(np.arange(n) + n * missing)).cast(old.type)
+    return table.set_column(place, table.field(place).with_type(new.type), new)
 
 
 FILL = {"pandas": _fill_pandas, "polars": _fill_polars, "pyarrow": _fill_pyarrow}

@@ -1,6 +1,6 @@
 """What is known of a column after one pass, in constant memory, however its rows are cut into chunks.
 
-    n, mean, M2, M3     of v, and of log v where v > 0:  M_k = sum (v - mean)^k, merged chunk by chunk
+    n, mean, M2, M3     of v, and of log v if all v > 0:  M_k = sum (v - mean)^k, merged chunk by chunk
     values              distinct values and their counts, the first 10,000 of them in order of appearance
     low, high, whole, decimals, missing cells, length of texts
 
@@ -8,10 +8,16 @@ Source of the merging: Updating formulae and a pairwise algorithm for computing 
 LeVeque, 1979, http://i.stanford.edu/pub/cstr/reports/cs/tr/79/773/CS-TR-79-773.pdf.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# (pyarrow.compute makes its functions when it is imported)
+
+# pyarrow.compute makes its functions when it is imported
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +31,8 @@ from .arrow import decoded, is_number, is_text, is_time, numbers
 
 MAX_DISTINCT = 10_000
 MAX_DECIMALS = 8
-LARGEST = 1e150
+LARGEST = 1e90
+"""Third powers of larger numbers, summed over rows, overflow."""
 
 
 @dataclass(frozen=True)
@@ -62,58 +69,148 @@ class Moments:
 
     @property
     def skewness(self) -> float:
-        return self.m3 / self.n / self.spread**3 if self.spread else 0.0
+        return self.m3 / self.m2 / self.spread if self.spread else 0.0
 
 
 class Profile:
-    """Statistics of one column.
+    """Statistics of one column, whose type is learned from its chunks.
 
     Args:
         name: of the column.
-        type_: Arrow's type of its cells.
-        native: the data frame library's name of that type.
-        declared: categories that the type itself names, in its order; empty if it names none.
-        ordered: whether they have an order.
 
-    Raises:
-        SchemaError: for cells that are lists, bytes or other things that are neither numbers, text nor dates.
+    Attributes:
+        type: Arrow's type that has room for the cells of all chunks.
+        native: the data frame library's name of that type; empty for Arrow itself.
+        declared: categories that the type itself names: in its order where that belongs to the type, else sorted.
+        ordered: whether they have an order.
     """
 
-    def __init__(
-        self, name: str, type_: pa.DataType, native: str = "", declared: Sequence[Any] = (), ordered: bool = False
-    ) -> None:
-        self.name, self.type, self.native = name, type_, native
-        self.declared, self.ordered = tuple(declared), ordered
-        inner = type_.value_type if pa.types.is_dictionary(type_) else type_
-        self.is_text, self.is_time = is_text(inner), is_time(inner)
-        self.is_duration = pa.types.is_duration(inner)
-        self.is_bool, self.is_null = pa.types.is_boolean(inner), pa.types.is_null(inner)
-        if not (self.is_text or self.is_time or self.is_bool or self.is_null or is_number(inner)):
-            raise SchemaError(
-                f"column '{name}' holds cells of type {type_}, which are no numbers, text or dates; leave it out with "
-                f"--column {name}=drop, or convert it"
-            )
+    def __init__(self, name: str) -> None:
+        self.name, self.type, self.native = name, pa.null(), ""
+        self.declared: tuple[Any, ...] = ()
         self.n_rows = self.n_missing = self.length = 0
         self.moments, self.logs = Moments(), Moments()
         self.low, self.high, self.whole, self.decimals = math.inf, -math.inf, True, 0
         self.counts: dict[Any, int] = {}
         self.complete = True
 
-    def add(self, column: Any) -> None:
-        """Take in a chunk of the column, Arrow cells."""
+    @property
+    def _cell(self) -> pa.DataType:
+        return self.type.value_type if pa.types.is_dictionary(self.type) else self.type
+
+    @property
+    def is_text(self) -> bool:
+        return is_text(self._cell)
+
+    @property
+    def is_time(self) -> bool:
+        return is_time(self._cell)
+
+    @property
+    def is_duration(self) -> bool:
+        return pa.types.is_duration(self._cell)
+
+    @property
+    def is_bool(self) -> bool:
+        return pa.types.is_boolean(self._cell)
+
+    @property
+    def is_null(self) -> bool:
+        return pa.types.is_null(self._cell)
+
+    @property
+    def ordered(self) -> bool:
+        return self.native.startswith("Enum") or (pa.types.is_dictionary(self.type) and self.type.ordered)
+
+    def add(self, column: Any, native: str = "") -> None:
+        """Take in a chunk of the column: Arrow cells, and the data frame library's own name of their type.
+
+        Raises:
+            SchemaError: for cells that are neither numbers, text nor dates, that are infinite or too large, or of a
+                type that does not go with that of the chunks before.
+        """
         cells = decoded(column)
-        if self.is_text or self.is_bool:
-            self._count(cells)
-        if self.is_text:
-            self.length += pc.sum(pc.utf8_length(cells)).as_py() or 0
-        elif not self.is_null:
-            self._measure(numbers(cells, self.name))
+        self._widen(column.type, native, is_empty=cells.null_count == len(cells))
+        if pa.types.is_dictionary(column.type) and pa.types.is_dictionary(self.type):
+            self._declare(column)
+        if cells.null_count < len(cells):
+            if self.is_text or self.is_bool:
+                self._count(cells)
+            if self.is_text:
+                self.length += pc.sum(pc.utf8_length(cells)).as_py()
+            else:
+                self._measure(self._finite(cells))
         self.n_missing += cells.null_count
         self.n_rows += len(cells)
 
+    def _widen(self, type_: pa.DataType, native: str, is_empty: bool) -> None:
+        """Let the type have room for one more chunk: whole numbers may turn out to be fractions, and a chunk of holes
+        tells little of its type.
+        """
+        if type_ != self.type and not pa.types.is_null(type_):
+            joined = type_ if self.is_null else self._joined(type_, is_empty)
+            if joined != self.type:
+                self.type, self.native = joined, native if joined == type_ else ""
+        self.native = self.native or native
+        if not (self.is_text or self.is_time or self.is_bool or self.is_null or is_number(self._cell)):
+            raise SchemaError(
+                f"column '{self.name}' holds cells of type {type_}, which are no numbers, text or dates; leave it out "
+                f"with --column {self.name}=drop, or convert it"
+            )
+
+    def _joined(self, type_: pa.DataType, is_empty: bool) -> pa.DataType:
+        schemas = [pa.schema([("", t)]) for t in (self.type, type_)]
+        try:
+            return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+        except pa.ArrowTypeError:
+            if is_empty:
+                return self.type
+            if not self.n:
+                self.declared = ()
+                return type_
+            raise SchemaError(
+                f"column '{self.name}' holds {self.type} before row {self.n_rows} and {type_} from there on; convert "
+                "it to one type"
+            ) from None
+
+    def _declare(self, column: Any) -> None:
+        fixed = self.ordered or self.native.startswith(("category", "Enum"))
+        if self.is_text and not fixed:
+            return  # the dictionary is how this chunk is stored, and no more
+        chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+        for chunk in chunks:
+            found = tuple(decoded(chunk.dictionary).drop_null().to_pylist())
+            longer, shorter = sorted((self.declared, found), key=len, reverse=True)
+            if fixed and longer[: len(shorter)] == shorter:
+                self.declared = longer
+            elif self.ordered:
+                raise SchemaError(f"column '{self.name}' has categories of another order from row {self.n_rows} on")
+            else:
+                self.declared = tuple(sorted({*longer, *shorter}))
+
+    def _finite(self, cells: Any) -> NDArray[np.float64]:
+        if pa.types.is_floating(cells.type):
+            row = pc.index(pc.is_inf(cells.cast(pa.float64())), True).as_py()
+            if row >= 0:
+                raise SchemaError(
+                    f"row {self.n_rows + row}, column '{self.name}' holds infinity, which has no likelihood: cap it, "
+                    "or mark it missing"
+                )
+        v = numbers(cells, self.name)
+        far = np.abs(v) > LARGEST
+        if far.any():
+            row = int(far.argmax())
+            raise SchemaError(
+                f"row {self.n_rows + row}, column '{self.name}' holds {v[row]:g}, too large to compute with; change "
+                "its units, take logarithms, or mark it missing"
+            )
+        return v
+
     def _count(self, cells: Any) -> None:
-        pairs = pc.value_counts(cells).to_pylist()  # in order of first appearance
-        self._tally([(pair["values"], pair["counts"]) for pair in pairs if pair["values"] is not None])
+        pairs = pc.value_counts(cells)  # in order of first appearance
+        if not self.complete:
+            pairs = pairs.filter(pc.is_in(pairs.field("values"), pa.array(list(self.counts))))
+        self._tally([(pair["values"], pair["counts"]) for pair in pairs.to_pylist() if pair["values"] is not None])
 
     def _tally(self, pairs: Iterable[tuple[Any, int]]) -> None:
         """Count values, given in order of first appearance; new ones as long as there is room."""
@@ -124,26 +221,20 @@ class Profile:
                 self.complete = False
 
     def _measure(self, v: NDArray[np.float64]) -> None:
-        far = np.abs(v) > LARGEST
-        if far.any():
-            row = int(far.argmax())
-            raise SchemaError(
-                f"row {self.n_rows + row}, column '{self.name}' holds {v[row]:g}, too large to square; change its "
-                "units, or take logarithms"
-            )
         v = v[~np.isnan(v)]
         if not len(v):
             return
         self.low, self.high = min(self.low, float(v.min())), max(self.high, float(v.max()))
         self.moments = self.moments.merged(Moments.of(v))
-        if self.low > 0:
-            self.logs = self.logs.merged(Moments.of(np.log(v)))
+        self.logs = self.logs.merged(Moments.of(np.log(v))) if self.low > 0 else Moments()
         self.whole = self.whole and bool((v == np.floor(v)).all())
-        self.decimals = _decimals(v, self.decimals)
+        self.decimals = _decimals(v, self.decimals, np.float32 if pa.types.is_float32(self._cell) else np.float64)
         # of numbers that are not whole, all that matters is that there are many
         if not self.is_bool and (self.whole or self.complete):
             distinct, first, n = np.unique(v, return_index=True, return_counts=True)
             order = np.argsort(first)
+            if not self.complete:
+                order = order[np.isin(distinct[order], list(self.counts))]
             self._tally(zip(distinct[order].tolist(), n[order].tolist(), strict=True))
 
     @property
@@ -167,9 +258,12 @@ class Profile:
         return tuple(sorted(float(v) for _, v in found[:most]))
 
 
-def _decimals(v: NDArray[np.float64], least: int) -> int:
-    """Digits behind the point that all numbers have room in; MAX_DECIMALS + 1 if there are more."""
+def _decimals(v: NDArray[np.float64], least: int, precision: type[np.floating]) -> int:
+    """Digits behind the point that all numbers have room in, at the precision that they came in; MAX_DECIMALS + 1 if
+    there are more.
+    """
+    exact = v.astype(precision)
     for d in range(least, MAX_DECIMALS + 1):
-        if (np.round(v, d) == v).all():
+        if (np.round(v, d).astype(precision) == exact).all():
             return d
     return MAX_DECIMALS + 1

@@ -36,9 +36,15 @@ def told(file: Path) -> Iterator[None]:
     """Errors of a file's format, as DataError with the file's name."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         words = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(f"{file}: cannot be read: {words}") from error
+
+
+def _sound(table: pa.Table) -> pa.Table:
+    """The same, once it is known that nothing in it points outside: damage may do that, and end the process."""
+    table.validate(full=True)
+    return table.replace_schema_metadata()
 
 
 class ParquetTable:
@@ -65,13 +71,13 @@ class ParquetTable:
     def part(self, index: int) -> pa.Table:
         """The rows of one row group."""
         with told(self.path), pq.ParquetFile(self.path) as file:
-            return file.read_row_group(index, use_threads=False).replace_schema_metadata()
+            return _sound(file.read_row_group(index, use_threads=False))
 
     def tables(self) -> Iterator[pa.Table]:
         """The rows in order."""
         with told(self.path), pq.ParquetFile(self.path, buffer_size=PAGES) as file:
             for batch in file.iter_batches(ROWS_PER_BATCH, use_threads=False):
-                yield pa.Table.from_batches([batch]).replace_schema_metadata()
+                yield _sound(pa.Table.from_batches([batch]))
 
 
 class ArrowTable:
@@ -108,11 +114,11 @@ class ArrowTable:
     def part(self, index: int) -> pa.Table:
         """The rows of one record batch."""
         with told(self.path), pa.OSFile(str(self.path)) as source, pa.ipc.open_file(source) as reader:
-            return pa.Table.from_batches([reader.get_batch(index)]).replace_schema_metadata()
+            return _sound(pa.Table.from_batches([reader.get_batch(index)]))
 
     def tables(self) -> Iterator[pa.Table]:
         """The rows in order."""
         # not mapped into memory: whoever cuts the file short meanwhile would end this process
         with told(self.path), pa.OSFile(str(self.path)) as source, pa.ipc.open_file(source) as reader:
             for i in range(reader.num_record_batches):
-                yield pa.Table.from_batches([reader.get_batch(i)]).replace_schema_metadata()
+                yield _sound(pa.Table.from_batches([reader.get_batch(i)]))

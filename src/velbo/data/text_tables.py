@@ -58,13 +58,11 @@ class TextTable:
     def __init__(self, path: Path, block: int = BLOCK) -> None:
         self.path, self.block = path, block
         self.delimiter = DELIMITERS[path.suffix.lower()]
-        lines = self._first_lines(csv.QUOTE_MINIMAL)
-        if not lines:
-            raise DataError(f"{path}: the file is empty")
-        first = lines[0].cells
-        self.has_header = not all(is_number_or_missing(cell) for cell in first) or self._is_header_by_quotes()
-        self.names = [cell.strip() for cell in first] if self.has_header else [str(i) for i in range(len(first))]
-        self._skip = lines[0].end if self.has_header else lines[0].start - 1
+        first = self._first_line()
+        cells = first.cells
+        self.has_header = not all(is_number_or_missing(cell) for cell in cells) or self._is_header_by_quotes()
+        self.names = [cell.strip() for cell in cells] if self.has_header else [str(i) for i in range(len(cells))]
+        self._skip = first.end if self.has_header else first.start - 1
         self._check_header()
 
     def _check_header(self) -> None:
@@ -78,24 +76,25 @@ class TextTable:
                 raise DataError(f"{self.path}: the header has '{name}' twice; give every column a name of its own")
 
     def _is_header_by_quotes(self) -> bool:
-        raw = self._first_lines(csv.QUOTE_NONE)
-        quoted = [all(re.fullmatch(r'"[^"]*"', cell) for cell in line.cells) for line in raw]
-        return quoted == [True, False]
+        with self.path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            lines = _lines(file, self.delimiter, csv.QUOTE_NONE)
+            first = next(lines)
+            # a missing cell in an only column has quotes, lest its line be empty
+            others = (line for line in lines if line.cells != ['""'])
+            named = first.is_quoted() and '""' not in first.cells
+            return named and not next(others, _Line([""], 0, 0)).is_quoted()
 
-    def _first_lines(self, quoting: Literal[0, 3]) -> list[_Line]:
-        """The first two that are not blank."""
-        lines: list[_Line] = []
+    def _first_line(self) -> _Line:
         try:
             with self.path.open(newline="", encoding="utf-8-sig") as file:
-                for line in _lines(file, self.delimiter, quoting):
-                    lines.append(line)
-                    if len(lines) == 2:
-                        break
+                first = next(_lines(file, self.delimiter), None)
         except UnicodeDecodeError as error:
             raise self._no_text() from error
         except (OSError, csv.Error) as error:
             raise DataError(f"{self.path}: not a text table ({error})") from error
-        return lines
+        if first is None:
+            raise DataError(f"{self.path}: the file is empty")
+        return first
 
     def look(self, guesses: Iterable[TypeGuess]) -> None:
         """Show all cells to the guesses, one for each column.
@@ -188,7 +187,7 @@ class TextTable:
     def _no_text(self) -> DataError:
         with self.path.open("rb") as file:
             number = next((i for i, line in enumerate(file, start=1) if not _is_utf8(line)), 1)
-        return DataError(f"{self.path}: line {number} is not UTF-8 text; save the file as UTF-8")
+        return DataError(f"{self.path}: not a text table: line {number} is not in UTF-8; save the file as UTF-8")
 
 
 class _Line(NamedTuple):
@@ -198,12 +197,16 @@ class _Line(NamedTuple):
     start: int
     end: int
 
+    def is_quoted(self) -> bool:
+        """Whether all cells are in quotes, if it was read with QUOTE_NONE."""
+        return all(re.fullmatch(r'"[^"]*"', cell) for cell in self.cells)
+
 
 def _lines(file: Any, delimiter: str, quoting: Literal[0, 3] = csv.QUOTE_MINIMAL) -> Iterator[_Line]:
-    """Those with something on them."""
+    """Those with something on them, two quotes at least."""
     reader, end = csv.reader(file, delimiter=delimiter, quoting=quoting), 0
     for cells in reader:
-        if len(cells) > 1 or any(cell.strip() for cell in cells):
+        if cells and not (len(cells) == 1 and cells[0].isspace()):
             yield _Line(cells, end + 1, reader.line_num)
         end = reader.line_num
 

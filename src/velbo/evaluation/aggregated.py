@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
+from ..conditional import ConditionalVAE
 from ..data import Store
 from ..errors import DataError
 from ..model import VAE
@@ -98,7 +99,7 @@ class _Mixture:
         self.n += block
 
 
-def _blocks(model: VAE, data: Store, seed: int) -> Iterator[tuple[int, Store, Distribution]]:
+def _blocks(model: VAE | ConditionalVAE, data: Store, seed: int) -> Iterator[tuple[int, Store, Distribution]]:
     first = 0
     for part in data.chunks(ROWS):
         yield first, part, model.encode(part.fixed(seed))
@@ -107,7 +108,7 @@ def _blocks(model: VAE, data: Store, seed: int) -> Iterator[tuple[int, Store, Di
 
 @threads()
 @torch.no_grad()
-def aggregated_posterior(model: VAE, data: Store, samples: int = 1, seed: int = 0) -> Aggregated:
+def aggregated_posterior(model: VAE | ConditionalVAE, data: Store, samples: int = 1, seed: int = 0) -> Aggregated:
     """Take the rate of ``data`` apart; time grows with the square of the number of rows.
 
     Args:

@@ -250,7 +250,7 @@ def modelled(p: Cells) -> Tensor:
 
 def width(p: Cells) -> int:
     """Numbers that p(x|z) of one z takes, D or more."""
-    return max(p.event_shape[0], sum(len(at) * (_masses(q).shape[-1] if q.is_coded else 1) for at, q in p.parts))
+    return max(p.event_shape[0], sum(len(at) * q.numbers_per_cell for at, q in p.parts))
 
 
 def chunks_of(rows: Tensor, size: int) -> tuple[Tensor, ...]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,6 +67,17 @@ def chunk_sizes(n_samples: int, n_dims: int, chunk: int | None) -> tuple[int, in
 
 
 @torch.no_grad()
+def numbers_per_row(model: Model, data: Store) -> int:
+    """Numbers that p(x|z) of one z takes: D, and more where a cell is described by many."""
+    if not len(data) or not hasattr(model, "given"):
+        return data.n_dims
+    x = data.subset(torch.arange(1)).fixed(0).to(next(model.parameters()).device)  # type: ignore[attr-defined]
+    view: Any = model.given(x)  # type: ignore[attr-defined]
+    parts = getattr(view.decode(x.new_zeros(1, view.n_latents)), "parts", ())
+    return max(data.n_dims, sum(len(at) * part.numbers_per_cell for at, part in parts))
+
+
+@torch.no_grad()
 def score_rows(
     model: Model,
     data: Store,
@@ -89,7 +101,7 @@ def score_rows(
         raise unknown("precision of an evaluation", precision, COMPUTED_PRECISIONS)
     if samples < 1 or (chunk is not None and chunk < 1):
         raise ConfigError(f"samples and chunk must be at least 1, not {samples} and {chunk}")
-    n_rows, n_samples = chunk_sizes(samples, data.n_dims, chunk)
+    n_rows, n_samples = chunk_sizes(samples, numbers_per_row(model, data), chunk)
     device = next(model.parameters()).device  # type: ignore[attr-defined]
     with threads(), freed_memory_kept(), autocast(precision, device), products(precision):
         parts = [_score_chunk(model, part, samples, n_samples, seed) for part in data.chunks(n_rows)]
@@ -99,7 +111,7 @@ def score_rows(
 @torch.no_grad()
 def log_weights(model: Model, data: Store, samples: int, seed: int = 0) -> Iterator[Tensor]:
     """log w of every row by all its samples, (samples, B) float64 for one chunk of rows after another."""
-    n_rows, chunk = chunk_sizes(samples, data.n_dims, None)
+    n_rows, chunk = chunk_sizes(samples, numbers_per_row(model, data), None)
     device = next(model.parameters()).device  # type: ignore[attr-defined]
     for part in data.chunks(n_rows):
         x, draw = part.fixed(seed).to(device), RowDraw(part.kept, seed)

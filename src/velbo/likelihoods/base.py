@@ -77,6 +77,12 @@ class Factorised(Distribution):
         return hasattr(self.cell, "log_masses") or isinstance(self.cell, torch.distributions.Categorical)
 
     @property
+    def numbers_per_cell(self) -> int:
+        """How many numbers describe a cell, or are made of it for a moment: what chunks are to be measured by."""
+        n = max(1, self.cell.batch_shape.numel())
+        return max(1, *(t.numel() // n for t in vars(self.cell).values() if isinstance(t, Tensor)), 1)
+
+    @property
     def given_missing(self) -> Distribution:
         """p(x_d|z, cell d is missing): the same, where cells are missing at random."""
         return self

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -76,13 +77,13 @@ class ColumnFeatures(nn.Module):
         return x.index_select(-1, getattr(self, f"at_{name}"))
 
     def forward(self, x: Tensor) -> Tensor:
-        counts = self._at(x, "counts").log1p() / self.top_count.to(x.dtype)
+        counts = self._at(x, "counts").log1p() / cast(Tensor, self.top_count).to(x.dtype)
         parts = [
             squashed(self._at(x, "numbers")),
             squashed(self._at(x, "positive").log()),
             (self._at(x, "bounded") - 0.5) * math.sqrt(12),
             2 * counts - 1,
-            2 * self._at(x, "ranked") / self.top_rank.to(x.dtype) - 1,
+            2 * self._at(x, "ranked") / cast(Tensor, self.top_rank).to(x.dtype) - 1,
         ]
         filled = torch.nan_to_num(torch.cat(parts, -1), nan=0.0)
         masks = [(~self._at(x, "seen").isnan()).to(x.dtype)] if self.mask else []
@@ -90,5 +91,5 @@ class ColumnFeatures(nn.Module):
 
     def _one_hot(self, x: Tensor) -> Tensor:
         codes = self._at(x, "coded")
-        places = torch.nan_to_num(codes, nan=0.0).long() + self.first
+        places = torch.nan_to_num(codes, nan=0.0).long() + cast(Tensor, self.first)
         return x.new_zeros(*x.shape[:-1], self.n_codes).scatter(-1, places, (~codes.isnan()).to(x.dtype))

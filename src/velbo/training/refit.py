@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..conditional import ConditionalVAE
 from ..config import TrainingConfig
 from ..data import Store
 from ..errors import ConfigError
@@ -33,7 +34,7 @@ class AggregatedPosterior(nn.Module):
         prior: () -> p(z).
     """
 
-    def __init__(self, model: VAE, prior: nn.Module) -> None:
+    def __init__(self, model: VAE | ConditionalVAE, prior: nn.Module) -> None:
         super().__init__()
         self.prior, self._model = prior, (model,)
 
@@ -54,7 +55,7 @@ class AggregatedPosterior(nn.Module):
         return self.terms(x, samples, draw)
 
 
-def refit_prior(model: VAE, data: Store, prior: nn.Module, training: TrainingConfig) -> float:
+def refit_prior(model: VAE | ConditionalVAE, data: Store, prior: nn.Module, training: TrainingConfig) -> float:
     """Fit ``prior`` to the aggregated posterior of the data and put it into the model.
 
     Args:
@@ -93,7 +94,9 @@ def refit_prior(model: VAE, data: Store, prior: nn.Module, training: TrainingCon
 
 
 @torch.no_grad()
-def _rate(model: VAE, prior: nn.Module, data: Store, training: TrainingConfig, samples: int = 20) -> float:
+def _rate(
+    model: VAE | ConditionalVAE, prior: nn.Module, data: Store, training: TrainingConfig, samples: int = 20
+) -> float:
     """Mean KL(q(z|x) || p(z)), by closed form or the same noise for every prior, nats a row."""
     seed, total, aggregated = training.machine.seed, 0.0, AggregatedPosterior(model, prior)
     device = next(model.parameters()).device

@@ -1,0 +1,133 @@
+"""How others do what velbo does with tables: PyOD's detectors, CTGAN's TVAE, scvi-tools' SCVI, all with their defaults.
+
+They need other versions of other packages, so this file is also what their own interpreter runs: `ask` hands it arrays
+and options in a folder, and takes arrays back. Threads are those of the environment (OMP_NUM_THREADS). To make one:
+
+    python -m venv peers && peers/bin/pip install torch && peers/bin/pip install pyod ctgan scvi-tools
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Arrays = dict[str, Any]
+DETECTORS = ("VAE", "PCA", "IForest")
+
+
+def ask(python: Path, task: str, arrays: Mapping[str, Any], **options: Any) -> Arrays:
+    """What a task answers.
+
+    Args:
+        python: an interpreter that has the peer.
+        task: a name of `TASKS`.
+        arrays: of numbers or text.
+        options: further arguments, plain values.
+
+    Raises:
+        RuntimeError: with the last lines of what the peer printed, if it failed.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.savez(folder / "question.npz", **arrays)
+        (folder / "options.json").write_text(json.dumps(options))
+        run = subprocess.run([str(python), __file__, task, name], capture_output=True, text=True, check=False)
+        if run.returncode:
+            raise RuntimeError(f"{task} failed in {python}:\n" + "\n".join(run.stderr.splitlines()[-5:]))
+        return _arrays(folder / "answer.npz")
+
+
+def columns(frame: Any) -> Arrays:
+    """A pandas frame without holes as arrays of numbers or text by name; the inverse is `pandas.DataFrame`."""
+    text = {name: frame[name].dtype.kind not in "biuf" for name in frame}
+    return {name: frame[name].to_numpy(str if text[name] else None) for name in frame}
+
+
+def _arrays(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def detector(arrays: Arrays, name: str, seeds: int) -> Arrays:
+    """PyOD: x (N, D) -> scores (seeds, N) of the rows that were trained on, larger is odder; seconds (seeds,)."""
+    from pyod.models.iforest import IForest
+    from pyod.models.pca import PCA
+    from pyod.models.vae import VAE
+
+    makers: dict[str, Callable[[int], Any]] = {
+        "VAE": lambda seed: VAE(random_state=seed, verbose=0),
+        "PCA": lambda seed: PCA(random_state=seed),
+        "IForest": lambda seed: IForest(random_state=seed),
+    }
+    scores, seconds = [], []
+    for seed in range(seeds):
+        np.random.seed(seed)
+        start = time.perf_counter()
+        model = makers[name](seed)
+        model.fit(arrays["x"].astype(np.float64))
+        seconds.append(time.perf_counter() - start)
+        scores.append(model.decision_scores_)
+    return {"scores": np.array(scores), "seconds": np.array(seconds)}
+
+
+def tvae(arrays: Arrays, n: int, epochs: int, seed: int) -> Arrays:
+    """CTGAN's TVAE: columns of a table -> n rows of the same columns, and seconds (2,) of fit and sample.
+
+    Text is its discrete columns, numbers the others.
+    """
+    import pandas as pd
+    import torch
+    from ctgan import TVAE
+
+    frame = pd.DataFrame({name: column.astype(object) if column.dtype.kind == "U" else column
+                          for name, column in arrays.items()})
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    start = time.perf_counter()
+    model = TVAE(epochs=epochs, enable_gpu=False)
+    model.fit(frame, [name for name, column in arrays.items() if column.dtype.kind == "U"])
+    middle = time.perf_counter()
+    rows = model.sample(n)
+    end = time.perf_counter()
+    return {**columns(rows), "seconds": np.array([middle - start, end - middle])}
+
+
+def scvi(arrays: Arrays, samples: int, seed: int, likelihood: str) -> Arrays:
+    """SCVI: train (N, D), test (M, D) counts -> log p(x | library size) of the test rows (M,), nats, by importance
+    sampling (its `get_marginal_ll`); seconds of training.
+    """
+    import anndata
+    import scvi as tools
+
+    tools.settings.seed = seed
+    train, test = (anndata.AnnData(arrays[name].astype(np.float32)) for name in ("train", "test"))
+    tools.model.SCVI.setup_anndata(train)
+    model = tools.model.SCVI(train, gene_likelihood=likelihood)
+    start = time.perf_counter()
+    model.train(accelerator="cpu", devices=1, enable_progress_bar=False, logger=False)
+    seconds = time.perf_counter() - start
+    found = model.get_marginal_ll(test, n_mc_samples=samples, return_mean=False)
+    return {"log_likelihood": np.asarray(found), "seconds": np.array(seconds)}
+
+
+TASKS: dict[str, Callable[..., Arrays]] = {f.__name__: f for f in (detector, tvae, scvi)}
+
+
+def main() -> None:
+    task, folder = sys.argv[1], Path(sys.argv[2])
+    warnings.simplefilter("ignore")
+    options = json.loads((folder / "options.json").read_text())
+    np.savez(folder / "answer.npz", **TASKS[task](_arrays(folder / "question.npz"), **options))
+
+
+if __name__ == "__main__":
+    main()
