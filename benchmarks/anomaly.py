@@ -5,8 +5,8 @@
 FOLDER/anomaly holds ADBench's tables as .npz with X (N, D) and y (1 for an anomaly): cardio, breastw, thyroid, Pima,
 satellite. velbo's score is -log p(x) by importance sampling, of a model that takes every column for what it looks like.
 PyOD's VAE, PCA and IForest run with their defaults in the interpreter PYTHON, if one is given (table_peers.py). Areas
-are in percent, mean and standard deviation over seeds; published are PyOD's VAE and PCA. The output keeps the results of
-methods that are not run.
+are in percent, mean and standard deviation over seeds; published are PyOD's VAE and PCA. The output keeps the results
+of methods that are not run.
 """
 
 from __future__ import annotations

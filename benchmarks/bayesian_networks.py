@@ -2,8 +2,8 @@
 
     log p(x) = sum_d log p(x_d | x_parents(d))
 
-Rows are codes (N, D): the place of each value among its variable's states, -1 for a value that is none of them, which has
-probability 0. Files are in the Bayesian interchange format (.bif, .bif.gz) of networks with tables.
+Rows are codes (N, D): the place of each value among its variable's states, -1 for a value that is none of them, whose
+probability is 0. Files are in the Bayesian interchange format (.bif, .bif.gz) of networks with tables.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import gzip
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,16 +54,14 @@ class Network:
         """Positions of the variables, parents before children."""
         order: list[int] = []
         while len(order) < len(self.variables):
-            ready = [
-                d for d, v in enumerate(self.variables) if d not in order and all(p in order for p in v.parents)
-            ]
+            ready = [d for d, v in enumerate(self.variables) if d not in order and all(p in order for p in v.parents)]
             if not ready:
                 raise ValueError("the network has a cycle")
             order += ready
         return order
 
-    def sample(self, n: int, seed: int) -> Codes:
-        """Rows (n, D), by ancestors."""
+    def sample(self, n: int, seed: int | tuple[int, ...]) -> Codes:
+        """Rows (n, D), parents before children."""
         rng, rows = np.random.default_rng(seed), np.zeros((n, len(self.variables)), np.int64)
         for d in self.order:
             v = self.variables[d]
@@ -102,7 +99,7 @@ class Network:
 
     def codes(self, frame: pd.DataFrame) -> Codes:
         """The inverse of `frame`; -1 for other values."""
-        each = [pd.Categorical(frame[v.name].astype(str), list(v.states)).codes for v in self.variables]
+        each = [pd.Index(v.states).get_indexer(frame[v.name].astype(str)) for v in self.variables]
         return np.column_stack(each).astype(np.int64)
 
 
@@ -124,22 +121,32 @@ def read(path: Path) -> Network:
 def parse(text: str) -> Network:
     """See `read`."""
     states = {name: tuple(_items(values)) for name, values in VARIABLE.findall(text)}
-    names, found = list(states), {}
-    for name, parents, body in TABLE.findall(text):
-        above = _items(parents)
-        shape = tuple(len(states[p]) for p in (*above, name))
-        table = np.full(shape, np.nan)
-        for given, numbers in ROW.findall(body):
-            place = tuple(states[p].index(s) for p, s in zip(above, _items(given), strict=True))
-            table[place] = [float(number) for number in _items(numbers)]
-        total = table.sum(-1, keepdims=True)
-        if not np.allclose(total, 1, atol=1e-4):
-            raise ValueError(f"{name}: probabilities sum to {total.ravel()[np.argmax(~np.isclose(total, 1))]}, not to 1")
-        found[name] = Variable(name, states[name], tuple(names.index(p) for p in above), table / total)
-    if list(found) != names and set(found) != set(names):
+    names, found = list(states), dict[str, Variable]()
+    for name, given, body in TABLE.findall(text):
+        parents = _items(given)
+        if unknown := {name, *parents} - set(names):
+            raise ValueError(f"probabilities of {name}: {sorted(unknown)} are no variables of the network")
+        table = _table(name, parents, states, body)
+        found[name] = Variable(name, states[name], tuple(names.index(p) for p in parents), table)
+    if set(found) != set(names):
         raise ValueError(f"no probabilities of {sorted(set(names) - set(found))}")
     return Network(tuple(found[name] for name in names))
 
 
-def _items(text: Any) -> list[str]:
+def _table(name: str, parents: list[str], states: dict[str, tuple[str, ...]], body: str) -> NDArray[np.float64]:
+    """p(state | parents' states), exactly normalised."""
+    table = np.full([len(states[v]) for v in (*parents, name)], np.nan)
+    for given, numbers in ROW.findall(body):
+        try:
+            place = tuple(states[p].index(s) for p, s in zip(parents, _items(given), strict=True))
+            table[place] = [float(number) for number in _items(numbers)]
+        except ValueError as error:
+            raise ValueError(f"probabilities of {name}: '({given}){numbers}' fits no states ({error})") from error
+    total = table.sum(-1, keepdims=True)
+    if not np.allclose(total, 1, atol=1e-4):
+        raise ValueError(f"probabilities of {name} sum to {total[~np.isclose(total, 1, atol=1e-4)][0]}, not to 1")
+    return table / total
+
+
+def _items(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]

@@ -2,18 +2,19 @@
 
     python benchmarks/imputation.py [--data FOLDER --masks 5 --epochs 200 --only breast_cancer]
 
-The protocol of MIWAE (Mattei and Frellsen, 2019, https://arxiv.org/abs/1812.02633): columns are standardised, every cell
-is deleted with probability 1/2, all rows are trained on with their holes, and errors are measured on the deleted cells in
-standardised units. breast_cancer comes with scikit-learn; banknote.csv and wine_red.csv are UCI tables without header in
-FOLDER/tables, of which the last column (the class, the quality) is left out. velbo's K importance samples train and fill.
-The others see the same masks: column means, KNNImputer, and IterativeImputer with its ridge regression and, in the manner
-of missForest, with trees.
+The protocol of MIWAE (Mattei and Frellsen, 2019, https://arxiv.org/abs/1812.02633): columns are standardised, every
+cell is deleted with probability 1/2, all rows are trained on with their holes, and errors are measured on the deleted
+cells in standardised units. breast_cancer comes with scikit-learn; banknote.csv and wine_red.csv are UCI tables without
+header in FOLDER/tables, whose last column (the class, the quality) is left out as breast_cancer's is. velbo trains with
+and fills by importance samples. The others see the same masks: column means, KNNImputer, and IterativeImputer with its
+ridge regression and, in the manner of missForest, with trees.
+
+The mask of a seed is the same for every method. The output keeps the results of methods that are not run.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import warnings
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 
-import machine
+import records
 from velbo import Budget, ObjectiveConfig, Recipe, TrainingConfig, Validation, fit, infer_table, plan
 from velbo.config import Machine, Optimisation
 
@@ -77,7 +78,6 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "imputation.json")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # peers that have not converged
-    results: dict[str, Any] = {}
     for name in options.only:
         if name != "breast_cancer" and options.data is None:
             continue
@@ -90,11 +90,8 @@ def main() -> None:
                 filled = METHODS[method](np.where(missing, np.nan, x), seed, options.epochs)
                 errors.append(float(((filled - x)[missing] ** 2).mean()))
             seconds = (time.perf_counter() - start) / options.masks
-            results[f"{name}, {method}"] = {"errors": errors, "seconds": seconds}
             print(f"  {method:26s} {np.mean(errors):.4f} +- {np.std(errors):.4f}   {seconds:6.1f} s", flush=True)
-            options.output.parent.mkdir(exist_ok=True)
-            record = {"machine": machine.describe(), "results": results}
-            options.output.write_text(json.dumps(record, indent=2) + "\n")
+            records.add(options.output, name, method, {"errors": errors, "seconds": seconds})
 
 
 if __name__ == "__main__":

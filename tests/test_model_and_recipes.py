@@ -81,7 +81,9 @@ def test_sampling_leaves_the_global_generator_alone(oracle):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("likelihood", [n for n in LIKELIHOODS if n not in ("continuous-bernoulli", "mixed")] + ["auto"])
+@pytest.mark.parametrize(
+    "likelihood", [n for n in LIKELIHOODS if n not in ("continuous-bernoulli", "mixed")] + ["auto"]
+)
 def test_every_recipe_with_every_likelihood(recipe, likelihood, tmp_path):
     """Trains, saves, loads from JSON alone, and gives the same finite numbers."""
     hidden = (4, 6) if recipe == "conv" else (8,)

@@ -16,11 +16,11 @@ from velbo.errors import MissingExtraError, need
 ROOT = Path(__file__).parents[1]
 
 PUBLIC = """
-    VelboError VelboWarning Data Column Schema TableSource infer infer_table load Terms VAE ConditionalVAE ELBO IWAE DReG ScoreFunction FreeBits Budget
-    Optimisation Weighting Validation Machine TrainingConfig train refit_prior Evaluation evaluate score_rows
-    MIWAE PIWAE CIWAE Renyi TVO BetaTC InfoVAE BoundCurve bound_curve Aggregated aggregated_posterior Ascent Gaps gaps
-    Bracket bracket RateDistortion rate_distortion Calibration calibrate impute
-    multiple_imputations contributions synthetic_report sample_quality disentanglement refit
+    VelboError VelboWarning Data Column Schema TableSource infer infer_table load Terms VAE ConditionalVAE ELBO
+    IWAE DReG ScoreFunction FreeBits Budget Optimisation Weighting Validation Machine TrainingConfig train
+    refit_prior Evaluation evaluate score_rows MIWAE PIWAE CIWAE Renyi TVO BetaTC InfoVAE BoundCurve bound_curve
+    Aggregated aggregated_posterior Ascent Gaps gaps Bracket bracket RateDistortion rate_distortion Calibration
+    calibrate impute multiple_imputations contributions synthetic_report sample_quality disentanglement refit
     Annealing anneal anneal_backwards LinearGaussian Recipe FittedVAE ObjectiveConfig Plan fit plan VAEEstimator
 """.split()
 
@@ -48,8 +48,8 @@ def test_version_agrees_with_the_changelog_and_the_citation():
 
 
 ROOMS = """
-    errors config files memory threads data nets posteriors priors likelihoods terms model conditional objectives training
-    evaluation oracles recipes fitted fitting sweep report doctor demo estimator cli __main__
+    errors config files memory threads data nets posteriors priors likelihoods terms model conditional objectives
+    training evaluation oracles recipes fitted fitting sweep report doctor demo estimator cli __main__
 """.split()
 
 

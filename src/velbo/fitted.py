@@ -274,9 +274,7 @@ class FittedVAE:
     @property
     def _flat(self) -> VAE:
         if isinstance(self.model, ConditionalVAE):
-            raise ConfigError(
-                "this model is conditional, and z alone does not say what is given; use what_if, sample"
-            )
+            raise ConfigError("this model is conditional, and z alone does not say what is given; use what_if, sample")
         return self.model
 
     @property

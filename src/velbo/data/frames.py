@@ -7,9 +7,6 @@ that came in.
 # pyright: reportAttributeAccessIssue=false
 # (pyarrow.compute makes its functions when it is imported)
 
-# pyarrow.compute makes its functions when it is imported
-# pyright: reportAttributeAccessIssue=false
-
 from __future__ import annotations
 
 import re
@@ -310,19 +307,15 @@ FITS: dict[str, tuple[Fit, ...]] = {
 
 
 def _places(column: Any, c: Column, what: str) -> NDArray[np.float64]:
-    """Where cells stand in the categories: as they are, or else by what they mean: 1, 1.0 and "1" are one."""
+    """Where cells stand in the categories: text among text as it is, else by what they mean: 1, 1.0 and "1" are one."""
     cells = decoded(column)
     cells = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
     encoded = pc.dictionary_encode(cells)
     values = encoded.dictionary.to_pylist()
     text, single = isinstance(c.categories[0], str), type_of(c.dtype) == pa.float32()
     exact = {v: i for i, v in enumerate(c.categories)}
-    loose: dict[Any, int] = {}
-    for v, i in exact.items():
-        loose.setdefault(_meaning(v, single), i)
-    found = [exact.get(v) if isinstance(v, str) == text else loose.get(_meaning(v, single)) for v in values]
-    if not text:
-        found = [loose.get(_meaning(v, single)) if i is None else i for v, i in zip(values, found, strict=True)]
+    loose = {_meaning(v, single): i for v, i in reversed(exact.items())}  # of several that mean one thing, the first
+    found = [exact.get(v) if text and isinstance(v, str) else loose.get(_meaning(v, single)) for v in values]
     places = np.array([np.nan if i is None else i for i in found] + [np.nan])
     at = encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
     unseen = np.isnan(places[at]) & (at < len(values))

@@ -11,9 +11,6 @@ LeVeque, 1979, http://i.stanford.edu/pub/cstr/reports/cs/tr/79/773/CS-TR-79-773.
 # pyright: reportAttributeAccessIssue=false
 # (pyarrow.compute makes its functions when it is imported)
 
-# pyarrow.compute makes its functions when it is imported
-# pyright: reportAttributeAccessIssue=false
-
 from __future__ import annotations
 
 import math

@@ -31,7 +31,7 @@ from ..errors import DataError
 from .arrow import MISSING_WORDS
 
 BLOCK = 4 * 2**20
-PROBE = 16
+PROBE = 16  # cells
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 TYPES: tuple[pa.DataType, ...] = (
     pa.int64(),
@@ -79,10 +79,11 @@ class TextTable:
         with self.path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
             lines = _lines(file, self.delimiter, csv.QUOTE_NONE)
             first = next(lines)
+            if not first.is_quoted() or '""' in first.cells:
+                return False
             # a missing cell in an only column has quotes, lest its line be empty
             others = (line for line in lines if line.cells != ['""'])
-            named = first.is_quoted() and '""' not in first.cells
-            return named and not next(others, _Line([""], 0, 0)).is_quoted()
+            return not next(others, _Line([""], 0, 0)).is_quoted()
 
     def _first_line(self) -> _Line:
         try:
@@ -166,7 +167,7 @@ class TextTable:
     def _no_table(self, error: Exception) -> DataError:
         """Arrow counts rows, and only those with cells; people look for lines."""
         words = str(error)
-        if "UTF8" in words:
+        if "invalid UTF8" in words:
             return self._no_text()
         if "straddl" in words:
             return DataError(

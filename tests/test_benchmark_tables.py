@@ -1,0 +1,153 @@
+"""The pieces of the benchmarks on tables that could be wrong without anybody seeing it."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+if not FOLDER.is_dir():
+    pytest.skip("benchmarks are not part of this copy", allow_module_level=True)
+sys.path.insert(0, str(FOLDER))
+networks, peers = (importlib.import_module(name) for name in ("bayesian_networks", "table_peers"))
+
+ASIA = """
+network unknown {
+}
+variable asia {
+  type discrete [ 2 ] { yes, no };
+}
+variable dysp {
+  type discrete [ 3 ] { a lot, some, none };
+}
+variable tub {
+  type discrete [ 2 ] { yes, no };
+}
+probability ( dysp | tub, asia ) {
+  (yes, yes) 0.1, 0.2, 0.7;
+  (no, yes) 0.3, 0.3, 0.4;
+  (yes, no) 0.0, 1.0, 0.0;
+  (no, no) 0.25, 0.25, 0.5;
+}
+probability ( asia ) {
+  table 0.25, 0.75;
+}
+probability ( tub | asia ) {
+  (yes) 0.05, 0.95;
+  (no) 0.5, 0.5;
+}
+"""
+"""A child before its parents, parents in another order than the file's, three states, an impossible one."""
+
+
+@pytest.fixture(scope="module")
+def network():
+    return networks.parse(ASIA)
+
+
+def every_row(network):
+    sizes = [len(v.states) for v in network.variables]
+    return np.array(list(itertools.product(*(range(n) for n in sizes))))
+
+
+def test_probabilities_of_all_rows_sum_to_one_and_are_products_of_the_table(network):
+    rows = every_row(network)
+    p = np.exp(network.log_likelihood(rows))
+    assert p.sum() == pytest.approx(1, abs=1e-12)
+    by_name = dict(zip(map(tuple, network.frame(rows).to_numpy()), p, strict=True))
+    assert by_name["yes", "some", "no"] == pytest.approx(0.25 * 0.95 * 0.3)  # (tub no, asia yes): 0.3
+    assert by_name["no", "some", "yes"] == pytest.approx(0.75 * 0.5 * 1.0)  # (tub yes, asia no): 1
+    assert by_name["no", "none", "yes"] == 0
+
+
+def test_samples_have_the_frequencies_of_the_network(network):
+    """Chi-square of 40,000 rows over 10 possible cells; beyond 40 in 1 of 100,000 seeds (9 degrees of freedom)."""
+    rows, n = every_row(network), 40_000
+    p = np.exp(network.log_likelihood(rows))
+    sample = network.sample(n, 0)
+    counts = np.array([(sample == row).all(1).sum() for row in rows])
+    assert counts.sum() == n
+    assert (counts[p == 0] == 0).all()
+    possible = p > 0
+    assert ((counts[possible] - n * p[possible]) ** 2 / (n * p[possible])).sum() < 40
+    assert (sample == network.sample(n, 0)).all()
+    assert (sample != network.sample(n, (0, 1))).any()
+
+
+def test_learned_from_all_rows_in_their_shares_is_the_network_itself(network):
+    p = np.exp(network.log_likelihood(every_row(network)))
+    rows = np.repeat(every_row(network), np.rint(p * 160_000).astype(int), axis=0)
+    for found, true in zip(network.learned(rows).variables, network.variables, strict=True):
+        np.testing.assert_allclose(found.table, true.table, atol=1e-12)
+    none = network.learned(rows[:0])
+    assert none.log_likelihood(rows[:1]) == pytest.approx(-np.log(12))
+    assert network.learned(rows[:0], 1.0).log_likelihood(rows[:1]) == pytest.approx(-np.log(12))
+
+
+def test_maximum_likelihood_beats_the_truth_on_its_own_rows(network):
+    rows = network.sample(500, 3)
+    assert network.learned(rows).log_likelihood(rows).mean() > network.log_likelihood(rows).mean()
+
+
+def test_values_that_no_variable_has_are_impossible_and_cost_what_the_paper_says(network):
+    frame = pd.DataFrame({"tub": ["yes", "perhaps"], "asia": ["yes", "yes"], "dysp": ["none", "none"]})
+    codes = network.codes(frame)
+    assert codes.tolist() == [[0, 2, 0], [0, 2, -1]]
+    log_p = network.log_likelihood(codes)
+    assert log_p[0] == pytest.approx(np.log(0.25 * 0.05 * 0.7))
+    assert log_p[1] == -np.inf
+    np.testing.assert_allclose(np.exp(networks.floored(log_p)), np.exp(log_p) + 1e-8, rtol=1e-12)
+    assert len(network.learned(codes).log_likelihood(codes)) == 2
+
+
+def test_files_are_read_packed_or_not(tmp_path, network):
+    (tmp_path / "a.bif").write_text(ASIA)
+    (tmp_path / "a.bif.gz").write_bytes(gzip.compress(ASIA.encode()))
+    rows = every_row(network)
+    for name in ("a.bif", "a.bif.gz"):
+        assert (networks.read(tmp_path / name).log_likelihood(rows) == network.log_likelihood(rows)).all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("table 0.25, 0.75", "table 0.25, 0.85", "of asia sum to 1.1"),
+        ("  (no) 0.5, 0.5;\n", "", "of tub sum to nan"),
+        ("(yes, no) 0.0", "(yes, never) 0.0", "of dysp: .*never"),
+        ("tub | asia", "tub | europe", "of tub: .*europe"),
+        ("(yes) 0.05, 0.95", "(yes) 0.05, 0.90, 0.05", "of tub: .*shape"),
+        ("probability ( asia ) {\n  table 0.25, 0.75;\n}", "", "no probabilities of .*asia"),
+    ],
+)
+def test_a_file_that_is_not_whole_is_refused(old, new, message):
+    assert old in ASIA
+    with pytest.raises(ValueError, match=message):
+        networks.parse(ASIA.replace(old, new))
+
+
+def test_a_peer_gets_arrays_and_gives_arrays_and_its_failure_is_told(tmp_path, monkeypatch):
+    """In this interpreter, with a task of our own: what the subprocess does is the same for every task."""
+    script = tmp_path / "peer.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import table_peers as t\n"
+        "t.TASKS['twice'] = lambda arrays, by: {k: v * by for k, v in arrays.items()}\nt.main()"
+    )
+    monkeypatch.setattr(peers, "__file__", str(script))
+    frame = pd.DataFrame({"a-b": [1, 2], "c": [0.5, 1.5]})
+    answer = pd.DataFrame(peers.ask(Path(sys.executable), "twice", peers.columns(frame), by=2))
+    pd.testing.assert_frame_equal(answer, frame * 2)
+    with pytest.raises(RuntimeError, match="KeyError: 'thrice'"):
+        peers.ask(Path(sys.executable), "thrice", {})
+
+
+def test_columns_of_text_and_numbers_keep_their_kind():
+    frame = pd.DataFrame({"n": [1, 2], "s": pd.Series(["x", "long"], dtype="string"), "o": ["u", "v"]})
+    kinds = {name: column.dtype.kind for name, column in peers.columns(frame).items()}
+    assert kinds == {"n": "i", "s": "U", "o": "U"}
