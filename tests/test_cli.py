@@ -98,7 +98,7 @@ def test_csv_keeps_names(tmp_path):
     (tmp_path / "x.csv").write_text('age,"size, cm"\n' + "\n".join(f"{i},{i * 2.5}" for i in range(30)))
     assert call("fit", tmp_path / "x.csv", *options("--run", tmp_path / "run"))[0] == 0
     assert call("sample", tmp_path / "run", "-n", 3, "-o", tmp_path / "s.csv")[0] == 0
-    assert (tmp_path / "s.csv").read_text().splitlines()[0] == '"age","size, cm"'
+    assert (tmp_path / "s.csv").read_text().splitlines()[0] == 'age,"size, cm"'
 
 
 VELBO = [sys.executable, "-m", "velbo"]

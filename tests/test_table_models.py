@@ -244,6 +244,41 @@ def test_verbs_give_tables_as_they_came(folder, suffix, tmp_path):
     assert (tmp_path / f"f-2.{suffix}").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate RUN DATA --samples 4 --json",
+        "doctor RUN DATA --rows 60 --samples 16 --json",
+        "quality RUN DATA --rows 60 --json",
+        "quality RUN DATA --rows 60 --features latent --json",
+        "compare RUN DATA DATA --holdout DATA --target member --rows 100 --json",
+        "gaps RUN DATA --rows 2 --json",
+    ],
+)
+def test_verbs_that_measure_take_tables(folder, command):
+    places = {"RUN": folder / "csv", "DATA": folder / "people.csv"}
+    code, out, err = call(*(places.get(word, word) for word in command.split()))
+    assert code == 0, err
+    assert json.loads(out)
+
+
+def test_a_table_is_told_from_its_own_rows_by_privacy_alone(folder, tmp_path):
+    """Training rows handed in as synthetic are all copies; a hold-out of other rows is not given away."""
+    data = people()
+    write_table(people(seed=9), tmp_path / "holdout.csv")
+    report = call(
+        "compare",
+        folder / "csv",
+        folder / "people.csv",
+        folder / "people.csv",
+        "--holdout",
+        tmp_path / "holdout.csv",
+        "--json",
+    )
+    assert report[0] == 0, report[2]
+    assert json.loads(report[1])["copies"] == len(data)
+
+
 def test_batches_of_a_table_give_what_the_whole_gives(folder, monkeypatch, tmp_path):
     """A result does not depend on the size of the batches in which a verb reads and writes."""
     run, data = folder / "parquet", folder / "people.parquet"

@@ -232,6 +232,20 @@ def refit_prior(
     say(f"wrote {to}: the ELBO of held-out rows gained {gain:.3f} nats. Measure it with: velbo evaluate {to} DATA")
 
 
+def _compared(fitted: Any, real: Any, fake: Any, features: str) -> tuple[Any, Any]:
+    """Both as numbers whose distances mean something: embeddings, values, or a table's columns as numbers."""
+    from ..data import values
+    from ..evaluation.synthetic import features as of_table
+
+    if features == "latent":
+        return fitted.encode(real), fitted.encode(fake)
+    columns = fitted.schema.modelled
+    if not columns:
+        return real, fake
+    codes = values(real, fitted.schema)
+    return of_table(codes, columns), of_table(values(fake, fitted.schema), columns, codes)
+
+
 @app.command
 def quality(
     run: Path,
@@ -249,7 +263,7 @@ def quality(
     Args:
         run: folder of a trained model.
         data: as for fit, best not what it was trained on; missing cells are refused.
-        features: what is compared: the values as they are, or the posterior means of both.
+        features: what is compared: values (of a table one-hot and standardised), or posterior means.
         rows: of a seeded random subset at most, and as many samples.
         neighbours: of the radii of precision and the rest.
         seed: of the subset, the samples and the tests.
@@ -263,9 +277,8 @@ def quality(
     fitted = FittedVAE.load(run)
     real = _at_most(read_rows(fitted, data), rows, seed)
     fake = fitted.sample(len(real), seed)
-    found = sample_quality(
-        real, fake, fitted.encode if features == "latent" else None, k=neighbours, seed=seed
-    ).to_json()
+    real, fake = _compared(fitted, real, fake, features)
+    found = sample_quality(real, fake, k=neighbours, seed=seed).to_json()
     if json:
         print(json_module.dumps(found))
         return
