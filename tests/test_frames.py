@@ -355,6 +355,17 @@ def test_a_column_of_nothing_but_holes_takes_the_type_of_training():
         assert cells_of(filled["job"]) == ["clerk", "actor", "actor"]
 
 
+def test_a_column_of_holes_in_a_type_of_numbers_keeps_it_for_numbers():
+    for frame, wanted in (
+        (pd.DataFrame({"n": pd.array([None] * 3, "Float32")}), 2.5),
+        (pl.DataFrame({"n": pl.Series([None] * 3, dtype=pl.Int8)}), 2),
+        (pa.table({"n": pa.nulls(3, pa.float32())}), 2.5),
+    ):
+        filled = frames.fill(frame, NEW, training())
+        assert type_in(filled, "n") == type_in(frame, "n")
+        assert cells_of(filled["n"])[1] == wanted
+
+
 def test_a_type_without_room_for_the_models_values_is_refused():
     frame = pd.DataFrame({"job": [1.5, np.nan, 2.5]})
     with pytest.raises(SchemaError, match="column 'job' is of type double, which has no room"):
@@ -498,18 +509,20 @@ def test_dates_are_no_numbers_and_numbers_no_names_for_them():
     day = dt.datetime(2020, 1, 1)
     columns = (
         Column("n", "real"),
+        Column("k", "binary", "string", categories=("a", "b")),
         Column("t", "datetime", "timestamp[us]", scale=1e9),
         Column("s", "real", "duration[s]"),
     )
-    good = {"n": [1.5], "t": [day], "s": [dt.timedelta(seconds=3)]}
-    np.testing.assert_array_equal(frames.codes(pd.DataFrame(good), columns), [[1.5, 1_577_836_800, 3]])
+    good = {"n": [1.5], "k": ["b"], "t": [day], "s": [dt.timedelta(seconds=3)]}
+    np.testing.assert_array_equal(frames.codes(pd.DataFrame(good), columns), [[1.5, 1, 1_577_836_800, 3]])
     text = frames.codes(pd.DataFrame({**good, "t": ["2020-01-01 00:00:00"], "n": ["1.5"]}), columns)
-    np.testing.assert_array_equal(text, [[1.5, 1_577_836_800, 3]])
+    np.testing.assert_array_equal(text, [[1.5, 1, 1_577_836_800, 3]])
     for name, cells, words in [
         ("n", [day], "column 'n' holds dates and held double in training"),
         ("n", good["s"], "column 'n' holds durations and held double"),
         ("t", good["s"], "column 't' holds durations and held timestamp"),
         ("s", [day], "column 's' holds dates and held duration"),
+        ("k", [day], "column 'k' holds dates and held string"),
         ("n", [[1.0]], "column 'n' holds list<"),
     ]:
         with pytest.raises(SchemaError, match=words):

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Container, Iterable
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -18,8 +19,63 @@ from numpy.typing import NDArray
 from ..errors import DataError, SchemaError
 
 MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "?")
+BACKENDS = ("pandas", "polars", "pyarrow")
 MICRO = 1e6
 DAY = 86_400.0
+
+
+def is_frame(x: Any) -> bool:
+    """Whether x is a data frame of a library that is known; arrays, series and lazy frames are none."""
+    return nw.dependencies.is_into_dataframe(nw.to_native(x, pass_through=True))
+
+
+def backend_of(frame: Any) -> str:
+    """pandas, polars or pyarrow: the library that rows of such a frame go back in."""
+    name = str(nw.from_native(frame, eager_only=True, pass_through=False).implementation.name).lower()
+    return name if name in BACKENDS else "pyarrow"
+
+
+def names_of(frame: Any, what: str) -> list[str]:
+    """Of all columns, as text.
+
+    Raises:
+        DataError: for what is no frame, and for names that are double or in several levels.
+    """
+    if not is_frame(frame):
+        lazy = "; collect it first" if hasattr(frame, "collect") else ""
+        raise DataError(f"{what}: a data frame or an array is needed, not {type(frame).__name__}{lazy}")
+    native = nw.to_native(frame, pass_through=True)
+    to_arrow(_only(native, ()), what)
+    names = [str(n) for n in (native.column_names if isinstance(native, pa.Table) else native.columns)]
+    for name, n in Counter(names).items():
+        if n > 1:
+            raise DataError(f"{what}: two columns are called '{name}'; rename one")
+    return names
+
+
+def _only(frame: Any, names: Container[str]) -> Any:
+    """The columns of these names: what is left out need not be of a type that Arrow has."""
+    native = nw.to_native(frame, pass_through=True)
+    if hasattr(native, "iloc"):
+        return native.iloc[:, [i for i, name in enumerate(native.columns) if str(name) in names]]
+    every = native.column_names if isinstance(native, pa.Table) else native.columns
+    return native.select([name for name in every if name in names])
+
+
+def cells_of(frame: Any, name: str, what: str) -> tuple[Any, str]:
+    """(Arrow cells, the library's own name of their type; empty for Arrow, whose types are known as they are)."""
+    one = _only(frame, (name,))
+    try:
+        column = to_arrow(one, what)[0]
+    except pa.ArrowException as error:
+        raise DataError(f"{what}: column '{name}' is of a type that Arrow does not have; convert it") from error
+    return column, "" if isinstance(one, pa.Table) else native_name(next(iter(one.dtypes)))
+
+
+def native_name(dtype: Any) -> str:
+    """A name from which the type can be made again: pandas calls text "string" wherever it is stored."""
+    python = str(dtype) == "string" and getattr(dtype, "storage", "") == "python"
+    return "string[python]" if python else str(dtype)
 
 
 def to_arrow(frame: Any, what: str = "data") -> pa.Table:
@@ -63,6 +119,20 @@ def is_text(kind: pa.DataType) -> bool:
     """Whether cells are text, plain or as a dictionary."""
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
     return pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner)
+
+
+def sort_of(kind: pa.DataType) -> str:
+    """What cells of a type are: text, dates, durations, truth values or numbers; empty if none of these."""
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    sorts = {
+        "text": is_text(inner),
+        "dates": is_time(inner),
+        "durations": pa.types.is_duration(inner),
+        "truth values": pa.types.is_boolean(inner),
+        "missing cells only": pa.types.is_null(inner),
+        "numbers": is_number(inner),
+    }
+    return next((name for name, found in sorts.items() if found), "")
 
 
 def is_time(kind: pa.DataType) -> bool:
@@ -133,14 +203,18 @@ def _parsed(column: Any, name: str, what: str) -> Any:
         raise SchemaError(f"{what}: row {row}, column '{name}' holds {cell!r}, which is no number") from error
 
 
+def is_number_text(text: str) -> bool:
+    """Whether text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def first_that_is_no_number(cells: Iterable[str | None]) -> tuple[int, str]:
     """(place, cell)."""
-    for row, cell in enumerate(cells):
-        try:
-            float(cell or 0)
-        except ValueError:
-            return row, str(cell)
-    return -1, ""
+    return next(((row, cell) for row, cell in enumerate(cells) if cell and not is_number_text(cell)), (-1, ""))
 
 
 def times_of_text(column: Any, name: str, what: str = "data") -> Any:
@@ -161,6 +235,6 @@ def type_of(name: str) -> pa.DataType:
         return type_of(found[1])
     if found := re.fullmatch(r"timestamp\[(\w+)(?:, tz=(.*))?\]", name):
         return pa.timestamp(found[1], found[2])
-    if found := re.fullmatch(r"decimal128\((\d+), (-?\d+)\)", name):
-        return pa.decimal128(int(found[1]), int(found[2]))
+    if found := re.fullmatch(r"decimal(\d+)\((\d+), (-?\d+)\)", name):
+        return getattr(pa, f"decimal{found[1]}")(int(found[2]), int(found[3]))
     return pa.type_for_alias(name)

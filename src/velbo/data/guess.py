@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import SchemaError, unknown
-from .arrow import first_that_is_no_number
+from .arrow import is_number_text
 from .columns import CODED, COLUMN_KINDS, Column
 from .profile import MAX_DECIMALS, Profile
 
@@ -34,7 +34,7 @@ MIN_ROWS_OF_IDENTIFIERS, LONG_TEXT = 50, 25.0
 SKEWED, WIDE = 2.0, 100.0
 FREQUENT_SHARE, MOST_FREQUENT = 0.05, 8
 MARGIN = 1e-3
-IDENTIFIER = re.compile(r"(^|[\s_.-])(id|uuid|guid|key|index|nr|no)$", re.IGNORECASE)
+IDENTIFIER = re.compile(r"(?i:(^|[\s_.-])(id|uuid|guid|key|index|nr|no)$)|[a-z](Id|ID|Key|Index|Nr|No)$")
 
 
 def column_of(p: Profile, asked: str = "") -> Column:
@@ -78,12 +78,12 @@ def guess(p: Profile) -> tuple[str, str]:
         return "constant", "one value"
     if p.is_duration:
         return "real", "durations, in seconds"
-    if p.ordered:
-        return "ordinal", f"{len(p.declared)} categories that have an order"
-    if n == 2:
-        return "binary", "2 distinct values"
     if p.is_time:
         return "datetime", "dates"
+    if p.ordered:
+        return "ordinal", f"{len(p.declared)} categories that have an order"
+    if n == 2 and len(p.declared) <= 2:
+        return "binary", "2 distinct values"
     if p.is_text or p.declared:
         return _guess_names(p)
     return _guess_whole(p) if p.whole else _guess_numbers(p)
@@ -93,13 +93,16 @@ def _guess_names(p: Profile) -> tuple[str, str]:
     advice = f"leave it out with --column {p.name}=drop, or keep it with --column {p.name}=categorical"
     n = len(p.counts)
     if p.is_text:
-        words = [v for v in p.counts if not _is_number(v)]
+        words = [v for v in p.counts if not is_number_text(v)]
+        keep = f"or keep all as names with --column {p.name}=categorical"
         if 0 < len(words) < n / 2:
-            _, cell = first_that_is_no_number(p.counts)
+            row, cell = p.first["word"]
             raise SchemaError(
-                f"column '{p.name}' holds numbers and words, such as {cell!r}: mend those cells or leave them empty, "
-                f"or keep all as names with --column {p.name}=categorical"
+                f"column '{p.name}' holds numbers and words, such as {cell!r} in row {row}: mend those cells or "
+                f"leave them empty, {keep}"
             )
+        if not words and n > MAX_GRADES and any(float(v) % 1 for v in p.counts):
+            raise SchemaError(f"column '{p.name}' holds numbers as text: convert them, {keep}")
         if p.all_distinct and p.n >= MIN_ROWS_OF_IDENTIFIERS:
             what = "free text" if p.length > LONG_TEXT * p.n else "identifiers"
             raise SchemaError(f"column '{p.name}' holds {what}, another in every row: {advice.split(', or')[0]}")
@@ -110,17 +113,9 @@ def _guess_names(p: Profile) -> tuple[str, str]:
     return "categorical", f"{n} distinct names"
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _guess_whole(p: Profile) -> tuple[str, str]:
     width = p.high - p.low + 1
-    if p.all_distinct and p.n >= MIN_ROWS_OF_IDENTIFIERS and (width == p.n or IDENTIFIER.search(p.name)):
+    if p.all_distinct and p.n >= MIN_ROWS_OF_IDENTIFIERS and (_is_regular(p) or IDENTIFIER.search(p.name)):
         raise SchemaError(
             f"column '{p.name}' holds identifiers, another whole number in every row: leave it out with --column "
             f"{p.name}=drop, or keep it with --column {p.name}=integer"
@@ -129,6 +124,12 @@ def _guess_whole(p: Profile) -> tuple[str, str]:
     if len(p.counts) <= MAX_GRADES and width <= 2 * MAX_GRADES:
         return "ordinal", f"{len(p.counts)} distinct {said}"
     return ("count", said) if p.low == 0 and p.high < MAX_COUNT else ("integer", said)
+
+
+def _is_regular(p: Profile) -> bool:
+    """Whether values that all differ are at equal distances, as 1, 2, 3 or 10, 20, 30 in any order."""
+    step = (p.high - p.low) / (p.n - 1)
+    return step == math.floor(step) and all((v - p.low) % step == 0 for v in p.counts)
 
 
 def _guess_numbers(p: Profile) -> tuple[str, str]:
@@ -151,8 +152,17 @@ def _refuse(p: Profile, kind: str, why: str) -> SchemaError:
 
 
 def _numeric(p: Profile, kind: str) -> None:
-    if p.is_text or p.is_null:
-        raise _refuse(p, kind, f"its cells are {'text' if p.is_text else 'all missing'}, no numbers")
+    if not p.n:
+        raise _refuse(p, kind, "every cell is missing; leave the kind to be guessed")
+    if p.is_text:
+        row, cell = p.first.get("word", (0, ""))
+        raise _refuse(p, kind, f"row {row} holds {cell!r}, no number" if cell else "its numbers are text; convert them")
+
+
+def _at(p: Profile, what: str) -> str:
+    """Where the first cell is that does not fit."""
+    row, v = p.first[what]
+    return f"row {row} holds {v:g}"
 
 
 def _measured(p: Profile, c: dict[str, Any], location: float, scale: float, frequent: tuple[float, ...] = ()) -> Column:
@@ -179,7 +189,7 @@ def _real(p: Profile, c: dict[str, Any]) -> Column:
 def _positive(p: Profile, c: dict[str, Any]) -> Column:
     _numeric(p, "positive")
     if p.low <= 0:
-        raise _refuse(p, "positive", f"it holds {p.low:g}; take kind real, or count for whole numbers from 0")
+        raise _refuse(p, "positive", f"{_at(p, 'not positive')}; take kind real, or count for whole numbers from 0")
     return _measured(p, c, 0.0, math.exp(p.logs.mean))
 
 
@@ -195,21 +205,21 @@ def _bounded(p: Profile, c: dict[str, Any]) -> Column:
 def _whole(p: Profile, c: dict[str, Any]) -> Column:
     _numeric(p, c["kind"])
     if not p.whole:
-        broken = next(v for v in p.counts if v != math.floor(v))
-        raise _refuse(p, c["kind"], f"it holds {broken:g}, which is not whole")
+        raise _refuse(p, c["kind"], f"{_at(p, 'fraction')}, which is not whole")
     frequent = p.frequent(FREQUENT_SHARE, MOST_FREQUENT)
     if c["kind"] == "integer":
         return _measured(p, c, float(round(p.moments.mean)), p.moments.spread or 1.0, frequent)
     if p.low < 0:
-        raise _refuse(p, "count", f"it holds {p.low:g}; take kind integer")
+        raise _refuse(p, "count", f"{_at(p, 'negative')}; take kind integer")
     return _measured(p, c, 0.0, 1.0, frequent)
 
 
 def _coded(p: Profile, c: dict[str, Any]) -> Column:
-    if p.is_time:
-        raise _refuse(p, c["kind"], "its cells are dates; take kind datetime, or make them text")
+    if p.is_time or p.is_duration:
+        what, kind = ("dates", "datetime") if p.is_time else ("durations", "real")
+        raise _refuse(p, c["kind"], f"its cells are {what}; take kind {kind}, or make them text")
     found = p.declared or ((False, True) if p.is_bool else p.values)
-    categories = tuple(int(v) if isinstance(v, float) and v == math.floor(v) else v for v in found)
+    categories = tuple(map(_plain, found))
     if c["kind"] == "binary" and len(categories) != 2:
         raise _refuse(p, "binary", f"it has {len(categories)} distinct values; take kind categorical or ordinal")
     if not categories or not p.complete:
@@ -217,15 +227,22 @@ def _coded(p: Profile, c: dict[str, Any]) -> Column:
     return Column(**c, categories=categories, low=0.0, high=len(categories) - 1.0)
 
 
+def _plain(v: Any) -> Any:
+    """Whole numbers as such."""
+    return int(v) if isinstance(v, float) and v == math.floor(v) else v
+
+
 def _left_out(p: Profile, c: dict[str, Any]) -> Column:
-    value = next(iter(p.counts), None)
-    if p.is_bool and value is not None:
-        value = bool(value)
+    value = _plain(next(iter(p.counts), None))
     if c["kind"] == "constant" and len(p.counts) > 1:
         raise _refuse(p, "constant", f"it has {len(p.counts)} distinct values; take kind drop to leave it out")
     if c["kind"] == "drop":
-        value = None
-    return Column(**c, value=value)
+        return Column(**c)
+    return Column(**c, value=value, categories=tuple(map(_plain, p.declared or p.values)) if _is_named(p) else ())
+
+
+def _is_named(p: Profile) -> bool:
+    return p.n > 0 and not p.is_time and p.is_dictionary
 
 
 MAKERS: dict[str, Callable[[Profile, dict[str, Any]], Column]] = {

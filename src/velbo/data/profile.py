@@ -2,7 +2,8 @@
 
     n, mean, M2, M3     of v, and of log v if all v > 0:  M_k = sum (v - mean)^k, merged chunk by chunk
     values              distinct values and their counts, the first 10,000 of them in order of appearance
-    low, high, whole, decimals, missing cells, length of texts
+    low, high, decimals, missing cells, length of texts
+    first               row and cell of the first fraction, negative number, number not above 0, text that is no number
 
 Source of the merging: Updating formulae and a pairwise algorithm for computing sample variances, Chan, Golub and
 LeVeque, 1979, http://i.stanford.edu/pub/cstr/reports/cs/tr/79/773/CS-TR-79-773.pdf.
@@ -24,7 +25,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..errors import SchemaError
-from .arrow import decoded, is_number, is_text, is_time, numbers
+from .arrow import decoded, is_number, is_number_text, is_text, is_time, numbers
 
 MAX_DISTINCT = 10_000
 MAX_DECIMALS = 8
@@ -80,6 +81,8 @@ class Profile:
         native: the data frame library's name of that type; empty for Arrow itself.
         declared: categories that the type itself names: in its order where that belongs to the type, else sorted.
         ordered: whether they have an order.
+        first: what -> (row, cell) of the first "fraction", "negative", "not positive" number, and "word": text that is
+            no number.
     """
 
     def __init__(self, name: str) -> None:
@@ -87,7 +90,8 @@ class Profile:
         self.declared: tuple[Any, ...] = ()
         self.n_rows = self.n_missing = self.length = 0
         self.moments, self.logs = Moments(), Moments()
-        self.low, self.high, self.whole, self.decimals = math.inf, -math.inf, True, 0
+        self.low, self.high, self.decimals = math.inf, -math.inf, 0
+        self.first: dict[str, tuple[int, Any]] = {}
         self.counts: dict[Any, int] = {}
         self.complete = True
 
@@ -110,6 +114,10 @@ class Profile:
     @property
     def is_bool(self) -> bool:
         return pa.types.is_boolean(self._cell)
+
+    @property
+    def is_dictionary(self) -> bool:
+        return pa.types.is_dictionary(self.type)
 
     @property
     def is_null(self) -> bool:
@@ -203,11 +211,21 @@ class Profile:
             )
         return v
 
+    def _note(self, what: str, found: NDArray[np.bool_], v: NDArray[np.float64]) -> None:
+        if what not in self.first and found.any():
+            row = int(found.argmax())
+            self.first[what] = self.n_rows + row, float(v[row])
+
     def _count(self, cells: Any) -> None:
         pairs = pc.value_counts(cells)  # in order of first appearance
         if not self.complete:
             pairs = pairs.filter(pc.is_in(pairs.field("values"), pa.array(list(self.counts))))
-        self._tally([(pair["values"], pair["counts"]) for pair in pairs.to_pylist() if pair["values"] is not None])
+        found = [(pair["values"], pair["counts"]) for pair in pairs.to_pylist() if pair["values"] is not None]
+        if self.is_text and "word" not in self.first:
+            words = (value for value, _ in found if not is_number_text(value))
+            if (word := next(words, None)) is not None:
+                self.first["word"] = self.n_rows + pc.index(cells, word).as_py(), word
+        self._tally(found)
 
     def _tally(self, pairs: Iterable[tuple[Any, int]]) -> None:
         """Count values, given in order of first appearance; new ones as long as there is room."""
@@ -218,13 +236,15 @@ class Profile:
                 self.complete = False
 
     def _measure(self, v: NDArray[np.float64]) -> None:
+        self._note("fraction", v % 1 > 0, v)
+        self._note("negative", v < 0, v)
+        self._note("not positive", v <= 0, v)
         v = v[~np.isnan(v)]
         if not len(v):
             return
         self.low, self.high = min(self.low, float(v.min())), max(self.high, float(v.max()))
         self.moments = self.moments.merged(Moments.of(v))
         self.logs = self.logs.merged(Moments.of(np.log(v))) if self.low > 0 else Moments()
-        self.whole = self.whole and bool((v == np.floor(v)).all())
         self.decimals = _decimals(v, self.decimals, np.float32 if pa.types.is_float32(self._cell) else np.float64)
         # of numbers that are not whole, all that matters is that there are many
         if not self.is_bool and (self.whole or self.complete):
@@ -233,6 +253,11 @@ class Profile:
             if not self.complete:
                 order = order[np.isin(distinct[order], list(self.counts))]
             self._tally(zip(distinct[order].tolist(), n[order].tolist(), strict=True))
+
+    @property
+    def whole(self) -> bool:
+        """Whether no number has a fraction."""
+        return "fraction" not in self.first
 
     @property
     def n(self) -> int:
