@@ -67,7 +67,9 @@ def fit(
     kinds = Kinds(kind, levels, column)
     chosen, schema = _rows_and_schema(data, settings[0], kinds, rows, machine.seed, stream)
     what = plan(chosen, *settings, schema, absolute(data))
-    what.data.update(subset=rows, stream=hasattr(chosen, "row_groups"))
+    what.data["subset"] = rows
+    if hasattr(chosen, "row_groups"):
+        what.data["stream"] = True
     _carry_out(what, chosen, run, tensorboard, new=True)
 
 
