@@ -147,6 +147,8 @@ def test_conditions_are_kept_balanced_and_changed():
     assert pilots["member"].all()
     rows = model.sample(N, given=frame[["job"]])
     assert (rows["job"] == frame["job"]).all()
+    assert rows["member"].notna().all()
+    assert 0 < rows["member"].mean() < 1
     assert model.sample(90, balance="job")["job"].value_counts().tolist() == [30, 30, 30]
     changed = model.what_if(frame, {"member": True})
     assert changed["member"].all()

@@ -178,7 +178,7 @@ class ConditionalVAE(nn.Module):
             n: how many.
             seed: of the draw.
             mean: point estimates of p(x|z, c) for drawn z instead of draws.
-            given: c of every row, (n, D), NaN in columns that are not; drawn from the kept ones where all are NaN.
+            given: c of every row, (n, D); a cell that is NaN is as a kept row has it, drawn for each row.
 
         Raises:
             DataError: if there are not n rows of given values.
@@ -191,7 +191,7 @@ class ConditionalVAE(nn.Module):
             if given is not None:
                 if given.shape != c.shape:
                     raise DataError(f"given: {n} rows of {c.shape[1]} numbers are needed, not {tuple(given.shape)}")
-                c = given.to(c)
+                c = torch.where(given.isnan(), c, given.to(c))
             view = VAE(self.encoder, GivenDecoder(self.decoder, self._with_size(c, size)), self.prior)
             return self._whole(view.draw(n, mean), c)
 

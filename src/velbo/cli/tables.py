@@ -65,7 +65,7 @@ def too_large(table: Any) -> bool:
     return 8 * (table.n_rows or 0) * len(table.names) > memory / 4
 
 
-def understand_rows(rows: Any, names: Sequence[str], kinds: Kinds, likelihood: str = "auto") -> Any:
+def understand_rows(rows: Any, names: Sequence[str], kinds: Kinds) -> Any:
     """The schema of rows that were loaded."""
     import numpy as np
 

@@ -81,7 +81,7 @@ def _rows_and_schema(
     check(recipe)
     loaded, names = load_rows(data, kinds, recipe.likelihood, stream)
     chosen = pick_rows(loaded, rows, seed)
-    schema = understand_rows(chosen, names, kinds, recipe.likelihood)
+    schema = understand_rows(chosen, names, kinds)
     how = "see 'velbo schema', override with --column" if schema.columns else "override with --kind, --levels"
     say(f"data: {n_rows(chosen)} rows of {schema.describe()} ({how})")
     return chosen, schema

@@ -21,7 +21,6 @@ from ..errors import DataError, SchemaError
 MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "?")
 BACKENDS = ("pandas", "polars", "pyarrow")
 MICRO = 1e6
-DAY = 86_400.0
 
 
 def is_frame(x: Any) -> bool:
