@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ..errors import DataError
 
 CELLS_PER_BLOCK = 1_000_000
+MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "?")
+"""Words for a missing cell in text, in any case, blanks around them."""
 
 
 def as_rows(x: Any, what: str = "data") -> NDArray[Any]:
@@ -83,3 +85,12 @@ def column_names(x: Any) -> Sequence[str]:
     """Names of a data frame's columns, or () where there are none."""
     names = getattr(x, "column_names", getattr(x, "columns", None))  # pyarrow's columns are not names
     return () if names is None else tuple(str(c) for c in names)
+
+
+def is_number_or_missing(cell: str) -> bool:
+    """Whether a cell is a number or a word for a missing one."""
+    try:
+        float(cell)
+    except ValueError:
+        return cell.strip().lower() in MISSING_WORDS
+    return True

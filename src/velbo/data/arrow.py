@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..errors import DataError, SchemaError
+from .arrays import MISSING_WORDS
 
-MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "?")
 BACKENDS = ("pandas", "polars", "pyarrow")
 MICRO = 1e6
 

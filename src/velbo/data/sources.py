@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, need, unknown
-from .arrays import as_rows
+from .arrays import MISSING_WORDS, as_rows, is_number_or_missing
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-MISSING_WORDS = ("", "nan", "na", "null", "none", "?")
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def _csv(file: Path, key: str) -> Data:
         raise DataError(f"{file}: not a text table ({_first_line(error)})") from error
     if not lines:
         raise DataError(f"{file}: the file is empty")
-    header = () if all(_is_number(cell) for cell in lines[0]) else tuple(cell.strip() for cell in lines[0])
+    header = () if all(is_number_or_missing(cell) for cell in lines[0]) else tuple(cell.strip() for cell in lines[0])
     body = lines[1:] if header else lines
     if not body:
         raise DataError(f"{file}: there is a header and no row below it")
@@ -111,14 +110,6 @@ def _csv(file: Path, key: str) -> Data:
             raise DataError(f"{file}: line {i} has {len(line)} cells, the first line has {width}")
         rows[i - (2 if header else 1)] = [_number(cell, file, i, j, header) for j, cell in enumerate(line)]
     return Data(rows, header)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return cell.strip().lower() in MISSING_WORDS
-    return True
 
 
 def _number(cell: str, file: Path, line: int, column: int, header: Sequence[str]) -> float:

@@ -6,7 +6,7 @@ are read at a time change a type. A second pass reads again and converts. Neithe
 
     int64, double, bool, date32, timestamp[us], timestamp[ns], timestamp[us, UTC], timestamp[ns, UTC], string
 
-Blanks around a cell do not count, but in text, which keeps them; missing are the words in `arrow.MISSING_WORDS`.
+Blanks around a cell do not count, but in text, which keeps them; missing are the words in `arrays.MISSING_WORDS`.
 Whole numbers of which some begin with a 0, as postal codes do, are text: as numbers they would come back shorter.
 The first line is a header unless all its cells are numbers or missing; columns are then called 0, 1, ... A header of
 numbers can be told by quotes, if its cells are all in quotes and those of the next line are not.
@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from ..errors import DataError
-from .arrow import MISSING_WORDS
+from .arrays import MISSING_WORDS, is_number_or_missing
 
 BLOCK = 4 * 2**20
 PROBE = 16  # cells
@@ -221,15 +221,6 @@ def _is_utf8(line: bytes) -> bool:
         line.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return True
-
-
-def is_number_or_missing(cell: str) -> bool:
-    """Whether a cell is a number or a word for a missing one."""
-    try:
-        float(cell)
-    except ValueError:
-        return cell.strip().lower() in MISSING_WORDS
     return True
 
 
