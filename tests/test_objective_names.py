@@ -26,6 +26,7 @@ from velbo.objectives import (
     FreeBits,
     InfoVAE,
     Renyi,
+    Trimmed,
     make_objective,
     options_of,
     sampled_rate,
@@ -44,6 +45,7 @@ SPECS = {
     "tvo:points=3:first_point=1e-3": TVO(points=3, first_point=0.001),
     "beta-tc:tc_weight=4:mi_weight=0": BetaTC(tc_weight=4.0, mi_weight=0.0),
     "info-vae:alpha=1:weight=10": InfoVAE(alpha=1.0, weight=10.0),
+    "trimmed:trim=0.25": Trimmed(trim=0.25),
 }
 
 
@@ -128,7 +130,7 @@ def test_the_help_names_every_objective_and_option():
         for option in options_of(OBJECTIVES[name]()):
             assert f" {option} " in text, option
     own = {name: OBJECTIVES[name]().samples for name in OBJECTIVES}
-    of_elbo = {"elbo", "elbo-sampled", "stl", "beta-tc", "info-vae"}
+    of_elbo = {"elbo", "elbo-sampled", "stl", "beta-tc", "info-vae", "trimmed"}
     assert {name for name, n in own.items() if n == 1} == of_elbo
     rest = {"score-function": 2, "iwae": 5, "dreg": 5, "ciwae": 5, "renyi": 5, "miwae": 8, "piwae": 8, "tvo": 10}
     assert {name: n for name, n in own.items() if name not in of_elbo} == rest

@@ -22,6 +22,7 @@ PUBLIC = """
     Aggregated aggregated_posterior Ascent Gaps gaps Bracket bracket RateDistortion rate_distortion Calibration
     calibrate impute multiple_imputations contributions synthetic_report sample_quality disentanglement refit
     Annealing anneal anneal_backwards LinearGaussian Recipe FittedVAE ObjectiveConfig Plan fit plan VAEEstimator
+    Trimmed for_anomalies AnomalyDetector
 """.split()
 
 
@@ -49,7 +50,7 @@ def test_version_agrees_with_the_changelog_and_the_citation():
 
 ROOMS = """
     errors config files memory threads data nets posteriors priors likelihoods terms model conditional objectives
-    training evaluation oracles recipes fitted fitting sweep report doctor demo estimator cli __main__
+    training evaluation oracles recipes anomalies fitted fitting sweep report doctor demo estimator anomaly_detector cli __main__
 """.split()
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .anomalies import for_anomalies
+    from .anomaly_detector import AnomalyDetector
     from .conditional import ConditionalVAE
     from .config import (
         Budget,
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
         InfoVAE,
         Renyi,
         ScoreFunction,
+        Trimmed,
     )
     from .oracles import LinearGaussian
     from .terms import Terms
@@ -100,6 +103,7 @@ _HOMES = {
     "TVO": "objectives",
     "BetaTC": "objectives",
     "InfoVAE": "objectives",
+    "Trimmed": "objectives",
     "Budget": "config",
     "Optimisation": "config",
     "Weighting": "config",
@@ -142,6 +146,8 @@ _HOMES = {
     "plan": "fitting",
     "refit": "fitting",
     "VAEEstimator": "estimator",
+    "for_anomalies": "anomalies",
+    "AnomalyDetector": "anomaly_detector",
 }
 
 __all__ = [  # noqa: RUF022 (in flow order)
@@ -169,6 +175,7 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "TVO",
     "BetaTC",
     "InfoVAE",
+    "Trimmed",
     "Budget",
     "Optimisation",
     "Weighting",
@@ -211,6 +218,8 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "plan",
     "refit",
     "VAEEstimator",
+    "for_anomalies",
+    "AnomalyDetector",
 ]
 
 

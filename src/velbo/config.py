@@ -110,10 +110,11 @@ class ObjectiveConfig(Group):
             ELBO beside IWAE), renyi (alpha: 0 is IWAE, 1 the ELBO), tvo (points, first_point: of the thermodynamic
             path). The ELBO is reported and something else is climbed: beta-tc (mi_weight, tc_weight, kl_weight: of
             mutual information, total correlation and dimension-wise KL), info-vae (alpha, weight: alpha of the KL
-            gives way to weight times an MMD; alpha=1 is the WAE).
+            gives way to weight times an MMD; alpha=1 is the WAE), trimmed (trim: share of each batch, the rows that fit
+            worst, that teaches nothing; for data with odd rows).
         samples: draws of z an observation: L of the ELBO, K of the others, of all groups together; the objective's own
-            if not given (1 for the ELBO, beta-tc and info-vae, 2 for score-function, 5 for iwae, dreg, ciwae and renyi,
-            8 for miwae and piwae, 10 for tvo).
+            if not given (1 for the ELBO, beta-tc, info-vae and trimmed, 2 for score-function, 5 for iwae, dreg, ciwae
+            and renyi, 8 for miwae and piwae, 10 for tvo).
         free_bits: nats that each latent may carry for nothing; with objective elbo.
         free_bits_per_group: count the free nats for each group of latents instead.
     """

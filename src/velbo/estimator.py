@@ -127,7 +127,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
             raise ConfigError(f"contamination is a share of the rows, in (0, 0.5], not {self.contamination}")
         rows = self._rows(X, reset=True)
         schema = self._infer(rows)
-        plan = Plan(schema, resolve(self._recipe(), schema), self._objective(), self._training(self.max_epochs))
+        plan = Plan(schema, resolve(self._recipe(schema), schema), self._objective(), self._training(self.max_epochs))
         fitted, history = fit(rows, plan)
         self._keep(fitted, history.metrics)
         self._moments: dict[str, torch.Tensor] = {}
@@ -143,7 +143,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         rows = self._rows(X, reset=first)
         if first:
             schema = self._infer(rows)
-            recipe = resolve(self._recipe(), schema)
+            recipe = resolve(self._recipe(schema), schema)
             self._keep(Plan(schema, recipe, training=self._training(1)).build(), [])
             self._moments = {}
         fitted = self.fitted_
@@ -258,7 +258,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
     def _n_features_out(self) -> int:
         return self.fitted_.recipe.n_latents
 
-    def _recipe(self) -> Recipe:
+    def _recipe(self, schema: Schema) -> Recipe:
         hidden, given = tuple(self.hidden or ()), tuple(self.condition)
         return Recipe(self.recipe, self.n_latents, hidden, self.likelihood, prior=self.prior, condition=given)
 

@@ -42,6 +42,7 @@ def fit(
     levels: int | None = None,
     rows: int | None = None,
     stream: bool = False,
+    anomalies: bool = False,
     tensorboard: bool = False,
 ) -> None:
     """Train a model on data and write a run folder.
@@ -58,19 +59,36 @@ def fit(
         rows: train on a seeded random subset of so many rows.
         stream: leave a .parquet or .feather table on disk and read a window of rows at a time; done by itself where the
             table would take more than a quarter of the memory.
+        anomalies: learn what most rows are like, for 'velbo score' of rows without labels: what is not set otherwise is
+            taken so that odd rows do not bend the model.
         tensorboard: write TensorBoard's event files into the run folder too.
     """
+    from ..anomalies import WHY, for_anomalies
     from ..fitting import plan
 
     training = TrainingConfig(budget, optimisation, weighting, validation, machine)
     settings = Recipe(**asdict(recipe)), objective, training
     kinds = Kinds(kind, levels, column)
     chosen, schema = _rows_and_schema(data, settings[0], kinds, rows, machine.seed, stream)
+    if anomalies:
+        schema = understand_rows(chosen, schema.names, _numbers_as_reals(schema, kinds))
+        settings = for_anomalies(*settings, schema)
     what = plan(chosen, *settings, schema, absolute(data))
+    if anomalies:
+        what.choices["anomalies"] = WHY
     what.data["subset"] = rows
     if hasattr(chosen, "row_groups"):
         what.data["stream"] = True
     _carry_out(what, chosen, run, tensorboard, new=True)
+
+
+def _numbers_as_reals(schema: Any, kinds: Kinds) -> Kinds:
+    from ..anomalies import numbers_as_reals
+
+    if not schema.columns:
+        return kinds if kinds.kind or schema.image_shape else replace(kinds, kind="real")
+    reals = (f"{name}={what}" for name, what in numbers_as_reals(schema).items())
+    return replace(kinds, column=(*reals, *kinds.column))
 
 
 def _rows_and_schema(

@@ -1,8 +1,8 @@
 """Which likelihood suits which kind of column (data/columns.py), and how it is built for columns of it.
 
     kind           default                others
-    real           student-t              normal, normal-mixture
-    datetime       normal-mixture         normal, student-t
+    real           student-t              normal, normal-fixed, normal-mixture
+    datetime       normal-mixture         normal, normal-fixed, student-t
     positive       log-normal             gamma
     bounded        logit-normal           beta
     integer        discretized-mixture
@@ -82,6 +82,7 @@ REALS = ("real", "datetime")
 
 CELLS: dict[str, CellKind] = {
     "normal": CellKind(REALS, lambda i, c: Normal(i, len(c), PredictedScale(i, len(c)))),
+    "normal-fixed": CellKind(REALS, lambda i, c: Normal(i, len(c), 1.0)),
     "student-t": CellKind(REALS, _plain(StudentT)),
     "normal-mixture": CellKind(REALS, _mixture),
     "log-normal": CellKind(("positive",), _plain(LogNormal)),

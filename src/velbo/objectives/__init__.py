@@ -19,6 +19,7 @@ from .renyi import Renyi, log_power_mean
 from .score_function import ScoreFunction
 from .spec import options_of, read_options, split_spec
 from .total_correlation import BetaTC, log_aggregated
+from .trimmed import Trimmed
 from .tvo import TVO
 
 OBJECTIVES: dict[str, Callable[..., Objective]] = {
@@ -35,6 +36,7 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "tvo": TVO,
     "beta-tc": BetaTC,
     "info-vae": InfoVAE,
+    "trimmed": Trimmed,
 }
 """Name -> factory, which without arguments gives an objective (a dataclass) with its own numbers."""
 
@@ -82,6 +84,7 @@ __all__ = [
     "Objective",
     "Renyi",
     "ScoreFunction",
+    "Trimmed",
     "best_rate",
     "closed_rate",
     "elbo_closed",
