@@ -15,7 +15,7 @@ from velbo.conditional import Condition, ConditionalVAE
 from velbo.data import Column, Store
 from velbo.errors import ConfigError, DataError
 from velbo.evaluation import impute, multiple_imputations
-from velbo.evaluation.imputation import order_of_bytes, refined, resampled
+from velbo.evaluation.multiple_imputation import order_of_bytes, refined, resampled
 from velbo.likelihoods import Factorised, MixedCells
 from velbo.likelihoods.categorical import OnGrid
 from velbo.likelihoods.coded import BinaryCell, CodesCell

@@ -26,8 +26,10 @@ from velbo.likelihoods import (
     Mixed,
     Normal,
 )
-from velbo.likelihoods.missingness import STEEPEST, CellsAndMask, MissingNotAtRandom, quadrature
+from velbo.likelihoods.masked_cells import CellsAndMask
+from velbo.likelihoods.missingness import STEEPEST, MissingNotAtRandom
 from velbo.likelihoods.negative_binomial import NegativeBinomialCell
+from velbo.likelihoods.quadrature import quadrature
 from velbo.nets import MLP, FillMissing
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal

@@ -7,8 +7,9 @@ from .calibration import Calibration, calibrate
 from .contributions import contributions
 from .curve import BoundCurve, bound_curve
 from .gaps import Ascent, Gaps, gaps
-from .imputation import Imputed, impute, multiple_imputations
+from .imputation import Imputed, impute
 from .log_likelihood import RowScores, score_rows
+from .multiple_imputation import multiple_imputations
 from .rate_distortion import RateDistortion, rate_distortion
 from .summary import Evaluation, active_units, evaluate, summarise
 

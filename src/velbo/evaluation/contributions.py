@@ -33,8 +33,8 @@ from ..memory import freed_memory_kept
 from ..model import VAE
 from ..posteriors import RowDraw
 from ..threads import threads
+from .cells import check_weights, chunks_of, importance_draws, modelled, probe, width
 from .importance import StreamingWeights
-from .imputation import check_weights, chunks_of, importance_draws, modelled, probe, width
 from .log_likelihood import chunk_sizes
 
 

@@ -1,0 +1,125 @@
+"""What the evaluation of single cells stands on: z_k ~ q(z|x_obs), p(x|z_k) cell by cell, and their weights
+
+    w_k = p(x_obs|z_k) p(z_k) / q(z_k|x_obs)
+
+Where cells are missing not at random, p(x_obs|z) stands for that of the mask too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from ..conditional import ConditionalVAE
+from ..data import Store
+from ..errors import ConfigError, DataError
+from ..likelihoods import Factorised, MixedCells
+from ..model import VAE
+from ..posteriors import Draw
+
+Cells = Factorised | MixedCells
+
+
+def importance_draws(
+    view: VAE, x: Tensor, samples: int, chunk: int, draw: Draw
+) -> Iterator[tuple[Tensor, Cells, Tensor]]:
+    """(z, p(x|z), log p(z) - log q(z|x)) of ``chunk`` draws z ~ q(z|x) at a time: (k, B, Z), (k, B, D), (k, B)."""
+    q, prior = view.encode(x), view.prior()
+    for done in range(0, samples, chunk):
+        z = draw.sample(q, min(chunk, samples - done))
+        yield z, cells_of(view.decode(z)), prior.log_prob(z) - draw.log_prob(q, z)
+
+
+def cells_of(p: Distribution) -> Cells:
+    """p(x|z), known to have independent cells.
+
+    Raises:
+        ConfigError: if it has not.
+    """
+    if not isinstance(p, Factorised | MixedCells):
+        raise ConfigError(
+            f"missing cells are looked at one by one, and this p(x|z), a {type(p).__name__}, does not tell of its "
+            "cells; let the decoder end in a head of velbo.likelihoods, or return Factorised(cell)"
+        )
+    return p
+
+
+def check_weights(log_sum: Tensor, rows: Tensor) -> None:
+    """
+    Raises:
+        DataError: if log sum_k w_k (B,) of some of the rows, numbered (B,), is not finite.
+    """
+    bad = ~log_sum.isfinite()
+    if not bad.any():
+        return
+    row = rows[bad].min()
+    value = log_sum[rows == row][0]
+    why = (
+        "the model holds it for impossible; let model.check_data(x) say whether it lies outside the support"
+        if value.isneginf()
+        else "the encoder or the decoder gives no numbers for it; an encoder must take NaN where a cell is missing: "
+        "put velbo.nets.FillMissing(mask=True) in front"
+    )
+    raise DataError(f"row {int(row)}: log p of its observed cells is {float(value):g}: {why}")
+
+
+def probe(model: VAE | ConditionalVAE, data: Store) -> Cells:
+    """p(x|z) of some z and one row (or none), to see how it is made."""
+    x = data.subset(torch.arange(min(1, len(data)))).fixed(0).to(next(model.parameters()).device)
+    view = model.given(x)
+    return cells_of(view.decode(x.new_zeros(len(x), view.n_latents)))
+
+
+def modelled(p: Cells) -> Tensor:
+    """Which of the D cells have a likelihood, (D,)."""
+    found = torch.zeros(p.event_shape[0], dtype=torch.bool)
+    for positions, _ in p.parts:
+        found[positions.cpu()] = True
+    return found
+
+
+def width(p: Cells) -> int:
+    """Numbers that p(x|z) of one z takes, D or more."""
+    return max(p.event_shape[0], sum(len(at) * q.numbers_per_cell for at, q in p.parts))
+
+
+def chunks_of(rows: Tensor, size: int) -> tuple[Tensor, ...]:
+    """Parts of ``size`` rows at most; none of no rows, of which torch would make one."""
+    return rows.split(size) if len(rows) else ()
+
+
+def parts_with_holes(p: Cells, x: Tensor) -> list[tuple[Tensor, Factorised]]:
+    """(positions, p(x_d|z, cell d is missing)) of every part that has holes in x (B, D)."""
+    holes = x.isnan().any(0)
+    return [(at, cast(Factorised, part.given_missing)) for at, part in p.parts if holes[at.to(x.device)].any()]
+
+
+class WeightedMeans:
+    """sum_k w_k f_k / sum_k w_k of B rows, for several f, whose K values come in chunks with their log w."""
+
+    def __init__(self, n_rows: int) -> None:
+        self.top = torch.full((n_rows,), -math.inf, dtype=torch.float64)
+        self.sums: list[Tensor] = []
+
+    def add(self, log_w: Tensor, values: Sequence[Tensor]) -> None:
+        """Log-weights (k, B), and (k, B, n, C) of every f."""
+        log_w = log_w.double().cpu()
+        top = torch.maximum(self.top, log_w.amax(0))
+        # the largest weight so far is 1, so that none overflows; where all are 0 they stay 0
+        base = top.masked_fill(top.isneginf(), 0.0)
+        w, shrunk = (log_w - base).exp(), (self.top - base).exp()
+        new = [w.sum(0), *(torch.einsum("kb,kbnc->bnc", w, f.double().cpu()) for f in values)]
+        old = self.sums or [torch.zeros_like(s) for s in new]
+        self.sums = [s * shrunk.view(-1, *[1] * (s.dim() - 1)) + more for s, more in zip(old, new, strict=True)]
+        self.top = top
+
+    @property
+    def values(self) -> list[Tensor]:
+        """(B, n, C) of every f."""
+        total, *sums = self.sums
+        return [s / total.view(-1, 1, 1) for s in sums]

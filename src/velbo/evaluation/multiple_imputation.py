@@ -1,0 +1,153 @@
+"""Draws of the missing cells from p(x_mis | x_obs), which keep what is not known.
+
+z^(i) is resampled among z_k ~ q(z|x_obs) in proportion to their weights, x_mis ~ p(x_mis|z), and then come steps of
+Metropolis within Gibbs, which leave the exact p(x_mis, z | x_obs) as it is, whatever q:
+
+    z' ~ q(z | x_obs, x_mis),  accepted with probability min(1, r),
+    r  = p(x_obs, x_mis|z') p(z') q(z|x_obs, x_mis) / ( p(x_obs, x_mis|z) p(z) q(z'|x_obs, x_mis) )
+    x_mis ~ p(x_mis|z)
+
+Where cells are missing not at random, p(x_obs|z) stands for that of the mask too and p(x_mis|z) for the law of a cell
+that is known to be missing, here and in r.
+
+Source: Leveraging the exact likelihood of deep latent variable models, Mattei and Frellsen, 2018,
+https://arxiv.org/abs/1802.04826 (the sampler).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from ..conditional import ConditionalVAE
+from ..data import Store
+from ..errors import ConfigError
+from ..likelihoods.base import at_positions
+from ..memory import freed_memory_kept
+from ..model import VAE
+from ..posteriors import Pathwise
+from ..threads import threads
+from .cells import (
+    Cells,
+    cells_of,
+    check_weights,
+    chunks_of,
+    importance_draws,
+    modelled,
+    parts_with_holes,
+    probe,
+    width,
+)
+from .importance import StreamingWeights
+from .log_likelihood import chunk_sizes
+
+
+@torch.no_grad()
+def multiple_imputations(
+    model: VAE | ConditionalVAE, data: Store, n: int, samples: int = 100, steps: int = 20, seed: int = 0
+) -> Tensor:
+    """n draws of the missing cells given the observed ones.
+
+    Rows are taken in the order of their bytes, so the order in which they come does not matter, and equal rows have
+    draws of their own. Which rows come together does: cells are drawn from torch's generator, seeded once.
+
+    Args:
+        model: in evaluation mode; its encoder takes NaN and p(x|z) has independent cells.
+        data: encoded rows, (N, D).
+        n: draws of each row.
+        samples: K of the resampling that starts the chains.
+        steps: of Metropolis within Gibbs; 0 for resampling alone.
+        seed: of all noise.
+
+    Returns:
+        (n, N, D) float64 in the units of x; observed cells are those of the data, bit for bit.
+
+    Raises:
+        ConfigError: for no draws, no samples or fewer than 0 steps, or a p(x|z) without independent cells.
+        DataError: if the weights of a row are no numbers, or all 0.
+    """
+    if n < 1 or samples < 1 or steps < 0:
+        raise ConfigError(f"n and samples must be at least 1 and steps at least 0, not {n}, {samples} and {steps}")
+    device = next(model.parameters()).device
+    x = data.fixed(seed).double().cpu()
+    filled = x.repeat(n, 1, 1)
+    p = probe(model, data)
+    rows = (x.isnan() & modelled(p)).any(-1).nonzero().squeeze(-1)
+    rows = rows[order_of_bytes(data.kept[rows.to(data.kept.device)])]
+    n_rows, n_samples = chunk_sizes(samples, max(n, width(p)), None)
+    n_rows = min(n_rows, chunk_sizes(n, width(p), n)[0])
+    with threads(), freed_memory_kept(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for at in chunks_of(rows, n_rows):
+            part = data.subset(at).fixed(seed).to(device)
+            view = model.given(part)
+            z, log_sum = resampled(view, part, n, samples, n_samples)
+            check_weights(log_sum, at)
+            draws = refined(view, part, z, steps).double().cpu()
+            filled[:, at] = torch.where(x[at].isnan(), draws, x[at])
+    return filled
+
+
+class Fresh(Pathwise):
+    """Draws by torch's generator from any q, also one that cannot be reparameterised."""
+
+    def sample(self, q: Distribution, n_samples: int) -> Tensor:
+        return super().sample(q, n_samples) if q.has_rsample else q.sample(torch.Size((n_samples,)))
+
+
+def resampled(view: VAE, x: Tensor, n: int, samples: int, chunk: int) -> tuple[Tensor, Tensor]:
+    """n of K draws z ~ q(z|x) in proportion to their weights, with replacement, (n, B, Z), and log sum_k w_k, (B,).
+
+    The largest of log w_k + g_k, g_k Gumbel noise, falls on k with probability w_k / sum w: a maximum, which streams.
+    """
+    best, chosen, weights = x.new_full((n, len(x)), -math.inf), x.new_zeros(()), StreamingWeights()
+    for z, p, log_ratio in importance_draws(view, x, samples, chunk, Fresh()):
+        log_w = p.log_prob(x) + log_ratio
+        weights.add(log_w)
+        gumbel = -torch.empty(n, *log_w.shape, dtype=log_w.dtype, device=log_w.device).exponential_().log()
+        height, k = (log_w + gumbel).max(1)
+        found = z.gather(0, k.unsqueeze(-1).expand(-1, -1, z.shape[-1]))
+        chosen = torch.where((height > best).unsqueeze(-1), found, chosen)
+        best = torch.maximum(best, height)
+    return chosen, weights.log_sum
+
+
+def refined(view: VAE, x: Tensor, z: Tensor, steps: int) -> Tensor:
+    """x (n, B, D) with its missing cells drawn, after Metropolis-within-Gibbs steps that begin at z (n, B, Z)."""
+    prior, p = view.prior(), cells_of(view.decode(z))
+    filled = _drawn(p, x)
+    for _ in range(steps):
+        q = view.encode(filled)
+        proposal = q.sample()
+        p_new = cells_of(view.decode(proposal))
+        new = _log_p_filled(p_new, x, filled) + prior.log_prob(proposal) - q.log_prob(proposal)
+        old = _log_p_filled(p, x, filled) + prior.log_prob(z) - q.log_prob(z)
+        z = torch.where((torch.rand_like(new).log() < new - old).unsqueeze(-1), proposal, z)
+        p = cells_of(view.decode(z))
+        filled = _drawn(p, x)
+    return filled
+
+
+def order_of_bytes(rows: Tensor) -> Tensor:
+    """Places of rows (N, D), sorted by their bytes."""
+    array = np.ascontiguousarray(rows.cpu().numpy())
+    whole = array.view(np.dtype((np.void, array.itemsize * array.shape[1]))).ravel()
+    return torch.from_numpy(np.argsort(whole, kind="stable"))
+
+
+def _drawn(p: Cells, x: Tensor) -> Tensor:
+    """x with its missing cells drawn from p(x|z), (..., B, D)."""
+    parts = parts_with_holes(p, x)
+    draws = at_positions([at for at, _ in parts], [part.sample() for _, part in parts], x.shape[-1], math.nan)
+    return torch.where(x.isnan(), draws, x)
+
+
+def _log_p_filled(p: Cells, x: Tensor, filled: Tensor) -> Tensor:
+    """log p(x_obs, x_mis|z), (..., B)."""
+    of_missing = filled.masked_fill(~x.isnan(), math.nan)
+    parts = [part.log_prob(of_missing.index_select(-1, at.to(x.device))) for at, part in parts_with_holes(p, x)]
+    return p.log_prob(x) + torch.stack(parts).sum(0)
