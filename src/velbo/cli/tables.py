@@ -150,34 +150,29 @@ def map_rows_to_many(
 ) -> None:
     """The same for an f that gives a result for each of several files."""
     from ..data.table_files import TableSource, is_table_source
-    from ..data.table_writing import Writer
 
     check_output(paths[0])
     if not fitted.schema.columns or not is_table_source(source) or paths[0].suffix == ".npy":
         for path, values in zip(paths, f(read_rows(fitted, source)), strict=True):
             write_rows(path, values, prefix, names)
         return
-    n = 0
-    with ExitStack() as stack:
-        writers = [stack.enter_context(Writer(path)) for path in paths]
-        for batch in TableSource(source).batches(ROWS_PER_BATCH):
-            for writer, values in zip(writers, f(batch), strict=True):
-                writer.write(_as_table(values, prefix, names))
-            n += len(batch)
-    for path in paths:
-        say(f"wrote {n} rows to {path}")
+    batches = TableSource(source).batches(ROWS_PER_BATCH)
+    write_parts(paths, ([_as_table(values, prefix, names) for values in f(batch)] for batch in batches))
 
 
-def write_parts(path: Path, parts: Iterable[Any]) -> None:
-    """Data frames one after another into one file."""
+def write_parts(paths: Sequence[Path], parts: Iterable[Sequence[Any]]) -> None:
+    """Data frames one after another into files: a part has one frame for each."""
     from ..data.table_writing import Writer
 
     n = 0
-    with Writer(path) as writer:
+    with ExitStack() as stack:
+        writers = [stack.enter_context(Writer(path)) for path in paths]
         for part in parts:
-            writer.write(part)
-            n += len(part)
-    say(f"wrote {n} rows to {path}")
+            for writer, frame in zip(writers, part, strict=True):
+                writer.write(frame)
+            n += len(part[0])
+    for path in paths:
+        say(f"wrote {n} rows to {path}")
 
 
 def _as_table(values: Any, prefix: str, names: Sequence[str]) -> Any:

@@ -135,8 +135,8 @@ def sample(
         write_rows(output, fitted.sample(n, seed, mean, pairs, balance), "x", fitted.schema.names)
         return
     starts = range(0, n, ROWS_PER_BATCH)
-    parts = (fitted.sample(min(ROWS_PER_BATCH, n - s), seed + s, mean, pairs, balance) for s in starts)
-    write_parts(output, parts)
+    parts = ([fitted.sample(min(ROWS_PER_BATCH, n - s), seed + s, mean, pairs, balance)] for s in starts)
+    write_parts([output], parts)
 
 
 @app.command
