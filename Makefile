@@ -8,7 +8,7 @@ demo: .venv/.done
 	$(BIN)/velbo demo -o demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 lint: .venv/.done
 	$(BIN)/ruff check src tests benchmarks
