@@ -108,15 +108,14 @@ class ConditionalVAE(nn.Module):
         condition: x (..., D) -> c (..., F).
 
     Attributes:
-        kept: what was given in up to 1,000 training rows, their empirical law, (1000, D), NaN elsewhere.
+        kept: what was given in up to 1,000 training rows, their empirical law, (1000, M) for M given columns.
         sizes: their library sizes, (1000, 1).
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: nn.Module, condition: Condition) -> None:
         super().__init__()
         self.encoder, self.decoder, self.prior, self.condition = encoder, decoder, prior, condition
-        n_dims = len(condition.features.columns)
-        self.register_buffer("kept", torch.full((N_KEPT, n_dims), math.nan))
+        self.register_buffer("kept", torch.full((N_KEPT, len(condition.given)), math.nan))
         self.register_buffer("sizes", torch.ones(N_KEPT, 1))
 
     @property
@@ -128,8 +127,7 @@ class ConditionalVAE(nn.Module):
     def start_from(self, x: Tensor) -> None:
         """Keep what is given in rows x of the data, from the first again where they run out."""
         rows = x[torch.arange(N_KEPT, device=x.device) % len(x)]
-        given = self.condition.given
-        cast(Tensor, self.kept)[:, given] = rows[:, given].to(self.kept.dtype)  # type: ignore[union-attr]
+        cast(Tensor, self.kept).copy_(rows[:, self.condition.given])
         cast(Tensor, self.sizes).copy_(self.condition.size(rows))
 
     def given(self, x: Tensor) -> VAE:
@@ -187,7 +185,7 @@ class ConditionalVAE(nn.Module):
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             rows = torch.randint(N_KEPT, (n,), device=device)
-            c, size = cast(Tensor, self.kept)[rows], cast(Tensor, self.sizes)[rows]
+            c, size = self._as_row(cast(Tensor, self.kept)[rows]), cast(Tensor, self.sizes)[rows]
             if given is not None:
                 if given.shape != c.shape:
                     raise DataError(f"given: {n} rows of {c.shape[1]} numbers are needed, not {tuple(given.shape)}")
@@ -202,7 +200,7 @@ class ConditionalVAE(nn.Module):
         A category that no kept row has takes the rest from any row.
         """
         generator = torch.Generator().manual_seed(seed)
-        kept, rows = cast(Tensor, self.kept).cpu(), []
+        kept, rows = self._as_row(cast(Tensor, self.kept).cpu()), []
         for code in range(n_categories):
             with_it = (kept[:, position] == code).nonzero().squeeze(-1)
             pool = with_it if len(with_it) else torch.arange(N_KEPT)
@@ -211,6 +209,12 @@ class ConditionalVAE(nn.Module):
             c[:, position] = code
             rows.append(c)
         return torch.cat(rows)[torch.randperm(n, generator=generator)]
+
+    def _as_row(self, given: Tensor) -> Tensor:
+        """Given columns (n, M) where they stand in a row, (n, D), NaN elsewhere."""
+        rows = given.new_full((len(given), len(self.condition.features.columns)), math.nan)
+        rows[:, self.condition.given] = given
+        return rows
 
     def _with_size(self, c: Tensor, size: Tensor) -> Tensor:
         features = self.condition.features(c)

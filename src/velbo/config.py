@@ -61,7 +61,8 @@ class Recipe(Group):
         components: of prior mixture, vamp or autoregressive; the prior's own number if not given.
         refine: gradient steps by which each row's posterior is refined (semi-amortised); a step costs two decodings
             forwards and backwards.
-        condition: columns of a table that are given: the model is of the others given these.
+        condition: columns of a table that are given: the model is of the others given these; or "label", that of an
+            array's rows.
         library_size: counts have their row's sum given, and the model is of their shares (single-cell counts).
         missing: at-random; or not, and the mask is modelled too: self-masked (by the cell's own value) or latent-masked
             (by that and the latents). Log-likelihoods are then those of cells and mask.

@@ -21,7 +21,8 @@ from torch import Tensor
 from . import __version__
 from .conditional import ConditionalVAE
 from .config import Recipe
-from .data import Schema, Store, as_frame, as_rows, column_names, is_frame, repeated, values
+from .data import Column, Data, Schema, Store, as_frame, as_rows, column_names, is_frame, repeated, values
+from .data.labelled import parted
 from .errors import ConfigError, DataError, RunError, unknown
 from .evaluation import Evaluation, contributions, evaluate, impute, multiple_imputations, score_rows
 from .files import write_json, write_tensors
@@ -194,9 +195,10 @@ class FittedVAE:
         from .data import frames
 
         codes = encoding(self.recipe, self.schema).restore(filled).numpy()
+        if self.schema.label is not None:
+            return Data(_fill(as_rows(x.rows), codes[:, :-1]), x.names, x.labels)
         if not self.schema.columns:
-            rows = as_rows(x)
-            return np.where(np.isnan(rows), codes.reshape(rows.shape), rows) if rows.dtype.kind == "f" else rows
+            return _fill(as_rows(x), codes)
         codes = frames.clip_to_observed(codes, self.schema.columns)
         if is_frame(x):
             return frames.fill(x, codes, self.schema.columns)
@@ -232,7 +234,7 @@ class FittedVAE:
         """
         data = self.store(x)
         found = contributions(self.model, data, samples, seed)
-        return (found + data.cell_log_det()).numpy()
+        return (found + data.cell_log_det())[:, : self.schema.n_dims].numpy()
 
     def explain(self, x: Any, samples: int = 100, seed: int = 0) -> Any:
         """Why rows are odd: a pyarrow table with log_likelihood, the column whose cell is furthest below that column's
@@ -263,6 +265,8 @@ class FittedVAE:
 
         restored = encoding(self.recipe, self.schema).restore(x.cpu()).numpy()
         columns = self.schema.columns
+        if self.schema.label is not None:
+            return parted(restored, self.schema)
         if not columns:
             return restored.reshape(len(x), *self.schema.shape)
         if clip:
@@ -285,25 +289,35 @@ class FittedVAE:
 
     def _balanced(self, name: str, n: int, seed: int) -> Tensor:
         model = self._conditional
-        places = {self.schema.names[d]: d for d in model.condition.given if self.schema.modelled[d].n_categories}
+        places = {c.name: d for d, c in self._given().items() if c.n_categories}
         if name not in places:
             raise unknown("column of categories that the model is conditioned on", name, places)
-        return model.balanced(n, places[name], self.schema.modelled[places[name]].n_categories, seed)
+        return model.balanced(n, places[name], self._given()[places[name]].n_categories, seed)
+
+    def _given(self) -> dict[int, Column]:
+        """Positions and columns of what is given."""
+        condition = self._conditional.condition
+        return {d: condition.features.columns[d] for d in condition.given}
 
     def _condition(self, given: Any, n: int) -> Tensor:
         """x of what is given, (n, D), NaN elsewhere."""
         from .data import frames
 
         table = given if is_frame(given) else repeated(given, n)
-        places = {self.schema.names[d]: d for d in self._conditional.condition.given}
+        places = {c.name: d for d, c in self._given().items()}
         for name in column_names(table):
             if name not in places:
                 raise unknown("column that the model is conditioned on", name, places)
-        columns = [c for c in self.schema.modelled if c.name in column_names(table)]
-        codes = frames.codes(table, columns, "given")
+        chosen = {d: c for d, c in self._given().items() if c.name in column_names(table)}
+        codes = frames.codes(table, list(chosen.values()), "given")
         if len(codes) != n:
             raise DataError(f"given: {n} rows are needed, one for each new row, not {len(codes)}")
-        rows = np.full((n, self.schema.n_dims), np.nan)
-        rows[:, [places[c.name] for c in columns]] = codes
-        x = encoding(self.recipe, self.schema)
-        return x.present(x.store(rows, self.dtype), None, self.dtype)
+        location, scale = (np.array([getattr(c, part) for c in chosen.values()]) for part in ("location", "scale"))
+        rows = np.full((n, len(self._conditional.condition.features.columns)), np.nan)
+        rows[:, list(chosen)] = (codes - location) / scale
+        return torch.from_numpy(rows).to(self.dtype)
+
+
+def _fill(rows: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+    """Rows with their missing cells as in values (N, D)."""
+    return np.where(np.isnan(rows), values.reshape(rows.shape), rows) if rows.dtype.kind == "f" else rows

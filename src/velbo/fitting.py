@@ -15,7 +15,7 @@ import torch
 
 from . import __version__
 from .config import ObjectiveConfig, Recipe, TrainingConfig
-from .data import Rows, Schema, read, rows_of, understand
+from .data import Data, Rows, Schema, read, rows_of, understand
 from .errors import ConfigError, RunError, unknown
 from .files import read_json, read_tensors, write_json, write_tensors
 from .fitted import FittedVAE
@@ -91,8 +91,8 @@ def plan(
     """What would be trained on these rows.
 
     Args:
-        x: rows: an array; a data frame, whose columns are then modelled each by itself; or a `TableSource` on disk,
-            which is trained on in a stream.
+        x: rows: an array; an array with labels, a `Data`; a data frame, whose columns are then modelled each by itself;
+            or a `TableSource` on disk, which is trained on in a stream.
         recipe: the model.
         objective: the bound; the ELBO if not given.
         training: budget and the rest.
@@ -101,6 +101,7 @@ def plan(
     """
     training = training or TrainingConfig()
     device = device_of(training.machine.device)
+    x = x.rows if isinstance(x, Data) and not recipe.condition else x
     schema = settled(schema or understand(x, as_array=recipe.likelihood not in ("auto", "mixed")))
     rows = rows_of(x, schema)
     objective = objective or ObjectiveConfig()

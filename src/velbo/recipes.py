@@ -6,8 +6,8 @@
     conv        ConvEncoder               ConvDecoder              channels of each stage, finest first
 
 A likelihood's name decides two things that belong together: how values are encoded (what x is) and the head. A prior's
-name says what the latents come from; it may use the encoder. Columns of a table that are given (a condition) go into
-the encoder and, with z, into the decoder.
+name says what the latents come from; it may use the encoder. What is given (a condition: columns of a table, or the
+label of an array's rows) goes into the encoder and, with z, into the decoder.
 """
 
 from __future__ import annotations
@@ -20,11 +20,24 @@ from torch import nn
 
 from .conditional import Condition, ConditionalVAE, SizedDecoder
 from .config import Recipe
-from .data.encodings import Encoding, for_bernoulli, for_levels, for_reals, for_table, for_unit_interval
+from .data.columns import CODED
+from .data.encodings import (
+    Encoding,
+    Levels,
+    Standardise,
+    for_bernoulli,
+    for_levels,
+    for_reals,
+    for_table,
+    for_unit_interval,
+)
+from .data.labelled import WithLabel, label_columns
 from .data.schema import Schema
+from .data.sources import LABEL
 from .errors import ConfigError, unknown
 from .likelihoods import (
     Bernoulli,
+    BesideGiven,
     Categorical,
     ContinuousBernoulli,
     DiscretizedLogistic,
@@ -36,7 +49,7 @@ from .likelihoods import (
     cell_of,
 )
 from .model import VAE
-from .nets import MLP, ColumnFeatures, ConvDecoder, ConvEncoder, FillMissing, ResidualMLP
+from .nets import MLP, Beside, ColumnFeatures, ConvDecoder, ConvEncoder, FillMissing, ResidualMLP
 from .posteriors import (
     DiagonalNormal,
     FullNormal,
@@ -172,10 +185,10 @@ def resolve(recipe: Recipe, schema: Schema) -> Recipe:
         )
     if (given(recipe, schema) or recipe.library_size) and recipe.refine:
         raise ConfigError("refine is for models without a condition; leave one of them out")
-    if schema.columns and recipe.prior == "vamp":
+    if (schema.columns or schema.label) and recipe.prior == "vamp":
         raise ConfigError(
             "prior 'vamp' learns its pseudo-inputs by gradients, which categories do not have; take prior 'mixture' or "
-            "'real-nvp' for a table"
+            "'real-nvp' for a table or rows with labels"
         )
     likelihood = DEFAULT_LIKELIHOOD[schema.kind] if recipe.likelihood == "auto" else recipe.likelihood
     recipe = replace(recipe, likelihood=likelihood)
@@ -207,7 +220,12 @@ def encoding(recipe: Recipe, schema: Schema) -> Encoding:
     Raises:
         ConfigError: if the likelihood does not suit the kind of the data.
     """
-    return LIKELIHOODS[resolve(recipe, schema).likelihood][0](schema)
+    of_rows = LIKELIHOODS[resolve(recipe, schema).likelihood][0](schema)
+    if schema.label is None:
+        return of_rows
+    label = schema.label
+    coded = label.kind in CODED
+    return WithLabel(of_rows, Levels(1) if coded else Standardise((label.location,), (label.scale,)))
 
 
 def given(recipe: Recipe, schema: Schema) -> list[int]:
@@ -216,8 +234,15 @@ def given(recipe: Recipe, schema: Schema) -> list[int]:
     Raises:
         ConfigError: for a name that is no modelled column, or if nothing is left to be modelled.
     """
+    if schema.label is not None and recipe.condition == (LABEL,) and not recipe.library_size:
+        return [schema.n_dims]
     if (recipe.condition or recipe.library_size) and not schema.columns:
-        raise ConfigError("a condition is made of a table's columns, and these data are an array; give a data frame")
+        raise ConfigError(
+            "a condition is made of a table's columns, or is the label of an array's rows, and these data are an array "
+            f"without: give a data frame, or velbo.Data(rows, labels=...) and condition '{LABEL}'"
+        )
+    if schema.label is not None:
+        raise ConfigError(f"rows with labels are for a model that is conditioned on them; give condition '{LABEL}'")
     names = [c.name for c in schema.modelled]
     for name in recipe.condition:
         if name not in names:
@@ -248,6 +273,10 @@ def _head(recipe: Recipe, schema: Schema, n_in: int, n_out: int, positions: int 
     else:
         head = LIKELIHOODS[recipe.likelihood][1](schema, n_in, n_out, positions)
     by_latents = MECHANISMS[recipe.missing]
+    if schema.label is not None:
+        if by_latents is not None:
+            raise ConfigError("the mask is modelled for rows without labels; leave --missing or the condition out")
+        return BesideGiven(head, schema.n_dims)
     if by_latents is None:
         return head
     holes = [d for d, c in enumerate(schema.modelled) if c.n_missing]
@@ -268,9 +297,13 @@ def resmlp(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
 
 
 def _connected(schema: Schema, recipe: Recipe, trunk: Callable[..., MLP | ResidualMLP]) -> VAE | ConditionalVAE:
-    front = ColumnFeatures(schema.modelled, schema.missing) if schema.columns else FillMissing(schema.missing)
+    front: nn.Module = (
+        ColumnFeatures(schema.modelled, schema.missing) if schema.columns else FillMissing(schema.missing)
+    )
     width = front.n_features if isinstance(front, ColumnFeatures) else schema.n_dims * (1 + schema.missing)
     condition = _condition(schema, recipe)
+    if schema.label is not None and condition is not None:
+        front, width = Beside(front, schema.n_dims, condition.features), width + condition.n_features
     n_given = 0 if condition is None else condition.n_features - recipe.library_size
     up, down = trunk(width, *recipe.hidden), trunk(recipe.n_latents + n_given, *recipe.hidden[::-1])
     head = _head(recipe, schema, down.n_features, schema.n_dims)
@@ -281,6 +314,8 @@ def _condition(schema: Schema, recipe: Recipe) -> Condition | None:
     places = given(recipe, schema)
     if not places and not recipe.library_size:
         return None
+    if schema.label is not None:
+        return Condition(label_columns(schema), places, schema.label.n_missing > 0)
     return Condition(schema.modelled, places, schema.missing, recipe.library_size)
 
 
@@ -291,10 +326,15 @@ def conv(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
         raise ConfigError(
             f"recipe 'conv' needs images (N, H, W) or (N, H, W, C), not rows of {schema.n_dims} numbers; use 'resmlp'"
         )
+    condition = _condition(schema, recipe)
+    n_given = 0 if condition is None else condition.n_features
     up = ConvEncoder(shape, recipe.hidden, n_planes=2 if schema.missing else 1)
-    down = ConvDecoder(recipe.n_latents, shape, recipe.hidden)
+    down = ConvDecoder(recipe.n_latents + n_given, shape, recipe.hidden)
     head = _head(recipe, schema, down.n_features, shape[2], down.n_positions)
-    return _assemble(schema, recipe, nn.Sequential(FillMissing(schema.missing), up), up.n_features, down, head, None)
+    trunk = nn.Sequential(FillMissing(schema.missing), up)
+    if condition is not None:
+        trunk = nn.Sequential(Beside(trunk, schema.n_dims, condition.features))
+    return _assemble(schema, recipe, trunk, up.n_features + n_given, down, head, condition)
 
 
 def _assemble(

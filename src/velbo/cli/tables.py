@@ -35,9 +35,11 @@ def pick_rows(x: Any, n: int | None, seed: int) -> Any:
     return take(x, np.sort(np.random.default_rng(seed).choice(len(x), n, replace=False)))
 
 
-def load_rows(source: str, kinds: Kinds, likelihood: str = "auto", stream: bool = False) -> tuple[Any, Sequence[str]]:
-    """(rows, names of the columns): a table, or an array where one kind or likelihood is asked for all of it. A table
-    that is to be streamed, or would take much of the memory, stays on disk.
+def load_rows(
+    source: str, kinds: Kinds, likelihood: str = "auto", stream: bool = False, labelled: bool = False
+) -> tuple[Any, Sequence[str]]:
+    """(rows, names of the columns): a table, or an array where one kind or likelihood is asked for all of it, with its
+    labels if they are wanted. A table that is to be streamed, or would take much of the memory, stays on disk.
     """
     from ..data import KINDS, load
     from ..data.table_files import TableSource, is_table_source
@@ -51,7 +53,7 @@ def load_rows(source: str, kinds: Kinds, likelihood: str = "auto", stream: bool 
     if stream:
         raise ConfigError(f"{source}: only tables are streamed, with a kind for each column; leave --stream out")
     data = load(source)
-    return data.rows, data.names
+    return (data if labelled and data.labels is not None else data.rows), data.names
 
 
 def n_rows(x: Any) -> int:
@@ -105,10 +107,12 @@ def check_output(path: Path) -> None:
 
 
 def write_rows(path: Path, values: Any, prefix: str, names: Sequence[str] = ()) -> None:
-    """An array or a data frame into a file."""
+    """An array or a data frame into a file; labels into another beside it."""
     import numpy as np
+    import pyarrow as pa
 
-    from ..data import is_frame
+    from ..data import Data, is_frame
+    from ..data.sources import LABEL
     from ..data.table_writing import write_table
     from ..files import write_atomically
 
@@ -122,6 +126,11 @@ def write_rows(path: Path, values: Any, prefix: str, names: Sequence[str] = ()) 
             np.save(file, values, allow_pickle=False)
 
     check_output(path)
+    if isinstance(values, Data):
+        write_rows(path, values.rows, prefix, names)
+        labels = values.labels if path.suffix == ".npy" else pa.table({LABEL: values.labels})
+        write_rows(path.with_name(f"{path.stem}-{LABEL}{path.suffix}"), labels, LABEL)
+        return
     if is_frame(values) and path.suffix == ".npy":
         raise DataError(f"{path}: an array has no columns of several types; name a .csv or .parquet file")
     if path.suffix == ".npy":

@@ -49,7 +49,7 @@ def fit(
 
     Args:
         data: a table (.csv, .tsv, .parquet, .feather, or a folder of them), .npy, .npz (file.npz:key picks an array), a
-            folder of images, or the name of an embedded set.
+            folder of images, or the name of an embedded set. With labels, for --condition label: file.npz:key+labels.
         run: folder to write.
         column: what a column of a table is, age=count, and its likelihood if wanted, age=count:poisson; id=drop leaves
             one out; 'velbo schema DATA' shows what was guessed. May be given many times.
@@ -94,10 +94,11 @@ def _numbers_as_reals(schema: Any, kinds: Kinds) -> Kinds:
 def _rows_and_schema(
     data: str, recipe: Recipe, kinds: Kinds, rows: int | None, seed: int, stream: bool = False
 ) -> tuple[Any, Any]:
+    from ..data.sources import LABEL
     from ..recipes import check
 
     check(recipe)
-    loaded, names = load_rows(data, kinds, recipe.likelihood, stream)
+    loaded, names = load_rows(data, kinds, recipe.likelihood, stream, labelled=recipe.condition == (LABEL,))
     chosen = pick_rows(loaded, rows, seed)
     schema = understand_rows(chosen, names, kinds)
     how = "see 'velbo schema', override with --column" if schema.columns else "override with --kind, --levels"

@@ -18,7 +18,7 @@ from ..errors import ConfigError, SchemaError
 from .arrays import as_rows, column_names
 from .columns import COLUMN_KINDS
 from .schema import KINDS, Schema, infer
-from .sources import load
+from .sources import LABEL, Data, load
 
 
 def is_frame(x: Any) -> bool:
@@ -85,13 +85,15 @@ def understand(
     """The schema of rows of any sort.
 
     Args:
-        x: data frame, array, or a `TableSource` on disk, which is read once, in a stream.
+        x: data frame, array, array with labels, or a `TableSource` on disk, which is read once, in a stream.
         kind: of all dimensions: of an array, or (count, positive, ...) of all columns of a table.
         levels: of byte data.
         overrides: column -> kind of its own.
         as_array: take even a data frame as an array of numbers, with one likelihood for all.
         names: of an array's columns.
     """
+    if isinstance(x, Data):
+        return _understand_labelled(x, kind, levels, dict(overrides or {}))
     if kind in COLUMN_KINDS and kind not in KINDS:
         table = x if is_frame(x) else as_frame(x, names)
         schema = infer_table(table, dict.fromkeys(column_names(table), kind) | dict(overrides or {}))
@@ -108,8 +110,19 @@ def understand(
     return infer(as_rows(x), names or column_names(x), kind, levels)
 
 
+def _understand_labelled(x: Data, kind: str | None, levels: int | None, overrides: dict[str, str]) -> Schema:
+    from .labelled import infer_labelled
+
+    of_label = overrides.pop(LABEL, "")
+    schema = understand(x.rows, kind, levels, overrides, names=x.names)
+    if schema.columns:
+        raise ConfigError("labels are given beside an array with one kind for all; make them a column of the table")
+    return infer_labelled(x, schema, of_label)
+
+
 def values(x: Any, schema: Schema, what: str = "data") -> NDArray[Any]:
-    """Numbers (N, *schema.shape): codes of a table (columns.py), an array as it is; NaN where missing.
+    """Numbers (N, *schema.shape): codes of a table (columns.py), an array as it is; NaN where missing. With labels that
+    the schema knows they are (N, D + 1), see labelled.py.
 
     Raises:
         DataError: if they are not numbers.
@@ -119,12 +132,19 @@ def values(x: Any, schema: Schema, what: str = "data") -> NDArray[Any]:
         from . import frames
 
         return frames.codes(x, schema.columns, what)
+    if schema.label is not None:
+        from .labelled import joined
+
+        return joined(x, schema, what)
+    x = x.rows if isinstance(x, Data) else x
     schema.check_names(column_names(x), what)
     return as_rows(x, what)
 
 
 def take(x: Any, index: NDArray[np.integer]) -> Any:
-    """Some rows of an array or a data frame."""
+    """Some rows of an array, with labels or without, or of a data frame."""
+    if isinstance(x, Data):
+        return x.subset(index)
     if isinstance(x, np.ndarray):
         return x[index]
     import narwhals.stable.v2 as nw
@@ -146,5 +166,5 @@ def read(source: str | Path, schema: Schema) -> Any:
     data = load(source)
     if not schema.columns:
         schema.check_names(data.names, str(source))
-        return data.rows
+        return data if schema.label else data.rows
     return as_frame(data.rows, data.names)

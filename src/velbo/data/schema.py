@@ -46,6 +46,7 @@ class Schema(Group):
         scale: standard deviation of each real dimension (1 where it is constant).
         columns: what every column of a table is, those that are left out included; empty for arrays.
         frame: the library of the data frame that came in, in which new rows are given back.
+        label: of an array whose rows come with a label that is given (labelled.py): what it is.
     """
 
     shape: tuple[int, ...]
@@ -59,6 +60,7 @@ class Schema(Group):
     scale: tuple[float, ...] = ()
     columns: tuple[Column, ...] = ()
     frame: str = ""
+    label: Column | None = None
 
     @classmethod
     def of_table(cls, columns: Sequence[Column]) -> Self:
@@ -83,7 +85,8 @@ class Schema(Group):
     @classmethod
     def from_json(cls, d: dict[str, Any]) -> Self:
         columns = [Column.from_json(c) for c in d.get("columns", ())]
-        return super().from_json({**d, "columns": columns})
+        label = Column.from_json(d["label"]) if d.get("label") else None
+        return super().from_json({**d, "columns": columns, "label": label})
 
     @property
     def modelled(self) -> tuple[Column, ...]:
@@ -92,7 +95,7 @@ class Schema(Group):
 
     @property
     def n_dims(self) -> int:
-        """D, numbers per observation."""
+        """D, numbers per observation, the label not counted."""
         return math.prod(self.shape)
 
     @property
@@ -128,7 +131,8 @@ class Schema(Group):
         text = self.kind if len(counts) == 1 else f"{self.kind} ({', '.join(f'{n} {k}' for k, n in counts.items())})"
         levels = f" with {self.levels} levels" if self.kind == "byte" else ""
         holes = ", with missing cells" if self.missing else ""
-        return f"{size} {text}{levels}, from {self.low:g} to {self.high:g}{holes}"
+        label = f", with labels ({self.label.kind})" if self.label else ""
+        return f"{size} {text}{levels}, from {self.low:g} to {self.high:g}{holes}{label}"
 
     def check(self, x: NDArray[Any], what: str = "data") -> None:
         """Hold an array of rows against this schema.

@@ -2,6 +2,7 @@
 
 file.npy            an array
 file.npz:key        one array of an archive; without the key if there is only one
+file.npz:key+labels the same with the labels of its rows
 file.csv            a table of numbers with an optional header; empty cells are missing
 folder/             images (PNG, JPEG), all of one size, in the order of their names
 digits, ...         small data sets that ship with scikit-learn
@@ -24,13 +25,24 @@ from .arrays import MISSING_WORDS, as_rows, is_number_or_missing
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
+LABEL = "label"
+"""What the labels of an array's rows are called."""
+
+
 @dataclass(frozen=True)
 class Data:
-    """Rows and what is known of them."""
+    """Rows (N, *shape) and what is known of them: names of the columns, a label for each row (N,)."""
 
     rows: NDArray[Any]
     names: tuple[str, ...] = ()
     labels: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def subset(self, index: NDArray[np.integer]) -> Data:
+        """Some of the rows."""
+        return Data(self.rows[index], self.names, None if self.labels is None else self.labels[index])
 
 
 def load(source: str | Path) -> Data:
@@ -86,9 +98,11 @@ def _npz(file: Path, key: str) -> Data:
     if not key and len(names) != 1:
         raise DataError(f"{file} holds {len(names)} arrays; name one: " + ", ".join(f"{file}:{n}" for n in names))
     key = key or names[0]
-    if key not in names:
-        raise DataError(f"{file}: " + str(unknown("array", key, names)))
-    return Data(archive[key])
+    rows, _, labels = (key, "", "") if key in names else key.partition("+")
+    for name in (rows, labels):
+        if name and name not in names:
+            raise DataError(f"{file}: " + str(unknown("array", name, names)))
+    return Data(archive[rows], labels=archive[labels] if labels else None)
 
 
 def _csv(file: Path, key: str) -> Data:

@@ -43,9 +43,10 @@ class Store:
     def from_rows(
         cls, rows: NDArray[Any], schema: Schema, encoding: Encoding, dtype: torch.dtype = torch.float32
     ) -> Store:
-        """Check rows (N, *shape) against the schema and encode them."""
-        schema.check(rows)
-        return cls(encoding.store(rows.reshape(len(rows), schema.n_dims), dtype), encoding, dtype)
+        """Check rows (N, *shape) against the schema and encode them; labelled ones are (N, D + 1), and checked."""
+        if schema.label is None:
+            schema.check(rows)
+        return cls(encoding.store(rows.reshape(len(rows), -1), dtype), encoding, dtype)
 
     @classmethod
     def from_tensor(cls, x: Tensor) -> Store:

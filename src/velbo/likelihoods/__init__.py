@@ -13,7 +13,7 @@ from .integers import DiscretizedMixture, Grid
 from .log_normal import LogNormal
 from .logit_normal import LogitNormal
 from .missingness import MissingNotAtRandom
-from .mixed import Mixed, MixedCells
+from .mixed import BesideGiven, Mixed, MixedCells
 from .mixture import MixtureOfNormals
 from .negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
 from .normal import FixedScale, LearnedScale, Normal, PredictedScale
@@ -26,6 +26,7 @@ __all__ = [
     "DEFAULT_CELLS",
     "Bernoulli",
     "BernoulliCodes",
+    "BesideGiven",
     "Beta",
     "Categorical",
     "CategoricalCodes",

@@ -100,6 +100,23 @@ class MixedCells(Distribution):
         return self._of_parts(lambda part: part.variance)
 
 
+class BesideGiven(nn.Module):
+    """p(x|z) of D cells as that of D + 1, the last of which is given and has no likelihood.
+
+    Args:
+        head: features -> distribution of D independent cells.
+        n_dims: D.
+    """
+
+    def __init__(self, head: nn.Module, n_dims: int) -> None:
+        super().__init__()
+        self.head, self.n_dims = head, n_dims
+        self.register_buffer("positions", torch.arange(n_dims), persistent=False)
+
+    def forward(self, features: Tensor) -> MixedCells:
+        return MixedCells([(cast(Tensor, self.positions), self.head(features))], self.n_dims + 1)
+
+
 class Mixed(nn.Module):
     """Features (..., F) -> p(x|z) of a table's rows.
 

@@ -1,5 +1,6 @@
 """Trunks: tensor -> tensor, leading dimensions free."""
 
+from .beside import Beside
 from .column_features import ColumnFeatures
 from .conv import ConvDecoder, ConvEncoder
 from .missing import FillMissing
@@ -9,6 +10,7 @@ from .precision import FullPrecisionLinear, autocast, in_full, products
 
 __all__ = [
     "MLP",
+    "Beside",
     "ColumnFeatures",
     "ConvDecoder",
     "ConvEncoder",
