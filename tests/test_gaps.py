@@ -12,8 +12,8 @@ from velbo import VAE, Annealing, LinearGaussian
 from velbo.data import Store
 from velbo.errors import ConfigError
 from velbo.evaluation import Ascent, bound_curve, gaps, rate_distortion, score_rows
+from velbo.parts import POSTERIORS
 from velbo.posteriors import DiagonalNormal, FullNormal, SemiAmortised
-from velbo.recipes import POSTERIORS
 
 ORACLE = LinearGaussian.random(5, 2, seed=7)
 

@@ -14,9 +14,10 @@ from velbo.fitting import Plan
 from velbo.likelihoods import Bernoulli
 from velbo.nets import MLP
 from velbo.oracles import LinearGaussian
+from velbo.parts import DEFAULT_LIKELIHOOD, LIKELIHOODS
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
-from velbo.recipes import DEFAULT_LIKELIHOOD, LIKELIHOODS, RECIPES, build, encoding, resolve
+from velbo.recipes import RECIPES, build, encoding, resolve
 
 DIGITS = load("digits").rows[:200]
 ONE_EPOCH = TrainingConfig(Budget(epochs=1))

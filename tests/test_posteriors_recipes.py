@@ -12,8 +12,8 @@ from test_bad_inputs import call, options
 from velbo import Budget, FittedVAE, Recipe, TrainingConfig, fit, load, plan
 from velbo.config import Machine, ObjectiveConfig
 from velbo.errors import ConfigError
+from velbo.parts import POSTERIORS
 from velbo.posteriors import SemiAmortised
-from velbo.recipes import POSTERIORS
 from velbo.training import Trainer, loop
 
 DIGITS = load("digits").rows[:400]

@@ -14,6 +14,7 @@ from contracts import PriorContract
 from velbo import Budget, FittedVAE, Recipe, TrainingConfig, fit, plan
 from velbo.errors import ConfigError
 from velbo.nets import MLP
+from velbo.parts import PRIORS
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import (
     AutoregressivePrior,
@@ -27,7 +28,6 @@ from velbo.priors import (
     neural_spline,
     real_nvp,
 )
-from velbo.recipes import PRIORS
 
 DIGITS = load_digits().images.astype(np.uint8)[:500]
 

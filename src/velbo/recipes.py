@@ -5,8 +5,7 @@
     resmlp      ResidualMLP               ResidualMLP, mirrored    width of each residual block
     conv        ConvEncoder               ConvDecoder              channels of each stage, finest first
 
-A likelihood's name decides two things that belong together: how values are encoded (what x is) and the head. A prior's
-name says what the latents come from; it may use the encoder. What is given (a condition: columns of a table, or the
+The names of likelihoods, posteriors and priors are in parts.py. What is given (a condition: columns of a table, or the
 label of an array's rows) goes into the encoder and, with z, into the decoder.
 """
 
@@ -21,110 +20,16 @@ from torch import nn
 from .conditional import Condition, ConditionalVAE, SizedDecoder
 from .config import Recipe
 from .data.columns import CODED
-from .data.encodings import (
-    Encoding,
-    Levels,
-    Standardise,
-    for_bernoulli,
-    for_levels,
-    for_reals,
-    for_table,
-    for_unit_interval,
-)
+from .data.encodings import Encoding, Levels, Standardise
 from .data.labelled import WithLabel, label_columns
 from .data.schema import Schema
 from .data.sources import LABEL
 from .errors import ConfigError, unknown
-from .likelihoods import (
-    Bernoulli,
-    BesideGiven,
-    Categorical,
-    ContinuousBernoulli,
-    DiscretizedLogistic,
-    LearnedScale,
-    MissingNotAtRandom,
-    Mixed,
-    Normal,
-    PredictedScale,
-    cell_of,
-)
+from .likelihoods import BesideGiven, MissingNotAtRandom, Mixed, cell_of
 from .model import VAE
 from .nets import MLP, Beside, ColumnFeatures, ConvDecoder, ConvEncoder, FillMissing, ResidualMLP
-from .posteriors import (
-    DiagonalNormal,
-    FullNormal,
-    MixturePosterior,
-    Posterior,
-    SemiAmortised,
-    inverse_autoregressive,
-    spline_coupling,
-)
-from .priors import (
-    AutoregressivePrior,
-    LearnedNormal,
-    MixturePrior,
-    StandardNormal,
-    VampPrior,
-    masked_autoregressive,
-    neural_spline,
-    real_nvp,
-)
-
-Head = Callable[[Schema, int, int, int], nn.Module]
-"""(schema, n_in, n_out, positions) -> head."""
-
-
-def _n_levels(schema: Schema) -> int:
-    return 2 if schema.kind == "binary" else schema.levels
-
-
-LIKELIHOODS: dict[str, tuple[Callable[[Schema], Encoding], Head]] = {
-    "bernoulli": (for_bernoulli, lambda s, i, o, p: Bernoulli(i, o, p)),
-    "continuous-bernoulli": (for_unit_interval, lambda s, i, o, p: ContinuousBernoulli(i, o, p)),
-    "normal": (for_reals, lambda s, i, o, p: Normal(i, o, None, p)),
-    "normal-fixed": (for_reals, lambda s, i, o, p: Normal(i, o, 1.0, p)),
-    "normal-scalar": (for_reals, lambda s, i, o, p: Normal(i, o, LearnedScale(), p)),
-    "normal-predicted": (for_reals, lambda s, i, o, p: Normal(i, o, PredictedScale(i, o, p), p)),
-    "categorical": (
-        for_levels,
-        lambda s, i, o, p: Categorical(i, o, _n_levels(s), 1 / (_n_levels(s) - 1), p),
-    ),
-    "discretized-logistic": (
-        for_levels,
-        lambda s, i, o, p: DiscretizedLogistic(i, o, _n_levels(s), positions=p),
-    ),
-    "mixed": (for_table, lambda s, i, o, p: Mixed(i, s.modelled)),
-}
-
-POSTERIORS: dict[str, Callable[[int, int], Posterior]] = {
-    "diagonal": DiagonalNormal,
-    "full": FullNormal,
-    "mixture": MixturePosterior,
-    "iaf": inverse_autoregressive,
-    "spline": spline_coupling,
-}
-"""(F, Z) -> head of q(z|x)."""
-
-PRIORS: dict[str, Callable[..., nn.Module]] = {
-    "standard": lambda n, encoder, n_dims: StandardNormal(n),
-    "learned": lambda n, encoder, n_dims: LearnedNormal(n),
-    "mixture": lambda n, encoder, n_dims, *components: MixturePrior(n, *components),
-    "vamp": lambda n, encoder, n_dims, *components: VampPrior(encoder, n_dims, *components),
-    "real-nvp": lambda n, encoder, n_dims: real_nvp(n),
-    "spline": lambda n, encoder, n_dims: neural_spline(n),
-    "maf": lambda n, encoder, n_dims: masked_autoregressive(n),
-    "autoregressive": lambda n, encoder, n_dims, *components: AutoregressivePrior(n, *components),
-}
-"""(Z, encoder, D) -> prior; those that mix take a number of components too."""
-
-MIXING = ("mixture", "vamp", "autoregressive")
-
-DEFAULT_LIKELIHOOD = {
-    "binary": "bernoulli",
-    "byte": "discretized-logistic",
-    "real": "normal",
-    "table": "mixed",
-}
+from .parts import DEFAULT_LIKELIHOOD, LIKELIHOODS, MECHANISMS, MIXING, POSTERIORS, PRIORS
+from .posteriors import SemiAmortised
 
 
 @dataclass(frozen=True)
@@ -261,10 +166,6 @@ def build(recipe: Recipe, schema: Schema) -> VAE | ConditionalVAE:
     recipe = resolve(recipe, schema)
     encoding(recipe, schema)
     return RECIPES[recipe.recipe](schema, recipe)
-
-
-MECHANISMS: dict[str, bool | None] = {"at-random": None, "self-masked": False, "latent-masked": True}
-"""Why cells are missing -> whether that depends on the latents; None where no mask is modelled."""
 
 
 def _head(recipe: Recipe, schema: Schema, n_in: int, n_out: int, positions: int = 1) -> nn.Module:
