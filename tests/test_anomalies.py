@@ -204,3 +204,13 @@ def test_the_command_line_takes_what_is_left_open_for_anomalies(tmp_path):
     code, _, err = call("score", tmp_path / "r", tmp_path / "t.csv", "-o", tmp_path / "s.csv")
     assert code == 0, err
     assert roc_auc_score(odd, -pd.read_csv(tmp_path / "s.csv").iloc[:, -1]) > 0.98
+
+
+def test_the_command_line_standardises_an_array_of_whole_numbers(tmp_path):
+    x = np.random.default_rng(0).integers(0, 200, (40, 3), dtype=np.uint8)
+    np.save(tmp_path / "x.npy", x)
+    code, _, err = call("fit", tmp_path / "x.npy", "--run", tmp_path / "r", "--anomalies", "--epochs", 1)
+    assert code == 0, err
+    config = json.loads((tmp_path / "r" / "config.json").read_text())
+    assert (config["schema"]["kinds"], config["recipe"]["likelihood"]) == (["real"], "normal-fixed")
+    np.testing.assert_allclose(config["schema"]["scale"], x.std(0))
