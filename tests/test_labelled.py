@@ -134,6 +134,9 @@ def test_every_verb_takes_and_gives_rows_with_labels(tmp_path):
     assert sorted(even) == ["label", "second", "second", "third", "third", "top", "top"]
     does("what-if", run, source, "--set", "label=top", "-o", tmp_path / "if.npy")
     assert set(np.load(tmp_path / "if-label.npy")) == {"top"}
+    assert "classifier" in does("quality", run, source, "--rows", 40)
+    assert "classifier" in does("quality", run, source, "--rows", 40, "--features", "latent")
+    assert "bound" in does("doctor", run, source, "--rows", 40, "--samples", 32)
     loaded = FittedVAE.load(run)
     assert np.array_equal(loaded.log_likelihood(data, 3), FittedVAE.load(run).log_likelihood(data, 3))
 

@@ -240,6 +240,8 @@ def _compared(fitted: Any, real: Any, fake: Any, features: str) -> tuple[Any, An
     if features == "latent":
         return fitted.encode(real), fitted.encode(fake)
     columns = fitted.schema.modelled
+    if fitted.schema.label is not None:
+        return real.rows, fake.rows
     if not columns:
         return real, fake
     codes = values(real, fitted.schema)

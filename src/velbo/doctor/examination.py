@@ -12,12 +12,12 @@ The area under the curve (AUC) of a classifier that tells the two apart is 1/2 w
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution, Normal
 
 from ..conditional import ConditionalVAE
@@ -110,7 +110,8 @@ def examine(
         raise DataError(f"the doctor needs at least {MIN_ROWS} rows to see anything, not {len(data)}")
     scores = score_rows(model, data, samples, seed=seed)
     columns = fitted.schema.modelled
-    posterior, prior = _draws(model, data, seed, ColumnFeatures(columns) if columns else nn.Identity())
+    n_dims = fitted.schema.n_dims
+    posterior, prior = _draws(model, data, seed, ColumnFeatures(columns) if columns else lambda x: x[..., :n_dims])
     floor_data, floor_latents = _at_the_floor(model, data, seed)
     return Examination(
         test=summarise(scores, data, samples),
@@ -138,7 +139,7 @@ def _quietly(fitted: FittedVAE, rows: Any, seed: int) -> Evaluation:
 
 @torch.no_grad()
 def _draws(
-    model: VAE | ConditionalVAE, data: Store, seed: int, features: nn.Module
+    model: VAE | ConditionalVAE, data: Store, seed: int, features: Callable[[Tensor], Tensor]
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """((z, features of x) from the posterior, the same from the prior), (N, Z) and (N, F) each."""
     with torch.random.fork_rng(devices=[]):
