@@ -46,8 +46,8 @@ class Choice:
 DEFAULT_LATENTS = 16
 LARGE_IMAGE = 256
 FLOW_GAIN = (
-    "a flow prior gained 4 nats in ten minutes of one core on binarised MNIST, where convolutions lost 0.8; for an hour "
-    "or more take them: recipe conv, hidden 16,32, latent 40, prior real-nvp"
+    "a flow prior gained 4 nats in ten minutes of one core on binarised MNIST, where convolutions lost 0.8; for an "
+    "hour or more take them: recipe conv, hidden 16,32, latent 40, prior real-nvp"
 )
 BINARY_IMAGES = Choice("resmlp", (512, 512), 40, "real-nvp", FLOW_GAIN)
 OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on tables and images of any kind")
