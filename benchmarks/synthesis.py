@@ -1,6 +1,6 @@
 """Synthetic tables: how well do models learn from them, and how likely are they, where that is known exactly?
 
-    python benchmarks/synthesis.py --data FOLDER [--peers PYTHON --tvae-epochs 300 --epochs 100 --only asia --seeds 1]
+    python benchmarks/synthesis.py --data FOLDER [--peers PYTHON --tvae-epochs 300 --epochs 100 --objective elbo --only asia --seeds 1]
 
 As in Modeling tabular data using conditional GAN, Xu et al., 2019, https://arxiv.org/abs/1907.00503, by the settings
 of its code (https://github.com/sdv-dev/SDGym, sdgym/evaluate.py of version 0.1).
@@ -33,7 +33,7 @@ import pandas as pd
 import bayesian_networks
 import records
 from table_peers import ask, columns
-from velbo import Budget, Recipe, TrainingConfig, fit, infer_table, plan
+from velbo import Budget, ObjectiveConfig, Recipe, TrainingConfig, fit, infer_table, plan
 from velbo.config import Machine
 from velbo.data import frames
 from velbo.evaluation.synthetic import SDGYM, efficacy
@@ -52,7 +52,8 @@ def velbo(frame: pd.DataFrame, seed: int, options: argparse.Namespace) -> Synthe
     start = time.perf_counter()
     training = TrainingConfig(Budget(epochs=options.epochs), machine=Machine(seed=seed))
     recipe = Recipe(latent=options.latent, prior=options.prior)
-    fitted, _ = fit(frame, plan(frame, recipe, training=training, schema=infer_table(frame)))
+    objective = ObjectiveConfig(options.objective)
+    fitted, _ = fit(frame, plan(frame, recipe, objective, training, infer_table(frame)))
     middle = time.perf_counter()
     rows = fitted.sample(len(frame), seed)
     return rows, middle - start, time.perf_counter() - middle
@@ -119,6 +120,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=100, help="of velbo")
     parser.add_argument("--latent", type=int, default=16)
     parser.add_argument("--prior", default="real-nvp")
+    parser.add_argument("--objective", default="elbo", help="of velbo")
     parser.add_argument("--tvae-epochs", type=int, default=300)
     parser.add_argument("--rows", type=int, help="training rows of adult, where 23,000 would take too long")
     parser.add_argument("--peers", type=Path, help="an interpreter that has ctgan")
