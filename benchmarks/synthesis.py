@@ -1,6 +1,6 @@
 """Synthetic tables: how well do models learn from them, and how likely are they, where that is known exactly?
 
-    python benchmarks/synthesis.py --data FOLDER [--peers PYTHON --tvae-epochs 300 --epochs 100 --objective elbo --only asia --seeds 1]
+    python benchmarks/synthesis.py --data FOLDER [--peers PYTHON --tvae-epochs 300 --epochs 100 --only asia ...]
 
 As in Modeling tabular data using conditional GAN, Xu et al., 2019, https://arxiv.org/abs/1907.00503, by the settings
 of its code (https://github.com/sdv-dev/SDGym, sdgym/evaluate.py of version 0.1).

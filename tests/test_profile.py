@@ -136,7 +136,7 @@ def test_decimals_are_those_of_the_precision_that_came_in():
         ((pa.array(["a"]), pa.array([math.nan])), pa.string()),
         ((pa.array([0], pa.timestamp("s")), pa.array([0], pa.timestamp("us"))), pa.timestamp("us")),
     ],
-    ids=str,
+    ids=lambda v: "-".join(str(chunk.type) for chunk in v) if isinstance(v, tuple) else str(v),
 )
 def test_a_type_has_room_for_the_cells_of_all_chunks(chunks, wanted):
     found = profile(*chunks)
