@@ -13,7 +13,7 @@ import numpy as np
 
 from .anomalies import HIDDEN, LIKELIHOOD, N_EPOCHS, N_LATENTS, TRIM, numbers_as_reals
 from .config import ObjectiveConfig, Recipe
-from .data import Schema, infer, infer_table
+from .data import Schema, infer_table
 from .estimator import VAEEstimator
 from .recipes import settled
 
@@ -38,6 +38,8 @@ class AnomalyDetector(VAEEstimator):
     Example:
         >>> odd = AnomalyDetector(contamination=0.05, random_state=0).fit_predict(X) == -1
     """
+
+    _kind = "real"
 
     def __init__(
         self,
@@ -69,9 +71,9 @@ class AnomalyDetector(VAEEstimator):
         return ObjectiveConfig(f"trimmed:trim={self.trim}")
 
     def _infer(self, rows: Any) -> Schema:
-        if not self._is_table(rows, reset=True):
-            return infer(rows, tuple(getattr(self, "feature_names_in_", ())), kind="real")
         schema = super()._infer(rows)
+        if not schema.columns:
+            return schema
         return settled(infer_table(rows, {**numbers_as_reals(schema), **(self.columns or {})}))
 
     def _recipe(self, schema: Schema) -> Recipe:

@@ -112,6 +112,9 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         self.image_shape = image_shape
         self.random_state = random_state
 
+    _kind: str | None = None
+    """Of all columns of an array; guessed if None."""
+
     # learning
 
     n_features_in_: int
@@ -297,7 +300,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
             return settled(infer_table(rows, self.columns))
         if self.columns:
             raise ConfigError("kinds of single columns are for data frames; X is an array")
-        return infer(rows, tuple(getattr(self, "feature_names_in_", ())))
+        return infer(rows, tuple(getattr(self, "feature_names_in_", ())), self._kind)
 
     def _keep(self, fitted: FittedVAE, history: list[dict[str, Any]]) -> None:
         self.fitted_, self.module_, self.history_, self.n_iter_ = fitted, fitted.model, history, len(history)

@@ -109,7 +109,6 @@ def check_output(path: Path) -> None:
 def write_rows(path: Path, values: Any, prefix: str, names: Sequence[str] = ()) -> None:
     """An array or a data frame into a file; labels into another beside it."""
     import numpy as np
-    import pyarrow as pa
 
     from ..data import Data, is_frame
     from ..data.sources import LABEL
@@ -127,6 +126,8 @@ def write_rows(path: Path, values: Any, prefix: str, names: Sequence[str] = ()) 
 
     check_output(path)
     if isinstance(values, Data):
+        import pyarrow as pa
+
         write_rows(path, values.rows, prefix, names)
         labels = values.labels if path.suffix == ".npy" else pa.table({LABEL: values.labels})
         write_rows(path.with_name(f"{path.stem}-{LABEL}{path.suffix}"), labels, LABEL)

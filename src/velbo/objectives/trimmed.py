@@ -4,9 +4,9 @@
     surrogate   B / |kept| times another objective's surrogate for rows that are kept, 0 for the others
 
 so that a batch's mean is the mean over the kept rows. Climbing it alternates as minimum covariance determinant does:
-take the rows that fit best, fit them better. As long as fewer than a share ``trim`` of the rows are odd, no one of them
-can bend the model, however far out it lies. The value stays the bound of every row. Of several processes each trims its
-own share of a batch.
+take the rows that fit best, fit them better. As long as no more than a share ``trim`` of a batch is odd, odd rows
+do not bend the model, however far out they lie. The value stays the bound of every row. Of several processes each trims
+its own share of a batch.
 
 Sources: Maximum trimmed likelihood estimators, Hadi and Luceno, 1997, https://doi.org/10.1016/S0167-9473(97)00011-X
 (section 2); A fast algorithm for the minimum covariance determinant estimator, Rousseeuw and Van Driessen, 1999,
