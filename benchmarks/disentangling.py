@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import machine
 from velbo import Budget, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation, Weighting, fit, plan
 from velbo.config import Machine
-from velbo.evaluation.disentanglement import disentanglement
+from velbo.evaluation.latents.disentanglement import disentanglement
 
 SIDE, PLACES, SIZES, SHAPES = 16, 7, 4, 3
 

@@ -16,8 +16,8 @@ from torch.distributions import Distribution
 
 from velbo import VAE, LinearGaussian, score_rows
 from velbo.data import Store
-from velbo.nets import products
 from velbo.posteriors import Pathwise, Posterior, StickingTheLanding, detach, from_noise, noise_like, transport
+from velbo.runtime.precision import products
 
 F, D = 5, 3
 

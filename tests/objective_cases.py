@@ -8,7 +8,7 @@ from torch.distributions import Independent, Normal
 
 from velbo.model import VAE
 from velbo.objectives import Bound, Objective, make_objective, told_rows
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.terms import Terms
 
 

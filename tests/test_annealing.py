@@ -11,7 +11,7 @@ from torch import Tensor
 from velbo.data import Store
 from velbo.errors import ConfigError
 from velbo.evaluation import Annealing, anneal, anneal_backwards, bracket, simulate
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 
 ORACLE = LinearGaussian.random(6, 3, seed=0)
 MODEL = ORACLE.vae()

@@ -31,7 +31,7 @@ from velbo import (
 from velbo.anomalies import HIDDEN, numbers_as_reals
 from velbo.errors import ConfigError
 from velbo.objectives import ELBO, IWAE, Trimmed
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from velbo import VAE, LinearGaussian
 from velbo.data import Store
 from velbo.evaluation import calibrate
-from velbo.evaluation.distribution_functions import below_and_at
+from velbo.evaluation.cells.distribution_functions import below_and_at
 from velbo.likelihoods import Bernoulli, Categorical, DiscretizedLogistic, Normal, PredictedScale
 from velbo.likelihoods.beta import BetaCell
 from velbo.likelihoods.coded import CodesCell

@@ -20,7 +20,7 @@ from velbo.config import Budget, Machine, Optimisation, Validation
 from velbo.data import Store
 from velbo.errors import Interrupted, TrainingError
 from velbo.files import read_tensors, write_tensors
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import Pathwise
 from velbo.training import Alone, Run, Team, Trainer, launch
 from velbo.training.team import share

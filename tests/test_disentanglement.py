@@ -13,7 +13,7 @@ from scipy.stats import entropy as scipy_entropy
 from sklearn.metrics import mutual_info_score
 
 from velbo.errors import ConfigError, DataError
-from velbo.evaluation.disentanglement import (
+from velbo.evaluation.latents.disentanglement import (
     DCI,
     Disentanglement,
     dci,

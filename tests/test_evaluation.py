@@ -17,8 +17,8 @@ from velbo.config import Budget
 from velbo.data import Store, infer
 from velbo.data.encodings import Standardise
 from velbo.errors import CollapseWarning, ConfigError
-from velbo.evaluation.log_likelihood import chunk_sizes
-from velbo.evaluation.summary import active_units, standard_error
+from velbo.evaluation.bounds.log_likelihood import chunk_sizes
+from velbo.evaluation.bounds.summary import active_units, standard_error
 from velbo.fitting import fit, plan
 from velbo.likelihoods import Normal
 from velbo.nets import MLP

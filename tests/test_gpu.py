@@ -12,8 +12,8 @@ from velbo.config import Machine, Optimisation
 from velbo.data import Store, infer
 from velbo.errors import ConfigError
 from velbo.recipes import encoding
+from velbo.runtime.devices import compiled
 from velbo.training import choices, device_of
-from velbo.training.devices import compiled
 
 DIGITS = load_digits().images.astype(np.uint8)[:600]
 RECIPE = Recipe("mlp", 4, (32,))

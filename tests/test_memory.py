@@ -7,7 +7,7 @@ import gc
 import pytest
 import torch
 
-from velbo import memory
+from velbo.runtime import memory
 
 resource = pytest.importorskip("resource", reason="page faults are counted on Unix only")
 needs_glibc = pytest.mark.skipif(memory.glibc() is None, reason="glibc's allocator only")

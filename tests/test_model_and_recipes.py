@@ -13,7 +13,7 @@ from velbo.errors import ConfigError, DataError, RunError
 from velbo.fitting import Plan
 from velbo.likelihoods import Bernoulli
 from velbo.nets import MLP
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.parts import DEFAULT_LIKELIHOOD, LIKELIHOODS
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal

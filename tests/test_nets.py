@@ -9,8 +9,9 @@ from torch.nn.functional import pad
 
 from contracts import TrunkContract
 from velbo.errors import ConfigError
-from velbo.nets import MLP, ConvDecoder, ConvEncoder, FillMissing, FullPrecisionLinear, ResidualMLP, products
+from velbo.nets import MLP, ConvDecoder, ConvEncoder, FillMissing, FullPrecisionLinear, ResidualMLP
 from velbo.nets.conv import smallest
+from velbo.runtime.precision import products
 
 
 class TestMLP(TrunkContract):

@@ -32,7 +32,7 @@ from velbo.objectives import (
     sampled_rate,
     told_rows,
 )
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import StickingTheLanding
 from velbo.training import Trainer
 

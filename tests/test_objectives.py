@@ -27,7 +27,7 @@ from velbo.objectives import (
     make_objective,
     sampled_rate,
 )
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import DiagonalNormal, Pathwise, StickingTheLanding
 from velbo.priors import StandardNormal
 from velbo.terms import Terms

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from velbo.objectives import elbo_closed, elbo_joint, elbo_split
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 
 
 @pytest.fixture

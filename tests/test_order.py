@@ -17,7 +17,7 @@ from velbo.data.encodings import Unit
 from velbo.data.stream import Stream
 from velbo.errors import ConfigError
 from velbo.objectives import ELBO
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.training import Trainer
 from velbo.training.order import Order, Shuffled, Windowed, batches, order_for
 from velbo.training.validation import MIN_GROUPS, split, split_of_groups

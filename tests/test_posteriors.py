@@ -10,7 +10,7 @@ from torch.distributions import Categorical, Independent, LogNormal, Multivariat
 from contracts import F, PosteriorContract
 from velbo.errors import ConfigError
 from velbo.nets import MLP
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import (
     DiagonalNormal,
     FullNormal,

@@ -11,7 +11,6 @@ from torch.distributions import Independent, Normal
 
 from contracts import F, PosteriorContract
 from velbo import VAE, LinearGaussian
-from velbo.nets import products
 from velbo.objectives import ELBO, DReG, ScoreFunction
 from velbo.posteriors import (
     FlowPosterior,
@@ -24,6 +23,7 @@ from velbo.posteriors import (
     normal_points,
     spline_coupling,
 )
+from velbo.runtime.precision import products
 
 
 class FlowContract(PosteriorContract):

@@ -49,9 +49,9 @@ def test_version_agrees_with_the_changelog_and_the_citation():
 
 
 ROOMS = """
-    errors config files memory threads data nets posteriors priors likelihoods terms model conditional objectives
-    training evaluation oracles parts recipes anomalies fitted fitting sweep report doctor demo estimator
-    anomaly_detector cli __main__
+    errors config files runtime data nets posteriors priors likelihoods terms model conditional objectives
+    training evaluation oracles parts recipes anomalies fitted fitting estimators sweep report doctor demo cli
+    __main__
 """.split()
 
 

@@ -13,7 +13,7 @@ from velbo.data import Store
 from velbo.errors import ConfigError
 from velbo.fitting import refit
 from velbo.model import VAE
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import SemiAmortised
 from velbo.priors import LearnedNormal, MixturePrior, VampPrior, real_nvp
 from velbo.training import refit_prior

@@ -21,7 +21,7 @@ from velbo.nets import MLP
 from velbo.objectives import ELBO, BetaTC, InfoVAE, log_aggregated, sampled_rate, squared_mmd
 from velbo.objectives.mmd import SCALES, kernel
 from velbo.objectives.total_correlation import log_row_weights
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import DiagonalNormal, FullNormal
 from velbo.priors import LearnedNormal, StandardNormal
 from velbo.terms import Terms

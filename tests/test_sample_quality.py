@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from velbo.errors import ConfigError, DataError
-from velbo.evaluation.sample_quality import (
+from velbo.evaluation.samples import (
     MMD,
     PRDC,
     SampleQuality,
@@ -30,7 +30,7 @@ from velbo.evaluation.sample_quality import (
     sample_quality,
     two_sample_test,
 )
-from velbo.evaluation.sample_quality import rows as module
+from velbo.evaluation.samples import rows as module
 
 LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression())
 

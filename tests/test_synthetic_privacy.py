@@ -17,8 +17,8 @@ from sklearn.metrics import roc_auc_score
 from test_synthetic import COLUMNS, FLAG, REAL, table
 from velbo.data import Column
 from velbo.errors import ConfigError, DataError
-from velbo.evaluation.sample_quality import rows as blocks
-from velbo.evaluation.sample_quality import two_sample_test
+from velbo.evaluation.samples import rows as blocks
+from velbo.evaluation.samples import two_sample_test
 from velbo.evaluation.synthetic import attack, copies, features, privacy, synthetic_report
 from velbo.evaluation.synthetic import distances as module
 from velbo.evaluation.synthetic.privacy import QUANTILES

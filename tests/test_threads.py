@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from velbo import Recipe, TrainingConfig, plan, threads
+from velbo import Recipe, TrainingConfig, plan
 from velbo.config import Budget, Machine
 from velbo.errors import ConfigError
 from velbo.fitting import fit
 from velbo.nets import MLP
+from velbo.runtime import threads
 from velbo.training import decide
 
 

@@ -25,7 +25,7 @@ from velbo.objectives import (
     log_power_mean,
     sampled_rate,
 )
-from velbo.oracles import LinearGaussian
+from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import Detached, StickingTheLanding
 from velbo.terms import Terms
 

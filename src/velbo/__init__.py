@@ -12,22 +12,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .anomalies import for_anomalies
-    from .anomaly_detector import AnomalyDetector
     from .conditional import ConditionalVAE
-    from .config import (
-        Budget,
-        Machine,
-        ObjectiveConfig,
-        Optimisation,
-        Recipe,
-        TrainingConfig,
-        Validation,
-        Weighting,
-    )
+    from .config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation, Weighting
     from .data import Column, Data, Schema, infer, infer_table, load
     from .data.table_files import TableSource
     from .errors import VelboError, VelboWarning
-    from .estimator import VAEEstimator
+    from .estimators.anomaly_detector import AnomalyDetector
+    from .estimators.vae import VAEEstimator
     from .evaluation import (
         Aggregated,
         Annealing,
@@ -52,8 +43,8 @@ if TYPE_CHECKING:
         rate_distortion,
         score_rows,
     )
-    from .evaluation.disentanglement import disentanglement
-    from .evaluation.sample_quality import sample_quality
+    from .evaluation.latents.disentanglement import disentanglement
+    from .evaluation.samples import sample_quality
     from .evaluation.synthetic import synthetic_report
     from .fitted import FittedVAE
     from .fitting import Plan, fit, plan, refit
@@ -73,7 +64,7 @@ if TYPE_CHECKING:
         ScoreFunction,
         Trimmed,
     )
-    from .oracles import LinearGaussian
+    from .oracles.linear_gaussian import LinearGaussian
     from .terms import Terms
     from .training import refit_prior, train
 
@@ -135,8 +126,8 @@ _HOMES = {
     "multiple_imputations": "evaluation",
     "contributions": "evaluation",
     "synthetic_report": "evaluation.synthetic",
-    "sample_quality": "evaluation.sample_quality",
-    "disentanglement": "evaluation.disentanglement",
+    "sample_quality": "evaluation.samples",
+    "disentanglement": "evaluation.latents.disentanglement",
     "LinearGaussian": "oracles",
     "Recipe": "config",
     "FittedVAE": "fitted",
@@ -145,9 +136,9 @@ _HOMES = {
     "fit": "fitting",
     "plan": "fitting",
     "refit": "fitting",
-    "VAEEstimator": "estimator",
+    "VAEEstimator": "estimators",
     "for_anomalies": "anomalies",
-    "AnomalyDetector": "anomaly_detector",
+    "AnomalyDetector": "estimators",
 }
 
 __all__ = [  # noqa: RUF022 (in flow order)

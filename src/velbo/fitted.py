@@ -230,7 +230,7 @@ class FittedVAE:
 
     def contributions(self, x: Any, samples: int = 100, seed: int = 0) -> NDArray[np.float64]:
         """log p of every cell given the rest of its row, nats in the data's units, (N, D); NaN where missing. Low is
-        odd. See `velbo.evaluation.contributions`.
+        odd. See `velbo.evaluation.cells.weighted.contributions`.
         """
         data = self.store(x)
         found = contributions(self.model, data, samples, seed)

@@ -22,14 +22,7 @@ from .likelihoods import (
     Normal,
     PredictedScale,
 )
-from .posteriors import (
-    DiagonalNormal,
-    FullNormal,
-    MixturePosterior,
-    Posterior,
-    inverse_autoregressive,
-    spline_coupling,
-)
+from .posteriors import DiagonalNormal, FullNormal, MixturePosterior, Posterior, inverse_autoregressive, spline_coupling
 from .priors import (
     AutoregressivePrior,
     LearnedNormal,

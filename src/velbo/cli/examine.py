@@ -273,7 +273,7 @@ def quality(
     """
     import json as json_module
 
-    from ..evaluation.sample_quality import sample_quality
+    from ..evaluation.samples import sample_quality
     from ..fitted import FittedVAE
 
     fitted = FittedVAE.load(run)

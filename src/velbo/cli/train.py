@@ -9,16 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from ..config import (
-    Budget,
-    Machine,
-    ObjectiveConfig,
-    Optimisation,
-    Recipe,
-    TrainingConfig,
-    Validation,
-    Weighting,
-)
+from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation, Weighting
 from ..errors import Interrupted
 from .app import app, say
 from .options import ColumnKinds, Flat, Kinds, RecipeOptions

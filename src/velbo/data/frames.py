@@ -19,18 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, DataError, SchemaError, VelboWarning, unknown
-from .arrow import (
-    backend_of,
-    cells_of,
-    decoded,
-    is_frame,
-    is_time,
-    names_of,
-    numbers,
-    sort_of,
-    times_of_text,
-    type_of,
-)
+from .arrow import backend_of, cells_of, decoded, is_frame, is_time, names_of, numbers, sort_of, times_of_text, type_of
 from .columns import Column
 from .guess import column_of
 from .profile import Profile

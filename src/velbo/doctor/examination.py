@@ -35,7 +35,7 @@ from ..evaluation import (
     score_rows,
     summarise,
 )
-from ..evaluation.sample_quality import two_sample_test
+from ..evaluation.samples import two_sample_test
 from ..fitted import FittedVAE
 from ..likelihoods.discretized_logistic import LogisticBins, least_scale
 from ..likelihoods.normal import MIN_SCALE

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from ..evaluation.summary import ACTIVE_VARIANCE
+from ..evaluation.bounds.summary import ACTIVE_VARIANCE
 from .examination import Examination
 
 LAST_QUARTER_SHARE, MIN_EVALUATIONS = 0.05, 8

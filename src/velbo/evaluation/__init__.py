@@ -1,17 +1,17 @@
 """Log-likelihood bounds and diagnostics."""
 
-from .aggregated import Aggregated, aggregated_posterior
-from .annealing import Annealed, Annealing, anneal, anneal_backwards
-from .bracket import Bracket, bracket, simulate
-from .calibration import Calibration, calibrate
-from .contributions import contributions
-from .curve import BoundCurve, bound_curve
-from .gaps import Ascent, Gaps, gaps
-from .imputation import Imputed, impute
-from .log_likelihood import RowScores, score_rows
-from .multiple_imputation import multiple_imputations
-from .rate_distortion import RateDistortion, rate_distortion
-from .summary import Evaluation, active_units, evaluate, summarise
+from .bounds.annealing import Annealed, Annealing, anneal, anneal_backwards
+from .bounds.bracket import Bracket, bracket, simulate
+from .bounds.curve import BoundCurve, bound_curve
+from .bounds.gaps import Ascent, Gaps, gaps
+from .bounds.log_likelihood import RowScores, score_rows
+from .bounds.rate_distortion import RateDistortion, rate_distortion
+from .bounds.summary import Evaluation, active_units, evaluate, summarise
+from .cells.calibration import Calibration, calibrate
+from .cells.contributions import contributions
+from .cells.imputation import Imputed, impute
+from .cells.multiple_imputation import multiple_imputations
+from .latents.aggregated import Aggregated, aggregated_posterior
 
 __all__ = [
     "Aggregated",

@@ -1,12 +1,12 @@
 """Trunks: tensor -> tensor, leading dimensions free."""
 
+from ..runtime.precision import FullPrecisionLinear
 from .beside import Beside
 from .column_features import ColumnFeatures
 from .conv import ConvDecoder, ConvEncoder
 from .missing import FillMissing
 from .mlp import MLP, ResidualMLP
 from .positive import Positive, inverse_softplus
-from .precision import FullPrecisionLinear, autocast, in_full, products
 
 __all__ = [
     "MLP",
@@ -18,8 +18,5 @@ __all__ = [
     "FullPrecisionLinear",
     "Positive",
     "ResidualMLP",
-    "autocast",
-    "in_full",
     "inverse_softplus",
-    "products",
 ]

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 from torch.func import functional_call
 
-from ..nets import in_full, inverse_softplus
+from ..nets import inverse_softplus
+from ..runtime.precision import in_full
 from .base import Posterior, positive
 from .draw import detach, from_noise, noise_like
 from .points import normal_points

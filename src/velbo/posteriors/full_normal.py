@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal, register_kl
 
-from ..nets import in_full, inverse_softplus
+from ..nets import inverse_softplus
+from ..runtime.precision import in_full
 from .base import Posterior, positive
 from .draw import detach, from_noise
 

@@ -19,7 +19,8 @@ from torch.distributions import Categorical, Distribution, MixtureSameFamily, No
 from torch.nn.functional import softplus
 
 from ..errors import ConfigError
-from ..nets import in_full, inverse_softplus
+from ..nets import inverse_softplus
+from ..runtime.precision import in_full
 
 MIN_SCALE = 1e-3
 

@@ -18,7 +18,7 @@ import zuko
 from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
-from ..nets import in_full
+from ..runtime.precision import in_full
 
 
 class Flow(Distribution):

@@ -10,8 +10,8 @@ from ..config import TrainingConfig
 from ..data import Store
 from ..data.stream import Stream
 from ..objectives import ELBO, Objective
+from ..runtime.devices import device_of
 from .choices import decide
-from .devices import device_of
 from .launch import launch
 from .loggers import Logger, ProgressBar, TensorBoard
 from .loop import Trainer

@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from ..config import TrainingConfig
-from ..threads import best_number, speedup
+from ..runtime.threads import best_number, speedup
 
 STEPS_PER_EPOCH = 128
 SMALLEST_BATCH, LARGEST_BATCH = 128, 4096

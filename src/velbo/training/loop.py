@@ -23,15 +23,15 @@ from ..config import TrainingConfig
 from ..data import Store
 from ..data.stream import Stream
 from ..errors import Interrupted, TrainingError
-from ..memory import freed_memory_kept
-from ..nets import autocast, products
 from ..objectives import Bound, Objective, told_rows
+from ..runtime.devices import compiled, device_of
+from ..runtime.memory import freed_memory_kept
+from ..runtime.precision import autocast, products
+from ..runtime.threads import threads
 from ..terms import Model
-from ..threads import threads
 from . import constraint, schedule
 from .checkpoint import Parts, with_prefix, without_prefix
 from .choices import decide
-from .devices import compiled, device_of
 from .ema import EMA
 from .loggers import Logger
 from .order import Order, batches, first_rows, order_for

@@ -20,13 +20,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import RunError, VelboWarning
-from ..files import (
-    read_json,
-    read_tensors,
-    write_folder_atomically,
-    write_json,
-    write_tensors,
-)
+from ..files import read_json, read_tensors, write_folder_atomically, write_json, write_tensors
 
 KEPT_CHECKPOINTS = 2
 

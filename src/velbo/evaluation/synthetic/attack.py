@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from ...errors import ConfigError, DataError
-from ..sample_quality import Floats
+from ..samples import Floats
 
 
 @dataclass(frozen=True)

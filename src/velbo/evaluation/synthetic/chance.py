@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from ..sample_quality import Floats
+from ..samples import Floats
 
 
 def pool(values: NDArray[Any], size: int) -> NDArray[Any]:

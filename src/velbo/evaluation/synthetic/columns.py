@@ -21,7 +21,7 @@ import numpy as np
 
 from ...data import Column
 from ...data.columns import CODED
-from ..sample_quality import Floats
+from ..samples import Floats
 from .chance import mean_difference, pool
 from .table import as_table, deviation
 

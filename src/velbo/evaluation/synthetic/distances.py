@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from ..sample_quality import Floats
-from ..sample_quality.rows import row_blocks
+from ..samples import Floats
+from ..samples.rows import row_blocks
 from .table import Table
 
 MOST_COUNTED = 255

@@ -39,7 +39,7 @@ from sklearn.tree import DecisionTreeClassifier
 from ...data import Column
 from ...data.columns import CODED
 from ...errors import ConfigError, DataError, unknown
-from ..sample_quality import Floats
+from ..samples import Floats
 from .features import features, moments
 from .table import Table, as_table
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...data import Column
-from ..sample_quality import Floats
+from ..samples import Floats
 from .table import as_table, deviation
 
 

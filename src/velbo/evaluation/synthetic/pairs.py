@@ -32,7 +32,7 @@ from scipy.stats import rankdata
 
 from ...data import Column
 from ...errors import ConfigError
-from ..sample_quality import Floats
+from ..samples import Floats
 from .table import Table, as_table, deviation
 
 SPLITS = 3

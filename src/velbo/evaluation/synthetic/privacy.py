@@ -32,7 +32,7 @@ import numpy as np
 
 from ...data import Column
 from ...errors import ConfigError
-from ..sample_quality import Floats
+from ..samples import Floats
 from .attack import Attack, attack
 from .distances import coordinates, nearest
 from .table import Table, as_table

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...data import Column
 from ...errors import ConfigError
-from ..sample_quality import TwoSampleTest, two_sample_test
+from ..samples import TwoSampleTest, two_sample_test
 from .attack import Attack
 from .columns import ColumnQuality, column_quality
 from .efficacy import Efficacy, efficacy

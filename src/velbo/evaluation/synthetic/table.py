@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...data import Column, as_rows
 from ...data.columns import CODED
 from ...errors import ConfigError, DataError
-from ..sample_quality import Floats
+from ..samples import Floats
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data import Store
-from ..errors import CollapseWarning
-from ..terms import Model
+from ...data import Store
+from ...errors import CollapseWarning
+from ...terms import Model
 from .log_likelihood import RowScores, score_rows
 
 ACTIVE_VARIANCE = 0.01

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..data import Store
-from ..errors import ConfigError
-from ..terms import Model
+from ...data import Store
+from ...errors import ConfigError
+from ...terms import Model
 from .log_likelihood import log_weights
 
 

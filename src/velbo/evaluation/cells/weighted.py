@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ..conditional import ConditionalVAE
-from ..data import Store
-from ..errors import ConfigError, DataError
-from ..likelihoods import Factorised, MixedCells
-from ..model import VAE
-from ..posteriors import Draw
+from ...conditional import ConditionalVAE
+from ...data import Store
+from ...errors import ConfigError, DataError
+from ...likelihoods import Factorised, MixedCells
+from ...model import VAE
+from ...posteriors import Draw
 
 Cells = Factorised | MixedCells
 

@@ -22,16 +22,16 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Outlier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from . import __version__
-from .config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
-from .data import Schema, Store, holds_only_numbers, infer, infer_table, is_frame, take, values
-from .errors import ConfigError, RunError
-from .files import read_json, write_json
-from .fitted import FittedVAE
-from .fitting import Plan, fit
-from .objectives import make_objective
-from .recipes import encoding, resolve, settled
-from .training import Trainer
+from .. import __version__
+from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
+from ..data import Schema, Store, holds_only_numbers, infer, infer_table, is_frame, take, values
+from ..errors import ConfigError, RunError
+from ..files import read_json, write_json
+from ..fitted import FittedVAE
+from ..fitting import Plan, fit
+from ..objectives import make_objective
+from ..recipes import encoding, resolve, settled
+from ..training import Trainer
 
 ESTIMATOR_FILE = "estimator.json"
 MAX_ROWS_FOR_OFFSET = 2000

@@ -23,13 +23,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ..conditional import ConditionalVAE
-from ..data import Store
-from ..data.noise import RowNoise
-from ..likelihoods import Factorised, MixedCells
-from ..model import VAE
-from ..posteriors import RowDraw
-from ..threads import threads
+from ...conditional import ConditionalVAE
+from ...data import Store
+from ...data.noise import RowNoise
+from ...likelihoods import Factorised, MixedCells
+from ...model import VAE
+from ...posteriors import RowDraw
+from ...runtime.threads import threads
 from .distribution_functions import below_and_at
 
 ROWS = 500

@@ -29,12 +29,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
-from ..conditional import ConditionalVAE
-from ..data import Store
-from ..errors import DataError
-from ..model import VAE
-from ..posteriors import RowDraw
-from ..threads import threads
+from ...conditional import ConditionalVAE
+from ...data import Store
+from ...errors import DataError
+from ...model import VAE
+from ...posteriors import RowDraw
+from ...runtime.threads import threads
 
 ROWS = 256
 PAIRS_PER_CHUNK = 8_000_000

@@ -15,18 +15,18 @@ from scipy import special, stats
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution
 
-from ..likelihoods.beta import BetaCell
-from ..likelihoods.categorical import OnGrid
-from ..likelihoods.coded import CodesCell
-from ..likelihoods.discretized_logistic import LogisticBins
-from ..likelihoods.gamma import GammaCell
-from ..likelihoods.integers import IntegerCell
-from ..likelihoods.log_normal import LogNormalCell
-from ..likelihoods.logit_normal import LogitNormalCell
-from ..likelihoods.mixture import NormalMixtureCell
-from ..likelihoods.negative_binomial import NegativeBinomialCell, ZeroInflatedCell
-from ..likelihoods.poisson import PoissonCell
-from ..likelihoods.student_t import StudentTCell
+from ...likelihoods.beta import BetaCell
+from ...likelihoods.categorical import OnGrid
+from ...likelihoods.coded import CodesCell
+from ...likelihoods.discretized_logistic import LogisticBins
+from ...likelihoods.gamma import GammaCell
+from ...likelihoods.integers import IntegerCell
+from ...likelihoods.log_normal import LogNormalCell
+from ...likelihoods.logit_normal import LogitNormalCell
+from ...likelihoods.mixture import NormalMixtureCell
+from ...likelihoods.negative_binomial import NegativeBinomialCell, ZeroInflatedCell
+from ...likelihoods.poisson import PoissonCell
+from ...likelihoods.student_t import StudentTCell
 
 
 @singledispatch

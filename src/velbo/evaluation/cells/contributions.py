@@ -26,16 +26,16 @@ import math
 import torch
 from torch import Tensor
 
-from ..conditional import ConditionalVAE
-from ..data import Store
-from ..errors import ConfigError
-from ..memory import freed_memory_kept
-from ..model import VAE
-from ..posteriors import RowDraw
-from ..threads import threads
-from .cells import check_weights, chunks_of, importance_draws, modelled, probe, width
-from .importance import StreamingWeights
-from .log_likelihood import chunk_sizes
+from ...conditional import ConditionalVAE
+from ...data import Store
+from ...errors import ConfigError
+from ...model import VAE
+from ...posteriors import RowDraw
+from ...runtime.memory import freed_memory_kept
+from ...runtime.threads import threads
+from ..bounds.importance import StreamingWeights
+from ..bounds.log_likelihood import chunk_sizes
+from .weighted import check_weights, chunks_of, importance_draws, modelled, probe, width
 
 
 @torch.no_grad()

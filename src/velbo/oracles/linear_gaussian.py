@@ -26,12 +26,12 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
-from .likelihoods import Normal
-from .model import VAE
-from .nets import inverse_softplus
-from .posteriors import DiagonalNormal
-from .posteriors.diagonal_normal import MIN_SCALE
-from .priors import StandardNormal
+from ..likelihoods import Normal
+from ..model import VAE
+from ..nets import inverse_softplus
+from ..posteriors import DiagonalNormal
+from ..posteriors.diagonal_normal import MIN_SCALE
+from ..priors import StandardNormal
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,12 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..config import Group
-from ..data import Store
-from ..errors import ConfigError
-from ..model import VAE
-from ..posteriors import Draw, Posterior, RowDraw, SemiAmortised, StickingTheLanding, body_and_head
-from ..threads import threads
+from ...config import Group
+from ...data import Store
+from ...errors import ConfigError
+from ...model import VAE
+from ...posteriors import Draw, Posterior, RowDraw, SemiAmortised, StickingTheLanding, body_and_head
+from ...runtime.threads import threads
 from .annealing import Annealing, anneal
 from .importance import StreamingWeights
 from .summary import standard_error

@@ -44,8 +44,8 @@ from scipy.special import entr
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.model_selection import train_test_split
 
-from ..errors import ConfigError, DataError
-from .sample_quality import Floats, as_matrix
+from ...errors import ConfigError, DataError
+from ..samples import Floats, as_matrix
 
 ROWS_PER_CLASS = 5
 HELD_OUT = 0.25

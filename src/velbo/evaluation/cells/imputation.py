@@ -20,18 +20,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..conditional import ConditionalVAE
-from ..data import Store
-from ..errors import ConfigError
-from ..likelihoods import Factorised
-from ..likelihoods.base import at_positions
-from ..memory import freed_memory_kept
-from ..model import VAE
-from ..posteriors import RowDraw
-from ..threads import threads
-from .cells import WeightedMeans, check_weights, chunks_of, importance_draws, modelled, parts_with_holes, probe, width
-from .importance import StreamingWeights
-from .log_likelihood import chunk_sizes
+from ...conditional import ConditionalVAE
+from ...data import Store
+from ...errors import ConfigError
+from ...likelihoods import Factorised
+from ...likelihoods.base import at_positions
+from ...model import VAE
+from ...posteriors import RowDraw
+from ...runtime.memory import freed_memory_kept
+from ...runtime.threads import threads
+from ..bounds.importance import StreamingWeights
+from ..bounds.log_likelihood import chunk_sizes
+from .weighted import (
+    WeightedMeans,
+    check_weights,
+    chunks_of,
+    importance_draws,
+    modelled,
+    parts_with_holes,
+    probe,
+    width,
+)
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
-from ..model import VAE
-from ..threads import threads
+from ...errors import ConfigError
+from ...model import VAE
+from ...runtime.threads import threads
 
 TARGET_ACCEPTANCE = 0.65
 FIRST_STEP, LEARNING_RATE = 0.1, 0.2

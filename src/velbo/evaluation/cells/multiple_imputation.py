@@ -23,15 +23,17 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ..conditional import ConditionalVAE
-from ..data import Store
-from ..errors import ConfigError
-from ..likelihoods.base import at_positions
-from ..memory import freed_memory_kept
-from ..model import VAE
-from ..posteriors import Pathwise
-from ..threads import threads
-from .cells import (
+from ...conditional import ConditionalVAE
+from ...data import Store
+from ...errors import ConfigError
+from ...likelihoods.base import at_positions
+from ...model import VAE
+from ...posteriors import Pathwise
+from ...runtime.memory import freed_memory_kept
+from ...runtime.threads import threads
+from ..bounds.importance import StreamingWeights
+from ..bounds.log_likelihood import chunk_sizes
+from .weighted import (
     Cells,
     cells_of,
     check_weights,
@@ -42,8 +44,6 @@ from .cells import (
     probe,
     width,
 )
-from .importance import StreamingWeights
-from .log_likelihood import chunk_sizes
 
 
 @torch.no_grad()

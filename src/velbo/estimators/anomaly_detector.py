@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from .anomalies import HIDDEN, LIKELIHOOD, N_EPOCHS, N_LATENTS, TRIM, numbers_as_reals
-from .config import ObjectiveConfig, Recipe
-from .data import Schema, infer_table
-from .estimator import VAEEstimator
-from .recipes import settled
+from ..anomalies import HIDDEN, LIKELIHOOD, N_EPOCHS, N_LATENTS, TRIM, numbers_as_reals
+from ..config import ObjectiveConfig, Recipe
+from ..data import Schema, infer_table
+from ..recipes import settled
+from .vae import VAEEstimator
 
 
 class AnomalyDetector(VAEEstimator):

@@ -18,15 +18,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..config import COMPUTED_PRECISIONS
-from ..data import Store
-from ..errors import ConfigError, unknown
-from ..memory import freed_memory_kept
-from ..nets import autocast, products
-from ..objectives import best_rate
-from ..posteriors import RowDraw
-from ..terms import Model, Terms
-from ..threads import threads
+from ...config import COMPUTED_PRECISIONS
+from ...data import Store
+from ...errors import ConfigError, unknown
+from ...objectives import best_rate
+from ...posteriors import RowDraw
+from ...runtime.memory import freed_memory_kept
+from ...runtime.precision import autocast, products
+from ...runtime.threads import threads
+from ...terms import Model, Terms
 from .importance import StreamingWeights
 
 CELLS_PER_CHUNK = 4_000_000

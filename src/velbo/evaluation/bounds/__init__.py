@@ -1,0 +1,1 @@
+"""Bounds of log p(x), from below and from above, and what they are made of."""

@@ -1,0 +1,1 @@
+"""Single cells of a row: filled in, weighed, held against their predicted distribution."""

@@ -1,0 +1,1 @@
+"""What the latents hold: the aggregated posterior, disentanglement."""

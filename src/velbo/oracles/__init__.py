@@ -1,0 +1,5 @@
+"""Models whose log p(x), posterior and ELBO are known exactly."""
+
+from .linear_gaussian import LinearGaussian
+
+__all__ = ["LinearGaussian"]
