@@ -7,6 +7,7 @@ import os
 import pytest
 import torch
 
+pytest.register_assert_rewrite("contracts")  # a failure in a shared suite shows its values
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 

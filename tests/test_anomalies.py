@@ -14,8 +14,8 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from objective_cases import bound_of, displaced, gradient_of, terms_of
-from test_bad_inputs import call
+from contracts.commands import call
+from contracts.objectives import bound_of, displaced, gradient_of, terms_of
 from velbo import (
     AnomalyDetector,
     Budget,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from test_bad_inputs import call
+from contracts.commands import call
 from velbo.errors import DataError
 from velbo.report.pictures import flat_map, tile
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from test_bad_inputs import call
+from contracts.commands import call
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -14,7 +14,7 @@ from scipy.stats import chi2
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from test_synthetic import COLUMNS, FLAG, REAL, table
+from contracts.synthetic import COLUMNS, FLAG, REAL, table
 from velbo.data import Column
 from velbo.errors import ConfigError, DataError
 from velbo.evaluation.samples import rows as blocks

@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from contracts import D, F, LikelihoodContract
+from contracts import D, F, LikelihoodContract, gauss_legendre, levels
 from velbo.likelihoods import (
     Bernoulli,
     Categorical,
@@ -23,18 +23,6 @@ from velbo.likelihoods import (
     point_estimate,
 )
 from velbo.likelihoods.discretized_logistic import LogisticBins
-
-
-def levels(n: int) -> tuple[Tensor, Tensor]:
-    return torch.arange(n, dtype=torch.float64) / (n - 1), torch.ones(n, dtype=torch.float64)
-
-
-def gauss_legendre(low: float, high: float, n: int, pieces: int = 1) -> tuple[Tensor, Tensor]:
-    points, weights = np.polynomial.legendre.leggauss(n)
-    width = (high - low) / pieces
-    starts = low + width * np.arange(pieces)
-    x = (starts[:, None] + width * (points + 1) / 2).ravel()
-    return torch.from_numpy(x), torch.from_numpy(np.tile(weights * width / 2, pieces))
 
 
 class TestBernoulli(LikelihoodContract):

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from test_bad_inputs import call
+from contracts.commands import call
 from velbo import FittedVAE, VAEEstimator, fit, infer_table, plan
 from velbo.config import Budget, Machine, Optimisation, Recipe, TrainingConfig
 from velbo.data import Column, Schema, Store

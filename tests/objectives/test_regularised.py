@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 
-from objective_cases import bound_of, diagonal, displaced, gradient_of, some_terms
+from contracts.objectives import bound_of, diagonal, displaced, gradient_of, some_terms
 from velbo.errors import ConfigError
 from velbo.likelihoods import Bernoulli
 from velbo.model import VAE

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from objective_cases import bound_of, displaced, gradient_of, per_row_gradients, some_terms, terms_of
+from contracts.objectives import bound_of, displaced, gradient_of, per_row_gradients, some_terms, terms_of
 from velbo.model import VAE
 from velbo.objectives import (
     CIWAE,

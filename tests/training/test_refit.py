@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from test_bad_inputs import call
+from contracts.commands import call
 from velbo import Budget, FittedVAE, TrainingConfig, evaluate
 from velbo.config import Optimisation, Validation
 from velbo.data import Store

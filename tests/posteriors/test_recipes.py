@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from test_bad_inputs import call, options
+from contracts.commands import call, options
 from velbo import Budget, FittedVAE, Recipe, TrainingConfig, fit, load, plan
 from velbo.config import Machine, ObjectiveConfig
 from velbo.errors import ConfigError

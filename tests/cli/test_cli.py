@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from test_bad_inputs import call, options
+from contracts.commands import call, options
 from velbo import FittedVAE, __version__
 
 

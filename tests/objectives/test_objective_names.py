@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from objective_cases import ready
+from contracts.objectives import ready
 from velbo.config import Budget, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
 from velbo.data import Store
 from velbo.errors import ConfigError

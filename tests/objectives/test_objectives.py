@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from objective_cases import bound_of, displaced, gradient_of, per_row_gradients, ready, some_terms, terms_of
+from contracts.objectives import bound_of, displaced, gradient_of, per_row_gradients, ready, some_terms, terms_of
 from velbo.errors import ConfigError
 from velbo.likelihoods import Bernoulli
 from velbo.model import VAE

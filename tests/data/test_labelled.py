@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import velbo
-from test_bad_inputs import call
+from contracts.commands import call
 from velbo import Budget, Data, FittedVAE, Optimisation, Recipe, TrainingConfig, Validation
 from velbo.data import Store
 from velbo.data.encodings import Binarise, Levels

@@ -11,7 +11,7 @@ from scipy import integrate, special, stats
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from test_likelihoods import gauss_legendre, levels
+from contracts import gauss_legendre, levels
 from velbo import VAE
 from velbo.data.columns import Column
 from velbo.errors import ConfigError

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from test_bad_inputs import call
+from contracts.commands import call
 from velbo import Budget, FittedVAE, LinearGaussian, Optimisation, Recipe, TrainingConfig, Validation, fit, plan
 from velbo.doctor import QUESTIONS, Examination, Finding, diagnose, draw, examine, write
 from velbo.errors import DataError

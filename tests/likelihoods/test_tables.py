@@ -11,8 +11,7 @@ import torch
 from scipy import integrate, special, stats
 from torch import Tensor
 
-from contracts import D, F, LikelihoodContract
-from test_likelihoods import gauss_legendre
+from contracts import D, F, LikelihoodContract, gauss_legendre
 from velbo.data.columns import Column
 from velbo.likelihoods import (
     BernoulliCodes,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
-from test_imputation import (
+from contracts.imputation import (
     NAN,
     ORACLE,
     TABLE_ROWS,

@@ -1,35 +1,24 @@
 """What a user sees of bad input: trained, or one plain line on stderr and exit code 2; never a traceback, a NaN, or
-lost work. `python tests/test_bad_inputs.py` prints the table.
+lost work. `PYTHONPATH=tests python tests/cli/test_bad_inputs.py` prints the table.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import pickle
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from velbo.cli import main
+from contracts.commands import call, options
 
 RNG = np.random.default_rng(0)
-FAST = {"--recipe": "mlp", "--hidden": "4", "--latent": "2", "--epochs": "1"}
 GOOD = RNG.normal(size=(30, 3))
 GREY = RNG.integers(0, 256, (20, 8, 8)).astype(np.uint8)
-
-
-def call(*arguments: object) -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of the command line."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main([str(a) for a in arguments])
-    return code, out.getvalue(), err.getvalue()
 
 
 def npy(folder: Path, x: object, name: str = "x.npy") -> Path:
@@ -40,12 +29,6 @@ def npy(folder: Path, x: object, name: str = "x.npy") -> Path:
 def text(folder: Path, content: str | bytes, name: str = "x.csv") -> Path:
     (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     return folder / name
-
-
-def options(*given: object) -> list[object]:
-    """A small model, but for what is given as pairs of option and value."""
-    chosen = {**FAST, **dict(zip(given[::2], given[1::2], strict=True))}
-    return [part for pair in chosen.items() for part in pair]
 
 
 def fit(folder: Path, source: object, *given: object) -> tuple[int, str, str]:

@@ -1,0 +1,22 @@
+"""One inherited suite a family: a new member writes a factory and gets every check.
+
+``from contracts import LikelihoodContract`` in a test module, and a class ``TestMember(LikelihoodContract)``. What
+several test modules share beside a suite (commands, cases, models) is in a module of its own in this folder.
+"""
+
+from .likelihoods import LikelihoodContract, gauss_legendre, levels
+from .posteriors import PosteriorContract
+from .priors import PriorContract
+from .sizes import D, F
+from .trunks import TrunkContract
+
+__all__ = [
+    "D",
+    "F",
+    "LikelihoodContract",
+    "PosteriorContract",
+    "PriorContract",
+    "TrunkContract",
+    "gauss_legendre",
+    "levels",
+]
