@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from .data.columns import Column
 from .errors import ConfigError, DataError
 from .model import VAE
-from .nets import ColumnFeatures
+from .nets import FieldFeatures
 from .posteriors import Draw
+from .rows import Field
 from .terms import PATHWISE, Terms
 
 N_KEPT = 1000
@@ -35,8 +35,8 @@ class Condition(nn.Module):
     """Rows x (..., D) -> what is given of them, as numbers that a decoder can take (..., F).
 
     Args:
-        columns: one for each of the D dimensions of x.
-        given: positions of the columns that are given.
+        cells: one field of shape () for each of the D dimensions of x.
+        given: positions of those that are given.
         mask: append the mask of observed cells.
         library: append log of the row's sum over the count columns, those observed.
 
@@ -44,13 +44,13 @@ class Condition(nn.Module):
         n_features: F.
     """
 
-    def __init__(self, columns: Sequence[Column], given: Sequence[int], mask: bool, library: bool = False) -> None:
+    def __init__(self, cells: Sequence[Field], given: Sequence[int], mask: bool, library: bool = False) -> None:
         super().__init__()
         self.given, self.library = list(given), library
-        counts = [d for d, c in enumerate(columns) if c.kind == "count" and d not in self.given]
+        counts = [d for d, c in enumerate(cells) if c.kind == "count" and d not in self.given]
         if library and not counts:
             raise ConfigError("a library size is the sum of a row's counts, and no column is a count; leave it out")
-        self.features = ColumnFeatures(columns, mask, self.given)
+        self.features = FieldFeatures(cells, mask, self.given)
         self.register_buffer("counts", torch.tensor(counts, dtype=torch.long), persistent=False)
         self.n_features = self.features.n_features + library
 
@@ -212,7 +212,7 @@ class ConditionalVAE(nn.Module):
 
     def _as_row(self, given: Tensor) -> Tensor:
         """Given columns (n, M) where they stand in a row, (n, D), NaN elsewhere."""
-        rows = given.new_full((len(given), len(self.condition.features.columns)), math.nan)
+        rows = given.new_full((len(given), len(self.condition.features.cells)), math.nan)
         rows[:, self.condition.given] = given
         return rows
 

@@ -77,7 +77,13 @@ def need(module: str, extra: str) -> ModuleType:
 
 def unknown(what: str, name: object, known: Iterable[str]) -> ConfigError:
     """The error for a name that is not in a registry, with the nearest spelling."""
+    return ConfigError(f"unknown {what} '{name}'.{nearest(str(name), known)}")
+
+
+def nearest(name: str, known: Iterable[str], shown: int = 40) -> str:
+    """What may have been meant, and what there is."""
     names = sorted(known)
-    close = difflib.get_close_matches(str(name), names, n=1)
+    close = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    return ConfigError(f"unknown {what} '{name}'.{hint} Known: {', '.join(names)}.")
+    more = f", ... ({len(names)})" if len(names) > shown else ""
+    return f"{hint} Known: {', '.join(names[:shown])}{more}."

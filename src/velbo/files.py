@@ -1,4 +1,8 @@
-"""Files that are whole or absent: temporary file, fsync, rename. JSON and safetensors only; nothing is unpickled."""
+"""Files that are whole or absent: temporary file, fsync, rename. JSON and safetensors only; nothing is unpickled.
+
+What is read as JSON is checked against the types of a dataclass: a value of another type, or a key that is none of its
+fields, is an error that says where.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,13 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
-from .errors import RunError
+from .errors import ConfigError, RunError, unknown
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -72,6 +78,45 @@ def write_folder_atomically(folder: Path, write: Callable[[Path], None]) -> None
         raise RunError(f"{folder}: cannot be written: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def as_json(value: Any) -> Any:
+    """A dataclass as what JSON holds."""
+    import msgspec
+
+    return msgspec.to_builtins(value)
+
+
+def from_json(kind: type[T], value: Any, where: str) -> T:
+    """The inverse of `as_json`.
+
+    Args:
+        kind: a dataclass.
+        value: what JSON held.
+        where: names its place in messages.
+
+    Raises:
+        ConfigError: for a value of another type, or a key that is no field; the message says where.
+    """
+    import msgspec
+
+    try:
+        found = msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    _refuse_unknown(value, msgspec.to_builtins(found), where)
+    return found
+
+
+def _refuse_unknown(given: Any, known: Any, where: str) -> None:
+    if isinstance(given, dict) and isinstance(known, dict):
+        for key, value in given.items():
+            if key not in known:
+                raise unknown(f"key in {where}", key, known)
+            _refuse_unknown(value, known[key], f"{where}: {key}")
+    elif isinstance(given, list) and isinstance(known, list):
+        for i, (value, other) in enumerate(zip(given, known, strict=True)):
+            _refuse_unknown(value, other, f"{where} {i}")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from ...config import COMPUTED_PRECISIONS
-from ...data import Store
 from ...errors import ConfigError, unknown
 from ...objectives import best_rate
 from ...posteriors import RowDraw
+from ...rows import Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.precision import autocast, products
 from ...runtime.threads import threads

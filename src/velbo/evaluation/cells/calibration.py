@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 
 from ...conditional import ConditionalVAE
-from ...data import Store
-from ...data.noise import RowNoise
 from ...likelihoods import Factorised, MixedCells
 from ...model import VAE
 from ...posteriors import RowDraw
+from ...rows import Store
+from ...rows.noise import RowNoise
 from ...runtime.threads import threads
 from .distribution_functions import below_and_at
 

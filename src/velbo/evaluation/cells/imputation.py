@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 
 from ...conditional import ConditionalVAE
-from ...data import Store
 from ...errors import ConfigError
 from ...likelihoods import Factorised
 from ...likelihoods.base import at_positions
 from ...model import VAE
 from ...posteriors import RowDraw
+from ...rows import Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ..bounds.importance import StreamingWeights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,19 @@ from numpy.typing import NDArray
 from ..errors import DataError
 
 CELLS_PER_BLOCK = 1_000_000
-MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "?")
-"""Words for a missing cell in text, in any case, blanks around them."""
 
 
 def as_rows(x: Any, what: str = "data") -> NDArray[Any]:
-    """Rows of finite numbers (N, *shape), NaN where missing; uint8 and float64 stay as they are.
+    """Rows of finite numbers (N, *shape), NaN where missing; whole numbers, float32 and float64 stay as they are.
 
     Args:
-        x: NumPy or torch array, nested lists, or a data frame of numbers.
+        x: NumPy or torch array, nested lists, or a masked array, whose masked cells are missing.
         what: the name of the data in error messages.
 
     Raises:
         DataError: if there are no rows or columns, or cells that are not finite real numbers.
     """
-    array = x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else np.asarray(x)
+    array = _plain(x)
     if np.iscomplexobj(array):
         raise DataError(f"{what}: Complex data not supported; give real and imaginary parts as two columns")
     if array.dtype.kind in "OUS":
@@ -47,6 +45,15 @@ def as_rows(x: Any, what: str = "data") -> NDArray[Any]:
     return array
 
 
+def _plain(x: Any) -> NDArray[Any]:
+    if isinstance(x, torch.Tensor):
+        whole = x.detach().cpu()
+        return (whole.float() if whole.dtype == torch.bfloat16 else whole).numpy()
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        return x.astype(np.float64).filled(np.nan)
+    return np.asarray(x)
+
+
 def _numbers(array: NDArray[Any], what: str) -> NDArray[np.float64]:
     try:
         return array.astype(np.float64)
@@ -57,7 +64,7 @@ def _numbers(array: NDArray[Any], what: str) -> NDArray[np.float64]:
             except (TypeError, ValueError):
                 raise DataError(
                     f"{what}: the cell at {place} holds {array[place]!r}, which is no number; argument must be a "
-                    "string or a number: encode categories as numbers, or leave the column out"
+                    "string or a number: encode categories as numbers, or give a data frame"
                 ) from error
         raise
 
@@ -76,21 +83,6 @@ def _refuse_infinite(array: NDArray[Any], what: str) -> None:
 
 def blocks(rows: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
     """(first row, rows (n, D)) of consecutive parts, small enough that temporary arrays of their size do not count."""
-    size = max(1, CELLS_PER_BLOCK // rows.shape[1])
+    size = max(1, CELLS_PER_BLOCK // max(1, rows.shape[1]))
     for start in range(0, len(rows), size):
         yield start, rows[start : start + size]
-
-
-def column_names(x: Any) -> Sequence[str]:
-    """Names of a data frame's columns, or () where there are none."""
-    names = getattr(x, "column_names", getattr(x, "columns", None))  # pyarrow's columns are not names
-    return () if names is None else tuple(str(c) for c in names)
-
-
-def is_number_or_missing(cell: str) -> bool:
-    """Whether a cell is a number or a word for a missing one."""
-    try:
-        float(cell)
-    except ValueError:
-        return cell.strip().lower() in MISSING_WORDS
-    return True

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from .encodings import Encoding, Standardise
 from .noise import RowNoise
-from .schema import Schema
 
 
 class Store:
@@ -40,13 +39,9 @@ class Store:
         self.kept, self.encoding, self.dtype, self.device = kept, encoding, dtype, device or kept.device
 
     @classmethod
-    def from_rows(
-        cls, rows: NDArray[Any], schema: Schema, encoding: Encoding, dtype: torch.dtype = torch.float32
-    ) -> Store:
-        """Check rows (N, *shape) against the schema and encode them; labelled ones are (N, D + 1), and checked."""
-        if schema.label is None:
-            schema.check(rows)
-        return cls(encoding.store(rows.reshape(len(rows), -1), dtype), encoding, dtype)
+    def from_rows(cls, rows: NDArray[Any], encoding: Encoding, dtype: torch.dtype = torch.float32) -> Store:
+        """Encode values (N, D), as `Schema.numbers` gives them."""
+        return cls(encoding.store(rows, dtype), encoding, dtype)
 
     @classmethod
     def from_tensor(cls, x: Tensor) -> Store:

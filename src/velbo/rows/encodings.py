@@ -1,4 +1,4 @@
-"""From the values of the data to the numbers that a model sees, and back.
+"""From the values v of a field to the numbers x that a model sees, and back.
 
     store     once, when data come in: values -> what is kept in memory (8 bits a cell where that is enough)
     present   for every batch: kept -> x, drawing fresh noise where the encoding has some
@@ -13,7 +13,9 @@
 | Standardise | (v - location) / scale        |                | -log scale, for densities                |
 | Dequantise  | (v + u) / L, u ~ U[0, 1)      | afresh, always | -log L; a lower bound                    |
 | Binarise    | 1 if u < v / top else 0       | afresh, always | 0                                        |
+| Joined      | those of all fields           |                |                                          |
 
+Which one a field has follows from its kind and its likelihood, which names one of the functions `for_...` below.
 Dequantisation bounds the mass from below: log P(v) >= E_u log p(v + u) (A note on the evaluation of generative
 models, Theis, van den Oord and Bethge, 2016, https://arxiv.org/abs/1511.01844).
 """
@@ -21,7 +23,9 @@ models, Theis, van den Oord and Bethge, 2016, https://arxiv.org/abs/1511.01844).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,11 +35,12 @@ from torch import Tensor
 
 from ..errors import ConfigError, SchemaError
 from .arrays import blocks
-from .schema import Schema
+from .field import Field
+from .kinds import kind_of
 
 
 class Encoding(Protocol):
-    """How one schema's values become x; see the module's table."""
+    """How values become x; see the module's table."""
 
     @property
     def is_random(self) -> bool: ...
@@ -52,7 +57,7 @@ class Encoding(Protocol):
 def _keep(rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
     """Whole numbers in 8 bits a cell where they fit and none is missing."""
     whole = rows.dtype.kind != "f" or not any(np.isnan(part).any() for _, part in blocks(rows))
-    if whole and rows.max() <= 255:
+    if whole and rows.max(initial=0) <= 255:
         return torch.from_numpy(rows.astype(np.uint8))
     return torch.from_numpy(np.ascontiguousarray(rows)).to(dtype)
 
@@ -175,6 +180,60 @@ class Binarise:
         return _zeros(n_dims)
 
 
+@dataclass(frozen=True)
+class Joined:
+    """The encodings of several fields, each with the number of its cells, side by side."""
+
+    parts: tuple[tuple[int, Encoding], ...]
+
+    @property
+    def is_random(self) -> bool:
+        return any(encoding.is_random for _, encoding in self.parts)
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [n for n, _ in self.parts]
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        ends = np.cumsum(self._sizes)[:-1]
+        kept = [
+            encoding.store(part, dtype) for (_, encoding), part in zip(self.parts, np.split(rows, ends, 1), strict=True)
+        ]
+        if any(part.dtype == torch.uint8 for part in kept):
+            narrow = [part.to(torch.uint8) for part in kept]
+            kept = narrow if all(bool((n == k).all()) for n, k in zip(narrow, kept, strict=True)) else kept
+        return torch.cat(kept, 1)
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        noise = [None] * len(self.parts) if uniform is None else uniform.split(self._sizes, -1)
+        cells = zip(self.parts, kept.split(self._sizes, -1), noise, strict=True)
+        return torch.cat([encoding.present(part, u, dtype) for (_, encoding), part, u in cells], -1)
+
+    def restore(self, x: Tensor) -> Tensor:
+        cells = zip(self.parts, x.split(self._sizes, -1), strict=True)
+        return torch.cat([encoding.restore(part).double() for (_, encoding), part in cells], -1)
+
+    def log_det(self, n_dims: int) -> Tensor:
+        return torch.cat([encoding.log_det(n) for n, encoding in self.parts])
+
+
+def joined(encodings: Sequence[tuple[Field, Encoding]]) -> Encoding:
+    """The encoding of a row, from those of its fields; standardised neighbours are one."""
+    parts: list[tuple[int, Encoding]] = []
+    for is_affine, group in groupby(encodings, lambda pair: isinstance(pair[1], Standardise)):
+        if is_affine:
+            each = [encoding for _, encoding in group if isinstance(encoding, Standardise)]
+            merged = Standardise(
+                tuple(v for e in each for v in e.location),
+                tuple(v for e in each for v in e.scale),
+                density=tuple(d for e in each for d in e.density),
+            )
+            parts.append((len(merged.location), merged))
+        else:
+            parts += [(field.size, encoding) for field, encoding in group]
+    return parts[0][1] if len(parts) == 1 else Joined(tuple(parts))
+
+
 def refuse_outside(rows: NDArray[Any], top: float) -> None:
     """Raise SchemaError if a cell lies outside [0, top]."""
     for start, part in blocks(rows):
@@ -192,58 +251,44 @@ def fresh(like: Tensor, uniform: Tensor | None) -> Tensor:
     return torch.rand_like(like) if uniform is None else uniform.to(like)
 
 
-def for_bernoulli(schema: Schema) -> Encoding:
+def standardised(field: Field, density: bool | None = None) -> Encoding:
+    """x in the unit of the field's kind. A given field has no density: log p(x given c) is not of its unit."""
+    is_density = kind_of(field).is_density if density is None else density
+    location, scale = (tuple(field.each(what).tolist()) for what in ("location", "scale"))
+    return Standardise(location, scale, density=(is_density,) * field.size)
+
+
+def for_bernoulli(field: Field) -> Encoding:
     """Binary data as they are; grey images and probabilities are binarised afresh."""
-    if schema.kind == "binary":
-        return Levels(1)
-    if schema.kind == "byte":
-        return Binarise(schema.levels - 1)
-    if schema.low < 0 or schema.high > 1:
-        raise ConfigError(
-            "a Bernoulli likelihood needs binary data, 8-bit images or probabilities in [0, 1]; these data run from "
-            f"{schema.low:g} to {schema.high:g}: use likelihood 'normal'"
-        )
+    if field.kind == "binary":
+        return Levels(1) if field.shape else standardised(field)
+    if field.kind == "byte":
+        return Binarise(field.levels - 1)
+    _require_unit(field, "a Bernoulli likelihood needs binary data, 8-bit images or probabilities in [0, 1]")
     return Binarise(1.0)
 
 
-def for_unit_interval(schema: Schema) -> Encoding:
+def for_unit_interval(field: Field) -> Encoding:
     """Densities on [0, 1]."""
-    if schema.kind == "byte":
-        return Dequantise(schema.levels)
-    if schema.kind == "binary" or schema.low < 0 or schema.high > 1:
-        raise ConfigError(
-            "a continuous Bernoulli likelihood needs real numbers in [0, 1] or 8-bit images; use 'bernoulli' for "
-            "binary data, 'normal' for other numbers"
-        )
+    if field.kind == "byte":
+        return Dequantise(field.levels)
+    _require_unit(field, "a continuous Bernoulli likelihood needs real numbers in [0, 1] or 8-bit images")
     return Unit()
 
 
-def for_reals(schema: Schema) -> Encoding:
+def _require_unit(field: Field, what: str) -> None:
+    low, high = float(np.min(field.low)), float(np.max(field.high))
+    if low < 0 or high > 1:
+        raise ConfigError(f"{what}; '{field.name}' runs from {low:g} to {high:g}: use likelihood 'normal'")
+
+
+def for_reals(field: Field) -> Encoding:
     """Densities on the real line."""
-    if schema.kind == "byte":
-        return Dequantise(schema.levels)
-    if schema.kind == "binary":
-        raise ConfigError("a Normal likelihood of binary data has no finite optimum; use 'bernoulli', or kind 'real'")
-    return Standardise(schema.location, schema.scale)
+    return Dequantise(field.levels) if field.kind == "byte" else standardised(field)
 
 
-def for_levels(schema: Schema) -> Encoding:
-    """Masses on a grid of levels."""
-    if schema.kind == "real":
-        raise ConfigError("this likelihood is for levels (whole numbers from 0); use 'normal', or kind 'byte'")
-    return Levels(1 if schema.kind == "binary" else schema.levels - 1)
-
-
-def for_table(schema: Schema) -> Encoding:
-    """Every column of a table by itself."""
-    if not schema.columns:
-        raise ConfigError(
-            "likelihood 'mixed' is for tables, with a kind for each column; these data are an array: use 'auto', or "
-            "give a data frame"
-        )
-    modelled = schema.modelled
-    return Standardise(
-        tuple(c.location for c in modelled),
-        tuple(c.scale for c in modelled),
-        density=tuple(c.is_density for c in modelled),
-    )
+def for_levels(field: Field) -> Encoding:
+    """Masses on a grid of levels; codes of columns as they are."""
+    if not field.shape:
+        return standardised(field)
+    return Levels(field.levels - 1)
