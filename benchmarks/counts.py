@@ -26,7 +26,7 @@ import pandas as pd
 
 import records
 from table_peers import ask
-from velbo import Budget, Recipe, TrainingConfig, fit, infer_table, plan
+from velbo import Budget, Recipe, TrainingConfig, carry_out, infer_table, plan
 from velbo.config import Machine
 
 METHODS = {
@@ -44,7 +44,7 @@ def velbo(train: pd.DataFrame, test: pd.DataFrame, library: bool, options: argpa
     training = TrainingConfig(Budget(epochs=options.epochs), machine=Machine(seed=options.seed))
     recipe = Recipe("resmlp", latent=10, hidden=(128,), dropout=options.dropout, library_size=library)
     start = time.perf_counter()
-    fitted, _ = fit(train, plan(train, recipe, training=training, schema=schema))
+    fitted = carry_out(plan(train, recipe, training=training, schema=schema), train)
     return fitted.log_likelihood(test, options.samples), time.perf_counter() - start
 
 

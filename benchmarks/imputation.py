@@ -29,7 +29,7 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 
 import records
-from velbo import Budget, ObjectiveConfig, Recipe, TrainingConfig, Validation, fit, infer_table, plan
+from velbo import Budget, ObjectiveConfig, Recipe, TrainingConfig, Validation, carry_out, infer_table, plan
 from velbo.config import Machine, Optimisation
 
 PUBLISHED = {"breast_cancer": (0.280, 0.291), "banknote": (0.446, 0.676), "wine_red": (0.643, 0.697)}
@@ -53,7 +53,7 @@ def velbo(x: Any, seed: int, epochs: int) -> Any:
         Budget(epochs=epochs), Optimisation(batch_size=64), validation=Validation(0.0), machine=Machine(seed=seed)
     )
     recipe, objective = Recipe("resmlp", latent=10, hidden=(128,)), ObjectiveConfig("iwae", samples=20)
-    fitted, _ = fit(frame, plan(frame, recipe, objective, training, schema))
+    fitted = carry_out(plan(frame, recipe, objective, training, schema), frame)
     return fitted.impute(frame, samples=1000).to_numpy()
 
 

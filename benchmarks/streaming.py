@@ -32,14 +32,14 @@ from torch import nn
 
 import machine
 from velbo import VAE, Budget, TrainingConfig
-from velbo.data import Store
-from velbo.data.encodings import Standardise
-from velbo.data.stream import Stream
 from velbo.likelihoods import Normal
 from velbo.nets import MLP
 from velbo.objectives import ELBO
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
+from velbo.rows import Store
+from velbo.rows.encodings import Standardise
+from velbo.rows.stream import Stream
 from velbo.training import Trainer
 
 GROUP, GROUPS_A_FILE = 100_000, 10

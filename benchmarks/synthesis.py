@@ -33,7 +33,7 @@ import pandas as pd
 import bayesian_networks
 import records
 from table_peers import ask, columns
-from velbo import Budget, ObjectiveConfig, Recipe, TrainingConfig, fit, infer_table, plan
+from velbo import Budget, ObjectiveConfig, Recipe, TrainingConfig, carry_out, infer_table, plan
 from velbo.config import Machine
 from velbo.data import frames
 from velbo.evaluation.synthetic import SDGYM, efficacy
@@ -53,7 +53,7 @@ def velbo(frame: pd.DataFrame, seed: int, options: argparse.Namespace) -> Synthe
     training = TrainingConfig(Budget(epochs=options.epochs), machine=Machine(seed=seed))
     recipe = Recipe(latent=options.latent, prior=options.prior)
     objective = ObjectiveConfig(options.objective)
-    fitted, _ = fit(frame, plan(frame, recipe, objective, training, infer_table(frame)))
+    fitted = carry_out(plan(frame, recipe, objective, training, infer_table(frame)), frame)
     middle = time.perf_counter()
     rows = fitted.sample(len(frame), seed)
     return rows, middle - start, time.perf_counter() - middle

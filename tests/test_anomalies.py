@@ -13,6 +13,7 @@ import torch
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from velbo.anomalies import HIDDEN, numbers_as_reals
 
 from contracts.commands import call
 from contracts.objectives import bound_of, displaced, gradient_of, terms_of
@@ -28,7 +29,6 @@ from velbo import (
     infer,
     infer_table,
 )
-from velbo.anomalies import HIDDEN, numbers_as_reals
 from velbo.errors import ConfigError
 from velbo.objectives import ELBO, IWAE, Trimmed
 from velbo.oracles.linear_gaussian import LinearGaussian

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from velbo.parts import DEFAULT_LIKELIHOOD, LIKELIHOODS
+from velbo.recipes import RECIPES, build, encoding, resolve
 
-from velbo import VAE, FittedVAE, Recipe, TrainingConfig, fit, infer, load, plan
+from velbo import VAE, Recipe, TrainedModel, TrainingConfig, carry_out, infer, load, plan
 from velbo.config import Budget, ObjectiveConfig
 from velbo.errors import ConfigError, DataError, RunError
 from velbo.fitting import Plan
 from velbo.likelihoods import Bernoulli
 from velbo.nets import MLP
 from velbo.oracles.linear_gaussian import LinearGaussian
-from velbo.parts import DEFAULT_LIKELIHOOD, LIKELIHOODS
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
-from velbo.recipes import RECIPES, build, encoding, resolve
 
-DIGITS = load("digits").rows[:200]
+DIGITS = load("digits")[:200]
 ONE_EPOCH = TrainingConfig(Budget(epochs=1))
 
 
@@ -89,25 +89,25 @@ def test_every_recipe_with_every_likelihood(recipe, likelihood, tmp_path):
     """Trains, saves, loads from JSON alone, and gives the same finite numbers."""
     hidden = (4, 6) if recipe == "conv" else (8,)
     what = plan(DIGITS, Recipe(recipe, 2, hidden, likelihood), training=ONE_EPOCH)
-    fitted, _ = fit(DIGITS, what)
+    fitted = carry_out(what, DIGITS)
     scores = fitted.log_likelihood(DIGITS[:5], 3)
     assert np.isfinite(scores).all()
     assert fitted.reconstruct(DIGITS[:5]).shape == (5, 8, 8)
     fitted.save(tmp_path)
-    again = FittedVAE.load(tmp_path)
+    again = TrainedModel.load(tmp_path)
     np.testing.assert_array_equal(again.log_likelihood(DIGITS[:5], 3), scores)
     np.testing.assert_array_equal(again.sample(2, seed=5), fitted.sample(2, seed=5))
 
 
 def test_continuous_bernoulli_on_the_unit_interval():
     x = DIGITS / 16
-    fitted, _ = fit(x, plan(x, Recipe("mlp", 2, (8,), "continuous-bernoulli"), training=ONE_EPOCH))
+    fitted = carry_out(plan(x, Recipe("mlp", 2, (8,), "continuous-bernoulli"), training=ONE_EPOCH), x)
     assert np.isfinite(fitted.log_likelihood(x, 3)).all()
 
 
 def test_colour_images_of_odd_sizes():
     x = np.random.default_rng(0).integers(0, 256, (12, 9, 13, 3)).astype(np.uint8)
-    fitted, _ = fit(x, plan(x, Recipe("conv", 2, (4, 6)), training=ONE_EPOCH))
+    fitted = carry_out(plan(x, Recipe("conv", 2, (4, 6)), training=ONE_EPOCH), x)
     assert fitted.sample(2).shape == (2, 9, 13, 3)
     assert fitted.interpolate(x[:2], x[2:4], 3).shape == (3, 2, 9, 13, 3)
 
@@ -156,7 +156,7 @@ def test_a_missing_cell_is_no_information():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 3))
     x[::3, 1] = np.nan
-    fitted, _ = fit(x, plan(x, Recipe("mlp", 2, (8,)), training=ONE_EPOCH))
+    fitted = carry_out(plan(x, Recipe("mlp", 2, (8,)), training=ONE_EPOCH), x)
     assert np.isfinite(fitted.log_likelihood(x, 5)).all()
     assert np.isfinite(fitted.reconstruct(x)).all()
     empty = np.full((1, 3), np.nan)
@@ -174,15 +174,15 @@ def test_plans_go_to_json_and_back():
 
 def test_same_seed_same_initial_weights():
     what = plan(DIGITS, Recipe("mlp"), training=ONE_EPOCH)
-    a, b = what.build().model.state_dict(), what.build().model.state_dict()
+    a, b = what.build().state_dict(), what.build().state_dict()
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
 def test_fitted_refuses_what_it_cannot_use(tmp_path):
-    fitted, _ = fit(DIGITS, plan(DIGITS, Recipe("mlp", 2, (4,)), training=ONE_EPOCH))
+    fitted = carry_out(plan(DIGITS, Recipe("mlp", 2, (4,)), training=ONE_EPOCH), DIGITS)
     with pytest.raises(DataError, match="2 finite numbers a row"):
         fitted.decode(np.array([[np.nan, 1.0]]))
     with pytest.raises(DataError, match="at least 1"):
         fitted.sample(0)
     with pytest.raises(RunError, match="no run folder"):
-        FittedVAE.load(tmp_path)
+        TrainedModel.load(tmp_path)

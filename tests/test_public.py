@@ -21,7 +21,7 @@ PUBLIC = """
     refit_prior Evaluation evaluate score_rows MIWAE PIWAE CIWAE Renyi TVO BetaTC InfoVAE BoundCurve bound_curve
     Aggregated aggregated_posterior Ascent Gaps gaps Bracket bracket RateDistortion rate_distortion Calibration
     calibrate impute multiple_imputations contributions synthetic_report sample_quality disentanglement refit
-    Annealing anneal anneal_backwards LinearGaussian Recipe FittedVAE ObjectiveConfig Plan fit plan VAEEstimator
+    Annealing anneal anneal_backwards LinearGaussian Recipe TrainedModel ObjectiveConfig Plan fit plan VAEEstimator
     Trimmed for_anomalies AnomalyDetector
 """.split()
 

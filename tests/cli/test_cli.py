@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from contracts.commands import call, options
-from velbo import FittedVAE, __version__
+from velbo import TrainedModel, __version__
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +66,10 @@ def test_verbs_that_write(run, tmp_path, ending):
         assert (code, out) == (0, ""), err
         return np.load(target) if ending == "npy" else np.loadtxt(target, delimiter=",", skiprows=1)
 
-    fitted = FittedVAE.load(run)
+    fitted = TrainedModel.load(run)
     from velbo import load
 
-    x = load("digits").rows
+    x = load("digits")
     z = produced("encode", "digits")
     np.testing.assert_allclose(z, fitted.encode(x), rtol=1e-6, atol=1e-7)
     x_hat = produced("decode", tmp_path / f"encode.{ending}")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from velbo.data import EMBEDDED, Schema, Store, as_rows, column_names, infer, load
-from velbo.data.encodings import (
+from velbo.errors import ConfigError, DataError, SchemaError
+from velbo.rows.encodings import (
     Binarise,
     Dequantise,
     Levels,
@@ -24,7 +25,6 @@ from velbo.data.encodings import (
     for_reals,
     for_unit_interval,
 )
-from velbo.errors import ConfigError, DataError, SchemaError
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 8, 9)).astype(np.uint8)
@@ -96,7 +96,7 @@ def test_torch_and_data_frames():
     [
         (GREY, "byte", 256),
         (GREY // 128, "binary", 256),
-        (load("digits").rows, "byte", 17),
+        (load("digits"), "byte", 17),
         (GREY.astype(float), "byte", 256),
         (GREY / 255, "real", 256),
         (RNG.normal(size=(5, 3)), "real", 256),

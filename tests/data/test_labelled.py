@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from velbo.recipes import build, encoding, resolve
 
 import velbo
 from contracts.commands import call
-from velbo import Budget, Data, FittedVAE, Optimisation, Recipe, TrainingConfig, Validation
-from velbo.data import Store
-from velbo.data.encodings import Binarise, Levels
+from velbo import Budget, Data, Optimisation, Recipe, TrainedModel, TrainingConfig, Validation
 from velbo.data.labelled import WithLabel
 from velbo.errors import ConfigError, DataError, SchemaError
-from velbo.recipes import build, encoding, resolve
+from velbo.rows import Store
+from velbo.rows.encodings import Binarise, Levels
 
 GIVEN = Recipe("mlp", 2, (16,), "bernoulli", condition=("label",))
 LEARNING = Optimisation(batch_size=20, lr=0.01, ema=0.0)
@@ -36,9 +36,9 @@ def images(n: int = 60, seed: int = 0, size: int = 8) -> Data:
     return Data(x, labels=np.array(["top", "second", "third"])[row])
 
 
-def fitted(data: Data, recipe: Recipe = GIVEN, epochs: int = 2) -> FittedVAE:
+def fitted(data: Data, recipe: Recipe = GIVEN, epochs: int = 2) -> TrainedModel:
     training = TrainingConfig(Budget(epochs=epochs), LEARNING, validation=Validation(0.0))
-    return velbo.fit(data, velbo.plan(data, recipe, training=training))[0]
+    return velbo.carry_out(velbo.plan(data, recipe, training=training), data)[0]
 
 
 def test_a_row_is_its_pixels_and_the_code_of_its_label():
@@ -137,7 +137,7 @@ def test_every_verb_takes_and_gives_rows_with_labels(tmp_path):
     assert "classifier" in does("quality", run, source, "--rows", 40)
     assert "classifier" in does("quality", run, source, "--rows", 40, "--features", "latent")
     assert "bound" in does("doctor", run, source, "--rows", 40, "--samples", 32)
-    loaded = FittedVAE.load(run)
+    loaded = TrainedModel.load(run)
     np.testing.assert_allclose(np.load(tmp_path / "score.npy"), loaded.log_likelihood(data, 100), rtol=1e-6)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from scipy.stats import skew
-
 from velbo.data.profile import LARGEST, MAX_DISTINCT, Moments, Profile
+
 from velbo.errors import SchemaError
 
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())

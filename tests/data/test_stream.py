@@ -16,15 +16,15 @@ from torch import nn
 import velbo.training.loop as loop
 from velbo import VAE
 from velbo.config import Budget, Machine, Optimisation, TrainingConfig, Validation
-from velbo.data import Store
-from velbo.data.encodings import Dequantise, Encoding, Standardise
-from velbo.data.stream import Stream, Window
 from velbo.errors import DataError, Interrupted
 from velbo.likelihoods import Normal
 from velbo.nets import MLP, FillMissing
 from velbo.objectives import ELBO
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
+from velbo.rows import Store
+from velbo.rows.encodings import Dequantise, Encoding, Standardise
+from velbo.rows.stream import Stream, Window
 from velbo.training import History, Run, Trainer
 from velbo.training.order import order_for
 

@@ -13,14 +13,14 @@ import pytest
 import torch
 
 from contracts.commands import call
-from velbo import FittedVAE, VAEEstimator, fit, infer_table, plan
+from velbo import TrainedModel, VAEEstimator, carry_out, infer_table, plan
 from velbo.config import Budget, Machine, Optimisation, Recipe, TrainingConfig
 from velbo.data import Column, Schema, Store
-from velbo.data.encodings import for_table
 from velbo.data.rows import OnDisk
 from velbo.data.table_files import TableSource
 from velbo.data.table_writing import Writer, write_table
 from velbo.errors import ConfigError, DataError, RunError, SchemaError
+from velbo.rows.encodings import for_table
 from velbo.training import Run
 from velbo.training.order import order_for
 
@@ -53,9 +53,9 @@ TRAINING = TrainingConfig(Budget(epochs=3), Optimisation(batch_size=32))
 
 
 @pytest.fixture(scope="module")
-def fitted() -> FittedVAE:
+def fitted() -> TrainedModel:
     recipe = Recipe("mlp", latent=2, hidden=(16,))
-    return fit(people(), plan(people(), recipe, training=TRAINING))[0]
+    return carry_out(plan(people(), recipe, training=TRAINING), people())[0]
 
 
 def test_the_schema_names_kinds_and_likelihoods(fitted):
@@ -104,7 +104,7 @@ def test_likelihoods_are_in_the_units_of_the_table(fitted):
     column = next(c for c in fitted.schema.columns if c.name == "income")
     cents = Column.from_json({**column.to_json(), "scale": 100 * column.scale})
     columns = tuple(cents if c.name == "income" else c for c in fitted.schema.columns)
-    other = FittedVAE(fitted.model, fitted.recipe, Schema.of_table(columns))
+    other = TrainedModel(fitted.model, fitted.recipe, Schema.of_table(columns))
     a = fitted.log_likelihood(frame, samples=5)
     b = other.log_likelihood(frame.assign(income=frame["income"] * 100), samples=5)
     np.testing.assert_allclose(a - b, np.log(100) * frame["income"].notna(), atol=2e-3)
@@ -132,7 +132,7 @@ def test_a_cell_that_is_planted_is_the_oddest_one():
     """One income of 10,000 times the usual, in a table of two independent columns."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": np.exp(rng.normal(size=300) * 1.5), "b": np.exp(rng.normal(size=300) * 1.5)})
-    model = fit(frame, plan(frame, Recipe("mlp", latent=1, hidden=(8,)), training=TRAINING))[0]
+    model = carry_out(plan(frame, Recipe("mlp", latent=1, hidden=(8,)), training=TRAINING), frame)[0]
     frame.loc[5, "b"] = 1e4 * frame["b"].max()
     assert model.explain(frame, samples=20)["oddest"][5].as_py() == "b"
     assert model.log_likelihood(frame, samples=20).argmin() == 5
@@ -141,7 +141,7 @@ def test_a_cell_that_is_planted_is_the_oddest_one():
 def test_conditions_are_kept_balanced_and_changed():
     frame = people(holes=False)
     recipe = Recipe("mlp", latent=2, hidden=(16,), condition=("job", "member"))
-    model = fit(frame, plan(frame, recipe, training=TRAINING))[0]
+    model = carry_out(plan(frame, recipe, training=TRAINING), frame)[0]
     pilots = model.sample(20, given={"job": "pilot", "member": True})
     assert (pilots["job"] == "pilot").all()
     assert pilots["member"].all()
@@ -190,7 +190,7 @@ def test_counts_of_an_array_have_a_library_size():
     x = np.random.default_rng(0).poisson(3, (60, 5))
     schema = infer_table(x, dict.fromkeys("01234", "count"))
     recipe = Recipe("mlp", latent=2, hidden=(8,), library_size=True)
-    model = fit(x, plan(x, recipe, training=TRAINING, schema=schema))[0]
+    model = carry_out(plan(x, recipe, training=TRAINING, schema=schema), x)[0]
     assert model.sample(7).shape == (7, 5)
     assert np.isfinite(model.log_likelihood(x, samples=3)).all()
 
@@ -310,7 +310,8 @@ def test_a_stream_trains_bit_equal_to_memory_in_its_order(folder):
     source = TableSource(folder / "people.parquet")
     recipe = Recipe("mlp", latent=2, hidden=(8,))
     what = plan(source, recipe, training=TRAINING)
-    streamed, history = fit(source, what)
+    streamed = carry_out(what, source)
+    history = streamed.history
     rows = OnDisk(source, what.schema)
     stream = rows.encoded(for_table(what.schema))
     in_memory = what.build()
@@ -341,7 +342,7 @@ def test_a_stream_of_other_rows_is_refused(folder, tmp_path):
     what = plan(TableSource(path), Recipe("mlp", latent=2, hidden=(8,)), training=TRAINING)
     write_table(people(seed=1), path)
     with pytest.raises(RunError, match="not the ones"):
-        fit(TableSource(path), what)
+        carry_out(what, TableSource(path))
 
 
 def test_small_tables_and_odd_types():
@@ -350,7 +351,7 @@ def test_small_tables_and_odd_types():
         pd.DataFrame({"a": pd.array([1, None, 3], "Int64"), "b": [None, None, None]}),
         pd.DataFrame({"a": [True, False, True], "b": pd.Series([1.5, None, 2], dtype="float32")}),
     ]:
-        model = fit(frame, plan(frame, Recipe("mlp", latent=1, hidden=(4,)), training=TRAINING))[0]
+        model = carry_out(plan(frame, Recipe("mlp", latent=1, hidden=(4,)), training=TRAINING), frame)[0]
         assert model.sample(3).dtypes.equals(frame.dtypes)
         assert np.isfinite(model.log_likelihood(frame, samples=2)).all()
     with pytest.raises(SchemaError, match="no column is left"):
@@ -363,7 +364,7 @@ def test_cells_score_the_same_in_every_library():
 
     frame = people()
     training = TrainingConfig(Budget(epochs=1), machine=Machine(seed=1))
-    model = fit(frame, plan(frame, Recipe("mlp", latent=2, hidden=(8,)), training=training))[0]
+    model = carry_out(plan(frame, Recipe("mlp", latent=2, hidden=(8,)), training=training), frame)[0]
     scores = [model.log_likelihood(x, samples=3) for x in (frame, pl.from_pandas(frame), pa.Table.from_pandas(frame))]
     np.testing.assert_array_equal(scores[0], scores[1])
     np.testing.assert_array_equal(scores[0], scores[2])

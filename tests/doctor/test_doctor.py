@@ -13,7 +13,17 @@ import torch
 from PIL import Image
 
 from contracts.commands import call
-from velbo import Budget, FittedVAE, LinearGaussian, Optimisation, Recipe, TrainingConfig, Validation, fit, plan
+from velbo import (
+    Budget,
+    LinearGaussian,
+    Optimisation,
+    Recipe,
+    TrainedModel,
+    TrainingConfig,
+    Validation,
+    carry_out,
+    plan,
+)
 from velbo.doctor import QUESTIONS, Examination, Finding, diagnose, draw, examine, write
 from velbo.errors import DataError
 from velbo.nets import inverse_softplus
@@ -24,7 +34,7 @@ TRAINING = TrainingConfig(Budget(epochs=40), Optimisation(batch_size=100, lr=5e-
 
 
 def trained(train=TRAIN, recipe: Recipe = Recipe("mlp", 2, (16,), prior="learned"), training=TRAINING):
-    return fit(train, plan(train, recipe, training=training))
+    return carry_out(plan(train, recipe, training=training), train)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +51,7 @@ def answers(e: Examination) -> dict[str, Finding]:
     return {f.question: f for f in diagnose(e)}
 
 
-def findings(fitted: FittedVAE, test=TEST, train=TRAIN[:250], samples=64) -> dict[str, Finding]:
+def findings(fitted: TrainedModel, test=TEST, train=TRAIN[:250], samples=64) -> dict[str, Finding]:
     return answers(examine(fitted, test, train, samples=samples))
 
 

@@ -101,7 +101,7 @@ def test_partial_fit_goes_on_where_it_was(cancer):
 def test_images(tmp_path):
     from velbo import load
 
-    x = load("digits").rows[:100].reshape(100, 64)
+    x = load("digits")[:100].reshape(100, 64)
     model = VAEEstimator(
         2, recipe="conv", hidden=(4,), likelihood="bernoulli", image_shape=(8, 8), max_epochs=1, random_state=0
     )

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from velbo.data import Column
-from velbo.nets import ColumnFeatures
+from velbo.nets import FieldFeatures
 
 NAN = math.nan
 COLUMNS = [
@@ -25,14 +25,14 @@ COLUMNS = [
 
 def test_every_kind_is_shown_as_the_table_of_the_module_says():
     x = torch.tensor([[2.0, -1.5, math.e, 0.75, 3.0, 1.0, 1.0, 0.5]], dtype=torch.float64)
-    f = ColumnFeatures(COLUMNS)(x)[0].tolist()
+    f = FieldFeatures(COLUMNS)(x)[0].tolist()
     numbers, count = [-1.5, 0.5, 1.0, 0.25 * math.sqrt(12)], 2 * math.log(4) / math.log(8) - 1
     ranks, codes = [1.0, 2 / 4 - 1], [0, 0, 1, 0, 1, 0, 0, 0]
     assert f == pytest.approx([*numbers, count, *ranks, *codes], abs=1e-6)
 
 
 def test_missing_cells_are_zeros_and_the_mask_tells():
-    features = ColumnFeatures(COLUMNS, mask=True)
+    features = FieldFeatures(COLUMNS, mask=True)
     f = features(torch.full((2, 8), NAN))
     assert f.shape == (2, features.n_features)
     assert (f == 0).all()
@@ -41,7 +41,7 @@ def test_missing_cells_are_zeros_and_the_mask_tells():
 
 
 def test_far_cells_grow_as_the_logarithm_without_a_jump_or_a_kink():
-    features = ColumnFeatures([COLUMNS[1]])
+    features = FieldFeatures([COLUMNS[1]])
     x = torch.tensor([[3.0], [3 + 1e-6], [-30.0], [1e6]], dtype=torch.float64, requires_grad=True)
     f = features(x)
     assert f[2].item() == pytest.approx(-3 * (1 + math.log(10)))
@@ -51,16 +51,16 @@ def test_far_cells_grow_as_the_logarithm_without_a_jump_or_a_kink():
 
 
 def test_columns_that_are_not_asked_for_are_not_looked_at():
-    features = ColumnFeatures(COLUMNS, only=[0, 4])
+    features = FieldFeatures(COLUMNS, only=[0, 4])
     x = torch.rand(5, 8)
     changed = x.clone()
     changed[:, [1, 2, 3, 5, 6, 7]] = NAN
     torch.testing.assert_close(features(x), features(changed))
     assert features.n_features == 1 + 3
-    assert ColumnFeatures(COLUMNS, only=[])(x).shape == (5, 0)
+    assert FieldFeatures(COLUMNS, only=[])(x).shape == (5, 0)
 
 
 def test_leading_dimensions_are_free():
-    features = ColumnFeatures(COLUMNS, mask=True)
+    features = FieldFeatures(COLUMNS, mask=True)
     x = torch.rand(2, 3, 8)
     torch.testing.assert_close(features(x)[1, 2], features(x[1, 2]))

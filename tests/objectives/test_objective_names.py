@@ -11,9 +11,8 @@ from sklearn.datasets import load_digits
 
 from contracts.objectives import ready
 from velbo.config import Budget, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
-from velbo.data import Store
 from velbo.errors import ConfigError
-from velbo.fitting import fit, plan
+from velbo.fitting import carry_out, plan
 from velbo.objectives import (
     CIWAE,
     ELBO,
@@ -34,6 +33,7 @@ from velbo.objectives import (
 )
 from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import StickingTheLanding
+from velbo.rows import Store
 from velbo.training import Trainer
 
 SPECS = {
@@ -163,7 +163,7 @@ def test_every_objective_trains(spec):
     training = TrainingConfig(Budget(epochs=4), Optimisation(batch_size=45, lr=5e-3, ema=0.0))
     what = plan(DIGITS, Recipe("mlp", 2, (16,)), ObjectiveConfig(spec), training)
     assert replace(type(what).from_json(what.to_json()), choices={}) == replace(what, choices={})
-    _, history = fit(DIGITS, what)
+    history = carry_out(what, DIGITS).history
     assert history.skipped == 0
     assert history.steps == 12
     assert history.best > history.metrics[0]["validation_bound"] + 1

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from velbo.recipes import build
 
 from velbo import Recipe, TrainingConfig, infer, plan
 from velbo.config import Machine, Optimisation
 from velbo.likelihoods import Bernoulli, ContinuousBernoulli, DiscretizedLogistic, Normal, PredictedScale
 from velbo.nets import MLP, ConvDecoder, ConvEncoder
 from velbo.posteriors import DiagonalNormal
-from velbo.recipes import build
 from velbo.training import choices, decide
 
 CPU = torch.device("cpu")

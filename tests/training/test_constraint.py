@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from velbo import Budget, LinearGaussian, Optimisation, Recipe, TrainingConfig, Validation, Weighting, fit, plan
+from velbo import Budget, LinearGaussian, Optimisation, Recipe, TrainingConfig, Validation, Weighting, carry_out, plan
 from velbo.errors import ConfigError
 from velbo.training import constraint
 from velbo.training.state import State
@@ -19,7 +19,7 @@ def train(weighting: Weighting, **more):
     training = TrainingConfig(
         Budget(epochs=60), Optimisation(batch_size=100, lr=1e-2, ema=0.9), weighting, Validation(0.1), **more
     )
-    return fit(ROWS, plan(ROWS, Recipe("mlp", 3, (16,), "normal-fixed"), training=training))
+    return carry_out(plan(ROWS, Recipe("mlp", 3, (16,), "normal-fixed"), training=training), ROWS)
 
 
 @pytest.mark.parametrize("target", [0.3, 3.0])
@@ -72,8 +72,8 @@ def test_targets_exclude_each_other():
 
 def test_rows_of_a_step_are_averaged_over_processes():
     """A team that has seen twice as much has twice the sums and the same means."""
-    from velbo.data import Store
     from velbo.objectives import Bound, make_objective
+    from velbo.rows import Store
     from velbo.training import Trainer
     from velbo.training.team import Alone
 

@@ -15,13 +15,13 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from velbo import ELBO, Recipe, TrainingConfig, fit, plan
+from velbo import ELBO, Recipe, TrainingConfig, carry_out, plan
 from velbo.config import Budget, Machine, Optimisation, Validation
-from velbo.data import Store
 from velbo.errors import Interrupted, TrainingError
 from velbo.files import read_tensors, write_tensors
 from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import Pathwise
+from velbo.rows import Store
 from velbo.training import Alone, Run, Team, Trainer, launch
 from velbo.training.team import share
 
@@ -100,14 +100,15 @@ def make_plan(devices: int, **optimisation):
 
 def test_two_devices_reach_the_bound_of_one_and_either_resumes_the_other(tmp_path):
     """The bound within 2 %; six epochs in all, stopped after three."""
-    _, alone = fit(DIGITS, make_plan(1))
+    alone = carry_out(make_plan(1), DIGITS).history
     what = make_plan(2)
     run = Run(tmp_path / "run")
     run.create(what.to_json())
     with pytest.raises(Interrupted, match=r"SIGTERM|a signal"):
-        fit(DIGITS, what, run, [StopAfter(3)])
+        carry_out(what, DIGITS, run, [StopAfter(3)])
     training = replace(what.training, machine=replace(what.training.machine, devices=1))
-    model, history = fit(DIGITS, replace(what, training=training), run)
+    model = carry_out(replace(what, training=training), DIGITS, run)
+    history = model.history
     assert [m["epoch"] for m in history.metrics] == list(range(1, 7))
     assert history.best == pytest.approx(alone.best, rel=0.02)
     assert model.evaluate(DIGITS[:50], 5).rows == 50
@@ -116,7 +117,7 @@ def test_two_devices_reach_the_bound_of_one_and_either_resumes_the_other(tmp_pat
 
 def test_an_error_of_the_workers_is_told_as_it_is():
     with pytest.raises(TrainingError, match=r"not finite|validation bound is"):
-        fit(DIGITS, make_plan(2, lr=1e30, clip=1e30))
+        carry_out(make_plan(2, lr=1e30, clip=1e30), DIGITS)
 
 
 def test_the_command_line_trains_on_two_devices_and_is_interrupted(tmp_path):

@@ -18,19 +18,19 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from torch import nn
+from velbo.recipes import encoding
 
 import velbo.training.loop as loop
 from velbo import VAE, LinearGaussian, train
 from velbo.config import Budget, Machine, Optimisation, Recipe, TrainingConfig, Validation, Weighting
 from velbo.errors import DataError, Interrupted, RunError, TrainingError, VelboWarning
 from velbo.files import read_tensors
-from velbo.fitting import Plan, fit, plan
+from velbo.fitting import Plan, carry_out, plan
 from velbo.likelihoods import Bernoulli, LearnedScale, Normal
 from velbo.nets import MLP
 from velbo.objectives import ELBO
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
-from velbo.recipes import encoding
 from velbo.training import Run, Trainer
 from velbo.training.schedule import beta, learning_rate, progress
 from velbo.training.state import State
@@ -232,7 +232,7 @@ def start(path, what: Plan) -> Run:
 
 def test_same_seed_same_bits(tmp_path):
     for name in ("a", "b"):
-        fit(DIGITS[:700], make_plan(), start(tmp_path / name, make_plan()))
+        carry_out(make_plan(), DIGITS[:700], start(tmp_path / name, make_plan()))
     assert same(state_of(tmp_path / "a"), state_of(tmp_path / "b"))
 
 
@@ -240,7 +240,7 @@ def test_same_seed_same_bits(tmp_path):
 def test_stopped_anywhere_and_resumed_ends_bit_equal(tmp_path, monkeypatch, weighting):
     """Stopped after every single step, mid-epoch and at its ends, and resumed each time; the multiplier too goes on."""
     what = make_plan(3, weighting)
-    fit(DIGITS[:700], what, start(tmp_path / "whole", what))
+    carry_out(what, DIGITS[:700], start(tmp_path / "whole", what))
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
     run = start(tmp_path / "cut", what)
     original = Trainer.step
@@ -254,7 +254,7 @@ def test_stopped_anywhere_and_resumed_ends_bit_equal(tmp_path, monkeypatch, weig
 
         monkeypatch.setattr(Trainer, "step", one_step_then_die)
         try:
-            fit(DIGITS[:700], what, run)
+            carry_out(what, DIGITS[:700], run)
         except KeyboardInterrupt:
             continue
         break
@@ -265,7 +265,7 @@ KILLED = """
 import sys, numpy as np
 from sklearn.datasets import load_digits
 import velbo.training.loop as loop
-from velbo.fitting import Plan, fit
+from velbo.fitting import Plan, carry_out
 from velbo.training import Run
 loop.CHECKPOINT_SECONDS = 0.02
 run = Run(sys.argv[1])
@@ -277,7 +277,7 @@ fit(load_digits().images.astype(np.int64)[:700], Plan.from_json(run.config()), r
 def test_sigkill_and_resume_end_bit_equal(tmp_path):
     """A real process, killed with SIGKILL at three moments, checkpoint writing included."""
     what = make_plan(60)
-    fit(DIGITS[:700], what, start(tmp_path / "whole", what))
+    carry_out(what, DIGITS[:700], start(tmp_path / "whole", what))
     start(tmp_path / "killed", what)
     command = [sys.executable, "-c", KILLED, str(tmp_path / "killed")]
     kills = 0
@@ -301,7 +301,7 @@ def test_sigterm_saves_and_says_so(tmp_path):
     threading.Timer(0.7, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Interrupted, match="SIGTERM at step"):
-        fit(DIGITS[:700], what, run)
+        carry_out(what, DIGITS[:700], run)
     assert signal.getsignal(signal.SIGTERM) is before
     saved = run.read_checkpoint()
     assert saved is not None
@@ -315,19 +315,19 @@ def test_sigterm_saves_and_says_so(tmp_path):
 def test_a_truncated_checkpoint_is_passed_over(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
     what = make_plan(4)
-    fit(DIGITS[:700], what, start(tmp_path / "run", what))
+    carry_out(what, DIGITS[:700], start(tmp_path / "run", what))
     whole = state_of(tmp_path / "run")
     folders = sorted((tmp_path / "run" / "checkpoint").iterdir())
     assert len(folders) == 2
     tensors = folders[-1] / "tensors.safetensors"
     tensors.write_bytes(tensors.read_bytes()[:-100])
     with pytest.warns(VelboWarning, match="continuing from the checkpoint before it"):
-        fit(DIGITS[:700], what, Run(tmp_path / "run"))
+        carry_out(what, DIGITS[:700], Run(tmp_path / "run"))
     assert same(whole, state_of(tmp_path / "run"))
     for folder in (tmp_path / "run" / "checkpoint").iterdir():
         (folder / "state.json").write_text("{")
     with pytest.raises(RunError, match=r"no checkpoint of .* is whole"):
-        fit(DIGITS[:700], what, Run(tmp_path / "run"))
+        carry_out(what, DIGITS[:700], Run(tmp_path / "run"))
 
 
 def test_steps_that_are_not_finite_are_skipped_and_counted():
@@ -410,7 +410,7 @@ def test_data_outside_the_support_are_refused():
 def test_a_run_is_not_continued_on_other_data(tmp_path):
     what = make_plan(1)
     with pytest.raises(RunError, match="not the ones"):
-        fit(DIGITS[700:1400], what, start(tmp_path / "run", what))
+        carry_out(what, DIGITS[700:1400], start(tmp_path / "run", what))
     with pytest.raises(RunError, match="holds a run already"):
         Run(tmp_path / "run").create({})
 
@@ -426,15 +426,15 @@ def test_other_ways_of_computing_reach_the_same_bound(options, monkeypatch, tmp_
             pytest.skip("torch.compile needs a C++ compiler")
         monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
         monkeypatch.setattr("torch._dynamo.config.suppress_errors", False)
-    _, plain = fit(DIGITS[:700], make_plan(20))
-    _, other = fit(DIGITS[:700], make_plan(20, **options))
+    plain = carry_out(make_plan(20), DIGITS[:700]).history
+    other = carry_out(make_plan(20, **options), DIGITS[:700]).history
     assert other.best == pytest.approx(plain.best, rel=0.01)
     assert other.best != plain.best or options != {"precision": "bf16"}
 
 
 def test_metrics_are_plain_json_lines(tmp_path):
     what = make_plan(2)
-    fit(DIGITS[:700], what, start(tmp_path / "run", what))
+    carry_out(what, DIGITS[:700], start(tmp_path / "run", what))
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [m["epoch"] for m in lines] == [1, 2]
     for m in lines:
@@ -445,6 +445,5 @@ def test_metrics_are_plain_json_lines(tmp_path):
 def test_tensorboard_writes_events(tmp_path):
     from velbo.training import TensorBoard
 
-    fit(DIGITS[:100], plan(DIGITS[:100], Recipe("mlp", 2, (4,)), training=TrainingConfig(Budget(epochs=1))), None,
-        [TensorBoard(tmp_path)])  # fmt: skip
+    carry_out(plan(DIGITS[:100], Recipe("mlp", 2, (4,)), training=TrainingConfig(Budget(epochs=1))), DIGITS[:100], None, [TensorBoard(tmp_path)])  # fmt: skip
     assert next(tmp_path.glob("events.*")).stat().st_size > 100

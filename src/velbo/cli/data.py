@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import ConfigError
-from ..formats.reading import Reading
-from ..formats.source import ROWS_PER_BATCH, Source, Writer, open_source, rewrite
+from ..formats import Reading, Source, Writer, open_source, rewrite
 from ..rows.arrow import decoded, shape_of
 from .app import say
 from .options import ReadingOptions
@@ -83,17 +82,10 @@ def model_and_rows(run: Path, name: str, options: ReadingOptions, n: int | None,
     return trained.model, trained.store(rows if n is None else at_most(rows, n, seed))
 
 
-def absolute(name: str) -> str:
-    """The name of a source from any folder."""
-    from ..formats.source import absolute_name
-
-    return absolute_name(name)
-
-
 def map_rows(source: Source, path: Path, f: Callable[[pa.Table], Any], prefix: str) -> None:
     """f of all rows into a file, batch by batch, so that neither they nor the result need fit into memory."""
     check_output(path)
-    write_parts([path], ([as_table(f(batch), prefix)] for batch in source.batches(ROWS_PER_BATCH)))
+    write_parts([path], ([as_table(f(batch), prefix)] for batch in source.batches()))
 
 
 def write_parts(paths: Sequence[Path], parts: Iterable[Sequence[pa.Table]]) -> None:

@@ -12,15 +12,15 @@ from .app import say
 
 def check_output(*paths: Path) -> None:
     """Raise DataError for a file of no known format; to be called before work that would be lost."""
-    from ..formats.source import writable
+    from ..formats.registry import format_to_write
 
     for path in paths:
-        writable(path)
+        format_to_write(path)
 
 
 def write_rows(path: Path, values: Any, prefix: str = "x") -> None:
     """Rows into a file of any format: an array, whose columns are called by the prefix, or rows of any container."""
-    from ..formats.source import write_table
+    from ..formats import write_table
 
     table = as_table(values, prefix)
     write_table(table, path)

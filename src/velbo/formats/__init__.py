@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from .base import ROWS_PER_BATCH, Change, Format, Masks, Part, Sheet, as_array, as_tensor_column
     from .builtin import BUILTIN
     from .loading import load
+    from .opening import absolute_name
     from .reading import ColumnReading, Note, Reading
     from .registry import FORMATS, format_by_suffix, readable, writable
-    from .source import RowGroup, Source, absolute_name, open_source
+    from .source import RowGroup, Source, open_source
     from .writing import Writer, convert, rewrite, write_table
 
 _HOMES = {
@@ -31,7 +32,8 @@ _HOMES = {
     "loading": "load",
     "reading": "ColumnReading Note Reading",
     "registry": "FORMATS format_by_suffix readable writable",
-    "source": "RowGroup Source absolute_name open_source",
+    "opening": "absolute_name",
+    "source": "RowGroup Source open_source",
     "writing": "Writer convert rewrite write_table",
 }
 

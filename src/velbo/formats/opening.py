@@ -61,6 +61,14 @@ def open_parts(name: str | Path, reading: Reading) -> Opened:
     return replace(_open_path(Path(place), reading), name=text, columns=columns)
 
 
+def absolute_name(name: str) -> str:
+    """The name of what holds rows, from any folder."""
+    place, columns = _split(name, Reading())
+    if is_url(name) or place in BUILTIN:
+        return name
+    return str(Path(place).resolve()) + (f":{columns}" if columns else "")
+
+
 def _split(text: str, reading: Reading) -> tuple[str, str]:
     """(path or built-in name, columns): at the first colon before which something stands that there is."""
     if text in BUILTIN or Path(text).exists():

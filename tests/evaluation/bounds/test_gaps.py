@@ -7,13 +7,13 @@ import math
 import pytest
 import torch
 from torch import nn
+from velbo.parts import POSTERIORS
 
 from velbo import VAE, Annealing, LinearGaussian
-from velbo.data import Store
 from velbo.errors import ConfigError
 from velbo.evaluation import Ascent, bound_curve, gaps, rate_distortion, score_rows
-from velbo.parts import POSTERIORS
 from velbo.posteriors import DiagonalNormal, FullNormal, SemiAmortised
+from velbo.rows import Store
 
 ORACLE = LinearGaussian.random(5, 2, seed=7)
 

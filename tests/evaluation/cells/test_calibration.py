@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from velbo import VAE, LinearGaussian
-from velbo.data import Store
 from velbo.evaluation import calibrate
 from velbo.evaluation.cells.distribution_functions import below_and_at
 from velbo.likelihoods import Bernoulli, Categorical, DiscretizedLogistic, Normal, PredictedScale
@@ -27,6 +26,7 @@ from velbo.likelihoods.poisson import PoissonCell
 from velbo.likelihoods.student_t import StudentTCell
 from velbo.posteriors import DiagonalNormal, RowDraw
 from velbo.priors import StandardNormal
+from velbo.rows import Store
 
 ORACLE = LinearGaussian.random(6, 2, seed=1, orthogonal=True)
 

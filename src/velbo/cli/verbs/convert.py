@@ -16,7 +16,7 @@ def convert(data: str, output: Path, *, read: ReadAs = ReadingOptions()) -> None
         data: as for fit.
         output: file to write.
     """
-    from ...formats.source import convert as convert_rows
-    from ...formats.source import open_source
+    from ...formats import convert as convert_rows
+    from ...formats import open_source
 
     say(f"wrote {convert_rows(open_source(data, read.reading()), output)} rows to {output}")

@@ -17,7 +17,7 @@ def decode(run: Path, latents: str, *, output: Output) -> None:
         latents: file with one number a latent in each row, such as 'velbo encode' writes in any format.
         output: file to write.
     """
-    from ...formats.source import open_source
+    from ...formats import open_source
     from ...rows import infer
     from ...trained_model import TrainedModel
     from ..data import map_rows

@@ -64,14 +64,15 @@ def doctor(
 
 def _training_rows(trained: TrainedModel, data: str, named: str | None, n: int, seed: int, read: ReadingOptions) -> Any:
     """Rows of the file that is named here or in the run; None, said so, where there are none to compare with."""
-    from ..data import absolute, at_most, rows_for
+    from ...formats import absolute_name
+    from ..data import at_most, rows_for
 
     if named is not None:
         return at_most(rows_for(trained, named, read), n, seed)
     said = trained.plan.data
     if not said.source or said.subset:
         return None
-    if said.source == absolute(data):
+    if said.source == absolute_name(data):
         say("these are the rows that the model was trained on: what it does to others cannot be seen")
         return None
     try:

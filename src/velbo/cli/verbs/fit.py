@@ -57,8 +57,9 @@ def fit(
         tensorboard: write TensorBoard's event files into the run folder too.
     """
     from ...build import Asked, DataRecord, Plan, as_before, complete
+    from ...formats import absolute_name
     from ...formats.reading import Reading
-    from ..data import absolute, pick, rows_to_fit
+    from ..data import pick, rows_to_fit
     from ..training import train_and_tell
 
     training = TrainingConfig(budget, optimisation, weighting, validation, machine)
@@ -71,7 +72,9 @@ def fit(
     asked = replace(asked, columns={**asked.columns, **columns})
     source, loaded = rows_to_fit(data, reading, stream)
     chosen = pick(loaded, rows, machine.seed)
-    prepared = complete(chosen, replace(asked, data=DataRecord(absolute(data), subset=rows, subset_seed=machine.seed)))
+    prepared = complete(
+        chosen, replace(asked, data=DataRecord(absolute_name(data), subset=rows, subset_seed=machine.seed))
+    )
     # only now: the types of a text are known once all of it was read
     record = replace(prepared.plan.data, reading=source.reading())
     plan = replace(prepared.plan, data=record)

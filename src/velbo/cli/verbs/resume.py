@@ -29,7 +29,7 @@ def resume(
     """
     from ...build import Plan
     from ...fitting import rows_of_plan
-    from ...formats.source import open_source
+    from ...formats import open_source
     from ...training import Run
     from ..data import pick
     from ..training import train_and_tell

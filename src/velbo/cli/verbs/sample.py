@@ -38,7 +38,7 @@ def sample(
         missing: leave cells out as often as they were missing in training, field by field and at random; without it
             every cell has a value.
     """
-    from ...formats.source import ROWS_PER_BATCH
+    from ...formats import ROWS_PER_BATCH
     from ...trained_model import TrainedModel
     from ..data import write_parts
 

@@ -35,7 +35,7 @@ def schema(
     from ...build.defaults import settled
     from ...config import Recipe
     from ...files import as_json, write_json
-    from ...formats.source import open_source
+    from ...formats import open_source
     from ...rows import infer
     from ..options import assignments
 

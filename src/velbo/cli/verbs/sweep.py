@@ -51,8 +51,9 @@ def sweep(
         rows: train on a seeded random subset of so many rows.
     """
     from ...build import Asked, DataRecord, complete
+    from ...formats import absolute_name
     from ...sweep import Settings, Sweep, cores, parse_axis, settings_of
-    from ..data import absolute, pick, rows_to_fit
+    from ..data import pick, rows_to_fit
 
     training = TrainingConfig(budget, optimisation, weighting, validation, machine)
     base = Settings(recipe.recipe(), objective, training)
@@ -61,7 +62,7 @@ def sweep(
     reading, columns = what.known(read)
     source, loaded = rows_to_fit(data, reading, stream=False)
     chosen = pick(loaded, rows, machine.seed)
-    record = DataRecord(absolute(data), subset=rows, subset_seed=machine.seed, reading=source.reading())
+    record = DataRecord(absolute_name(data), subset=rows, subset_seed=machine.seed, reading=source.reading())
     first = Asked(base.recipe, objective, training, columns, what.kind, what.levels, data=record)
 
     def configs() -> list[dict[str, Any]]:
@@ -69,8 +70,8 @@ def sweep(
         return [complete(chosen, each).plan.to_json() for each in asked]
 
     folder = Sweep(run)
-    spec = {"data": absolute(data), "rows": rows, "base": base.to_json(), "trials": trials}
+    spec = {"data": absolute_name(data), "rows": rows, "base": base.to_json(), "trials": trials}
     folder.create(spec, configs)
-    folder.run(len(cores()) if jobs is None else jobs, absolute(test) if test else None, samples_of_test, say)
+    folder.run(len(cores()) if jobs is None else jobs, absolute_name(test) if test else None, samples_of_test, say)
     print_table(folder.results())
     say(f"the same table is in {folder.results_file}")
