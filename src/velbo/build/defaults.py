@@ -175,7 +175,8 @@ def _kinds_for(recipe: Recipe, schema: Schema) -> dict[str, str]:
         return {}
     kinds = LIKELIHOODS[recipe.likelihood].kinds
     guessed = [f for f in _free(schema, recipe) if f.reason != "as given" and not f.likelihood]
-    return {f.name: kinds[0] for f in guessed if f.kind not in kinds}
+    # a density of two values has no finite optimum; who wants it says so: kind real
+    return {f.name: kinds[0] for f in guessed if f.kind not in kinds and f.kind != "binary"}
 
 
 def _free(schema: Schema, recipe: Recipe) -> list[Field]:
