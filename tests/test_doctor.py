@@ -81,7 +81,7 @@ def test_a_collapsed_posterior(healthy):
 
 def test_a_saturated_scale_of_the_data(healthy):
     def saturate(model):
-        model.decoder[-1].scale.raw[:3] = -20.0
+        model.decoder[-1].heads["normal"].scale.raw[:3] = -20.0
 
     is_fault(planted(healthy, saturate)["scales"], "50% of the predicted standard deviations of x", "saturated")
 

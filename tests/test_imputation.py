@@ -17,8 +17,8 @@ from velbo.errors import ConfigError, DataError
 from velbo.evaluation import impute, multiple_imputations
 from velbo.evaluation.cells.multiple_imputation import order_of_bytes, refined, resampled
 from velbo.likelihoods import Factorised, MixedCells
-from velbo.likelihoods.categorical import OnGrid
-from velbo.likelihoods.coded import BinaryCell, CodesCell
+from velbo.likelihoods.bernoulli import BernoulliCell
+from velbo.likelihoods.coded import CodesCell
 from velbo.posteriors import from_noise, normal_points
 from velbo.priors import StandardNormal
 
@@ -121,8 +121,8 @@ class Table(nn.Module):
         parts = [
             ([0, 3], Normal(torch.stack((y[..., 5], y[..., 6].sin()), -1), torch.tensor([0.6, 0.9]).double())),
             ([1, 4], CodesCell(padded.log_softmax(-1))),
-            ([2], BinaryCell(logits=y[..., 7:8])),
-            ([5], OnGrid(torch.stack((z[..., 0], y[..., 8], -z[..., 0]), -1).unsqueeze(-2), 0.5)),
+            ([2], BernoulliCell(y[..., 7:8], is_coded=True)),
+            ([5], CodesCell(torch.stack((z[..., 0], y[..., 8], -z[..., 0]), -1).log_softmax(-1).unsqueeze(-2), 0.5)),
         ]
         return MixedCells([(torch.tensor(at), Factorised(cell)) for at, cell in parts], 6)
 

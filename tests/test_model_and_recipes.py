@@ -11,10 +11,9 @@ from velbo import VAE, FittedVAE, Recipe, TrainingConfig, fit, infer, load, plan
 from velbo.config import Budget, ObjectiveConfig
 from velbo.errors import ConfigError, DataError, RunError
 from velbo.fitting import Plan
-from velbo.likelihoods import Bernoulli
+from velbo.likelihoods import DEFAULT, LIKELIHOODS, Bernoulli
 from velbo.nets import MLP
 from velbo.oracles.linear_gaussian import LinearGaussian
-from velbo.parts import DEFAULT_LIKELIHOOD, LIKELIHOODS
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
 from velbo.recipes import RECIPES, build, encoding, resolve
@@ -82,9 +81,7 @@ def test_sampling_leaves_the_global_generator_alone(oracle):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize(
-    "likelihood", [n for n in LIKELIHOODS if n not in ("continuous-bernoulli", "mixed")] + ["auto"]
-)
+@pytest.mark.parametrize("likelihood", [n for n, member in LIKELIHOODS.items() if member.array_encoding] + ["auto"])
 def test_every_recipe_with_every_likelihood(recipe, likelihood, tmp_path):
     """Trains, saves, loads from JSON alone, and gives the same finite numbers."""
     hidden = (4, 6) if recipe == "conv" else (8,)
@@ -115,7 +112,7 @@ def test_colour_images_of_odd_sizes():
 def test_resolution():
     schema = infer(DIGITS)
     resolved = resolve(Recipe("conv"), schema)
-    assert resolved.likelihood == DEFAULT_LIKELIHOOD["byte"] == "discretized-logistic"
+    assert resolved.likelihood == DEFAULT["array"]["byte"] == "discretized-logistic"
     assert resolved.hidden
     assert Recipe.from_json(resolved.to_json()) == resolved
     with pytest.raises(ConfigError, match="Did you mean 'latent'"):

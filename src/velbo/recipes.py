@@ -5,13 +5,13 @@
     resmlp      ResidualMLP               ResidualMLP, mirrored    width of each residual block
     conv        ConvEncoder               ConvDecoder              channels of each stage, finest first
 
-The names of likelihoods, posteriors and priors are in parts.py. What is given (a condition: columns of a table, or the
-label of an array's rows) goes into the encoder and, with z, into the decoder.
+The names of likelihoods are in likelihoods/registry.py, those of posteriors and priors in parts.py. What is given (a
+condition: columns of a table, or the label of an array's rows) goes into the encoder and, with z, into the decoder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,16 +19,16 @@ from torch import nn
 
 from .conditional import Condition, ConditionalVAE, SizedDecoder
 from .config import Recipe
-from .data.columns import CODED
-from .data.encodings import Encoding, Levels, Standardise
+from .data.columns import CODED, Column
+from .data.encodings import Encoding, Levels, Standardise, for_table
 from .data.labelled import WithLabel, label_columns
 from .data.schema import Schema
 from .data.sources import LABEL
 from .errors import ConfigError, unknown
-from .likelihoods import BesideGiven, MissingNotAtRandom, Mixed, cell_of
+from .likelihoods import DEFAULT, LIKELIHOODS, MissingNotAtRandom, Mixed, likelihood_of
 from .model import VAE
 from .nets import MLP, Beside, ColumnFeatures, ConvDecoder, ConvEncoder, FillMissing, ResidualMLP
-from .parts import DEFAULT_LIKELIHOOD, LIKELIHOODS, MECHANISMS, MIXING, POSTERIORS, PRIORS
+from .parts import MECHANISMS, MIXING, POSTERIORS, PRIORS
 from .posteriors import SemiAmortised
 
 
@@ -43,6 +43,8 @@ class Choice:
     why: str
 
 
+MIXED = "mixed"
+"""What stands for the likelihoods of a table's columns where an array's is named."""
 DEFAULT_LATENTS = 16
 LARGE_IMAGE = 256
 FLOW_GAIN = (
@@ -65,13 +67,13 @@ def settled(schema: Schema) -> Schema:
     Raises:
         ConfigError: for a likelihood of no known name, or one that does not suit its column's kind.
     """
-    named = (replace(c, likelihood=cell_of(c)) if c.is_modelled else c for c in schema.columns)
+    named = (replace(c, likelihood=likelihood_of(c)) if c.is_modelled else c for c in schema.columns)
     return replace(schema, columns=tuple(named))
 
 
 def check(recipe: Recipe) -> None:
     """Raise ConfigError for a recipe or likelihood of no known name."""
-    names = {"recipe": RECIPES, "likelihood": LIKELIHOODS, "prior": PRIORS}
+    names = {"recipe": RECIPES, "likelihood": (*LIKELIHOODS, MIXED), "prior": PRIORS}
     if recipe.missing not in MECHANISMS:
         raise unknown("reason for missing cells", recipe.missing, MECHANISMS)
     for field, known in names.items():
@@ -86,7 +88,7 @@ def check(recipe: Recipe) -> None:
 def resolve(recipe: Recipe, schema: Schema) -> Recipe:
     """With everything left open replaced by what it means for this schema."""
     check(recipe)
-    if schema.columns and recipe.likelihood not in ("auto", "mixed"):
+    if schema.columns and recipe.likelihood not in ("auto", MIXED):
         raise ConfigError(
             f"likelihood '{recipe.likelihood}' is one for all dimensions, and in a table each column has its own; name "
             "it for a column, as in --column age=count:poisson, or give the numbers as an array"
@@ -98,7 +100,8 @@ def resolve(recipe: Recipe, schema: Schema) -> Recipe:
             "prior 'vamp' learns its pseudo-inputs by gradients, which categories do not have; take prior 'mixture' or "
             "'real-nvp' for a table or rows with labels"
         )
-    likelihood = DEFAULT_LIKELIHOOD[schema.kind] if recipe.likelihood == "auto" else recipe.likelihood
+    default = MIXED if schema.columns else DEFAULT["array"][schema.kind]
+    likelihood = default if recipe.likelihood == "auto" else recipe.likelihood
     recipe = replace(recipe, likelihood=likelihood)
     if recipe.recipe == "auto":
         taken = choice(schema, likelihood)
@@ -128,7 +131,8 @@ def encoding(recipe: Recipe, schema: Schema) -> Encoding:
     Raises:
         ConfigError: if the likelihood does not suit the kind of the data.
     """
-    of_rows = LIKELIHOODS[resolve(recipe, schema).likelihood][0](schema)
+    name = resolve(recipe, schema).likelihood
+    of_rows = for_table(schema) if name == MIXED else LIKELIHOODS[name].encoding(schema)
     if schema.label is None:
         return of_rows
     label = schema.label
@@ -171,18 +175,31 @@ def build(recipe: Recipe, schema: Schema) -> VAE | ConditionalVAE:
     return RECIPES[recipe.recipe](schema, recipe)
 
 
-def _head(recipe: Recipe, schema: Schema, n_in: int, n_out: int, positions: int = 1) -> nn.Module:
+def _cells(recipe: Recipe, schema: Schema) -> Sequence[Column]:
+    """What every number of x is: a column, or what the encoding makes of an array's dimensions, and the label."""
     if schema.columns:
-        head: nn.Module = Mixed(n_in, schema.modelled, given(recipe, schema), recipe.library_size)
-    else:
-        head = LIKELIHOODS[recipe.likelihood][1](schema, n_in, n_out, positions)
+        return schema.modelled
+    kinds = LIKELIHOODS[recipe.likelihood].kinds
+    cell = Column(
+        "",
+        schema.kind if schema.kind in kinds else kinds[0],
+        likelihood=recipe.likelihood,
+        levels=2 if schema.kind == "binary" else schema.levels,
+    )
+    cells = [cell] * schema.n_dims
+    if schema.scale:
+        moments = zip(cells, schema.location, schema.scale, strict=True)
+        cells = [replace(c, low=schema.low, high=schema.high, location=at, scale=s) for c, at, s in moments]
+    return cells if schema.label is None else [*cells, schema.label]
+
+
+def _head(recipe: Recipe, schema: Schema, n_in: int, positions: int = 1) -> nn.Module:
+    head = Mixed(n_in, _cells(recipe, schema), given(recipe, schema), recipe.library_size, positions)
     by_latents = MECHANISMS[recipe.missing]
-    if schema.label is not None:
-        if by_latents is not None:
-            raise ConfigError("the mask is modelled for rows without labels; leave --missing or the condition out")
-        return BesideGiven(head, schema.n_dims)
     if by_latents is None:
         return head
+    if schema.label is not None:
+        raise ConfigError("the mask is modelled for rows without labels; leave --missing or the condition out")
     holes = [d for d, c in enumerate(schema.modelled) if c.n_missing]
     if not schema.columns:
         holes = list(range(schema.n_dims)) if schema.missing else []
@@ -210,7 +227,7 @@ def _connected(schema: Schema, recipe: Recipe, trunk: Callable[..., MLP | Residu
         front, width = Beside(front, schema.n_dims, condition.features), width + condition.n_features
     n_given = 0 if condition is None else condition.n_features - recipe.library_size
     up, down = trunk(width, *recipe.hidden), trunk(recipe.n_latents + n_given, *recipe.hidden[::-1])
-    head = _head(recipe, schema, down.n_features, schema.n_dims)
+    head = _head(recipe, schema, down.n_features)
     return _assemble(schema, recipe, nn.Sequential(front, up), up.n_features, down, head, condition)
 
 
@@ -234,7 +251,7 @@ def conv(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
     n_given = 0 if condition is None else condition.n_features
     up = ConvEncoder(shape, recipe.hidden, n_planes=2 if schema.missing else 1)
     down = ConvDecoder(recipe.n_latents + n_given, shape, recipe.hidden)
-    head = _head(recipe, schema, down.n_features, shape[2], down.n_positions)
+    head = _head(recipe, schema, down.n_features, down.n_positions)
     trunk = nn.Sequential(FillMissing(schema.missing), up)
     if condition is not None:
         trunk = nn.Sequential(Beside(trunk, schema.n_dims, condition.features))

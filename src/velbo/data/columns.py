@@ -40,7 +40,7 @@ class Column(Group):
         kind: one of COLUMN_KINDS.
         dtype: Arrow's name of the type that came in, such as "int64", "string" or "timestamp[us, tz=UTC]".
         native: the data frame library's own name of it, such as pandas' "Int64"; empty for Arrow itself.
-        likelihood: name of p(x|z), from velbo.likelihoods.CELLS.
+        likelihood: name of p(x|z), from velbo.likelihoods.LIKELIHOODS.
         categories: what the codes 0, 1, ... of binary, categorical and ordinal columns stand for.
         low: smallest observed v.
         high: largest observed v.
@@ -48,6 +48,7 @@ class Column(Group):
         frequent: of whole numbers, those that at least a twentieth of the observed cells hold, eight at most.
         location: of x.
         scale: of x.
+        levels: L of a column of levels 0 .. L - 1.
         decimals: digits behind the point that all observed values have room in, None for more than 8.
         n_missing: missing cells in the training data.
         value: of a constant column; None if every cell is missing.
@@ -66,6 +67,7 @@ class Column(Group):
     frequent: tuple[float, ...] = ()
     location: float = 0.0
     scale: float = 1.0
+    levels: int = 256
     decimals: int | None = None
     n_missing: int = 0
     value: Any = None
