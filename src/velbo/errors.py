@@ -8,6 +8,7 @@ VelboError
   TrainingError        training cannot go on                    (also a RuntimeError)
   Interrupted          the user asked training to stop; the run can be resumed
   MissingExtraError    an optional dependency is not installed  (also an ImportError)
+  MissingMethodError   a part does not say what is asked of it  (also a NotImplementedError)
 VelboWarning           something works, but not as the user may think
   CollapseWarning      the posterior has collapsed onto the prior
 """
@@ -50,6 +51,10 @@ class Interrupted(VelboError):
 
 class MissingExtraError(VelboError, ImportError):
     """An optional dependency is not installed."""
+
+
+class MissingMethodError(VelboError, NotImplementedError):
+    """A part does not say what is asked of it."""
 
 
 class VelboWarning(UserWarning):

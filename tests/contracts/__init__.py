@@ -4,7 +4,8 @@
 several test modules share beside a suite (commands, cases, models) is in a module of its own in this folder.
 """
 
-from .likelihoods import LikelihoodContract, gauss_legendre, levels
+from .cell_kinds import gauss_legendre, levels
+from .likelihoods import LikelihoodContract
 from .posteriors import PosteriorContract
 from .priors import PriorContract
 from .sizes import D, F

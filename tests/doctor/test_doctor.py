@@ -26,6 +26,8 @@ from velbo import (
 )
 from velbo.doctor import QUESTIONS, Examination, Finding, diagnose, draw, examine, write
 from velbo.errors import DataError
+from velbo.likelihoods import Cell
+from velbo.likelihoods.normal import NormalCell
 from velbo.nets import inverse_softplus
 
 ORACLE = LinearGaussian.random(6, 2, seed=0)
@@ -91,7 +93,7 @@ def test_a_collapsed_posterior(healthy):
 
 def test_a_saturated_scale_of_the_data(healthy):
     def saturate(model):
-        model.decoder[-1].scale.raw[:3] = -20.0
+        model.decoder[-1].heads["normal"].scale.raw[:3] = -20.0
 
     is_fault(planted(healthy, saturate)["scales"], "50% of the predicted standard deviations of x", "saturated")
 
@@ -165,6 +167,18 @@ def test_an_examination_is_a_function_of_its_rows(healthy, examined):
     assert diagnose(examine(healthy[0], TEST, TRAIN[:250], healthy[1].metrics)) == diagnose(examined)
     with pytest.raises(DataError, match="at least 20 rows"):
         examine(healthy[0], TEST[:19])
+
+
+def test_a_cell_without_distribution_function_is_left_out_and_named(healthy, examined, monkeypatch, tmp_path):
+    """The rest of the page is as it would be."""
+    monkeypatch.setattr(NormalCell, "cdf", Cell.cdf)
+    e = examine(healthy[0], TEST, TRAIN[:250], healthy[1].metrics)
+    found, whole = answers(e), answers(examined)
+    assert found["likelihood"].verdict == "unknown"
+    assert "the distance from uniform is left out, as NormalCell has no cdf(value)" in found["likelihood"].figure
+    assert all(found[question] == whole[question] for question in found if question != "likelihood")
+    assert "NormalCell has no cdf(value)" in " ".join(write(diagnose(e)).split())
+    draw(e, diagnose(e), tmp_path / "page.png")
 
 
 def test_the_page_and_the_picture(examined, tmp_path):

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from velbo.data.columns import CODED, COLUMN_KINDS, LEFT_OUT, Column
 
 from velbo import VAE
-from velbo.data.columns import CODED, COLUMN_KINDS, LEFT_OUT, Column
 from velbo.errors import ConfigError, DataError
-from velbo.likelihoods import CELLS, DEFAULT_CELLS, Factorised, Mixed, Normal, cell_of, point_estimate
-from velbo.likelihoods.by_kind import initial_rate
+from velbo.likelihoods import DEFAULT, LIKELIHOODS, Factorised, Mixed, Normal, likelihood_of, point_estimate
+from velbo.likelihoods.counts import initial_rate
 from velbo.nets import MLP
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
@@ -58,7 +58,7 @@ def mixed(columns: tuple[Column, ...] = COLUMNS, **options) -> Mixed:
 def test_log_prob_is_the_sum_of_the_heads_on_their_columns():
     """And of every cell by itself; the heads are as many as the likelihoods."""
     model, h, x = mixed(), torch.randn(3, 7, F).double(), rows(7)
-    names = [cell_of(c) for c in COLUMNS]
+    names = [likelihood_of(c) for c in COLUMNS]
     assert set(model.heads) == set(names)
     expected, cells = torch.zeros(3, 7).double(), torch.zeros(3, 7, D).double()
     for name, head in model.heads.items():
@@ -90,7 +90,7 @@ def test_missing_cells_add_exactly_zero_to_value_and_gradient():
 
 def test_permuting_the_columns_permutes_everything():
     """Columns that share a head keep their order here, so that the same weights serve both models."""
-    order = sorted(range(D), key=lambda d: (-list(CELLS).index(cell_of(COLUMNS[d])), d))
+    order = sorted(range(D), key=lambda d: (-list(LIKELIHOODS).index(likelihood_of(COLUMNS[d])), d))
     assert order != list(range(D))
     there, back = mixed(), mixed(tuple(COLUMNS[d] for d in order))
     back.load_state_dict(there.state_dict())
@@ -149,7 +149,7 @@ def test_parts_tell_where_categories_are():
     p = mixed()(torch.randn(4, F).double())
     for at, part in p.parts:
         kinds = {COLUMNS[d].kind for d in at}
-        assert hasattr(part.cell, "log_masses") == kinds.issubset(CODED)
+        assert part.is_coded == kinds.issubset(CODED)
         assert part.event_shape == at.shape
     assert p.given_missing is p
 
@@ -196,7 +196,7 @@ def test_means_of_counts_sum_to_the_library_size(name: str):
     model = mixed(columns, given=[2], library=True)
     h, library = torch.randn(3, 4, F).double(), torch.tensor([[10.0], [200.0], [3000.0], [1.0]]).double()
     sized, free = model(h, library), model(h)
-    cell = dict(zip(model.names, (part.cell for _, part in sized.parts), strict=True))[name]
+    cell = dict(zip(model.heads, (part.cell for _, part in sized.parts), strict=True))[name]
     total = getattr(cell, "counts", cell).mean.sum(-1)
     torch.testing.assert_close(total, library[:, 0].expand(3, 4))
     x = rows(4, columns)
@@ -215,9 +215,9 @@ def test_a_library_size_needs_one_likelihood_of_counts():
 @pytest.mark.parametrize("kind", [k for k in COLUMN_KINDS if k not in LEFT_OUT])
 def test_every_likelihood_that_suits_a_kind_scores_and_draws_its_columns(kind: str):
     plain = next(c for c in COLUMNS if c.kind == kind)
-    assert cell_of(plain) == DEFAULT_CELLS[kind]
-    assert kind in CELLS[DEFAULT_CELLS[kind]].kinds
-    for name in (n for n, cell in CELLS.items() if kind in cell.kinds):
+    assert likelihood_of(plain) == DEFAULT["column"][kind]
+    assert kind in LIKELIHOODS[DEFAULT["column"][kind]].kinds
+    for name in (n for n, cell in LIKELIHOODS.items() if kind in cell.kinds):
         columns = (replace(plain, likelihood=name),) * 2
         p = Mixed(F, columns)(0.1 * torch.randn(50, F))
         x = rows(50, columns).float()
@@ -237,11 +237,11 @@ def test_counts_begin_near_the_middle_of_their_range():
 
 def test_errors_name_the_column_and_what_to_type():
     with pytest.raises(ConfigError, match=r"column 'age'.*Did you mean 'poisson'"):
-        cell_of(Column("age", "count", likelihood="poison"))
+        likelihood_of(Column("age", "count", likelihood="poison"))
     with pytest.raises(ConfigError, match=r"'age'.*kind real or datetime.*'count'.*negative-binomial"):
-        cell_of(Column("age", "count", likelihood="normal"))
+        likelihood_of(Column("age", "count", likelihood="normal"))
     with pytest.raises(ConfigError, match=r"'age'.*no likelihood"):
-        cell_of(Column("age", "constant"))
+        likelihood_of(Column("age", "constant"))
 
 
 def test_nothing_of_the_schema_is_in_the_weights():

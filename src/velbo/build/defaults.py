@@ -17,11 +17,10 @@ from ..conditional import ConditionalVAE
 from ..config import ObjectiveConfig, Recipe, TrainingConfig
 from ..errors import ConfigError, unknown
 from ..files import as_json
-from ..likelihoods import LIKELIHOODS, default_of
+from ..likelihoods import LIKELIHOODS, likelihood_of
 from ..model import VAE
 from ..objectives import make_objective
 from ..rows import Field, Rows, Schema, Stored, infer, rows_of
-from ..rows.kinds import kind_of
 from ..training import decide, device_of
 from .anomalies import WHY, for_anomalies, numbers_as_reals
 from .models import HIDDEN, RECIPES, check_condition, seeded
@@ -173,7 +172,7 @@ def _kinds_for(recipe: Recipe, schema: Schema) -> dict[str, str]:
     """Fields whose guessed kind does not suit the likelihood that is asked for all -> the first kind that does."""
     if recipe.likelihood == "auto":
         return {}
-    kinds = LIKELIHOODS[recipe.likelihood].kinds
+    kinds = LIKELIHOODS[recipe.likelihood].suits()
     guessed = [f for f in _free(schema, recipe) if f.reason != "as given" and not f.likelihood]
     # a density of two values has no finite optimum; who wants it says so: kind real
     return {f.name: kinds[0] for f in guessed if f.kind not in kinds and f.kind != "binary"}
@@ -195,25 +194,6 @@ def settled(schema: Schema, recipe: Recipe) -> Schema:
         replace(f, likelihood=likelihood_of(f, recipe.likelihood) if f.name in free else "") for f in schema.fields
     )
     return replace(schema, fields=tuple(named))
-
-
-def likelihood_of(field: Field, of_all: str = "auto") -> str:
-    """The name of a field's likelihood: its own, that asked of all, or its kind's default.
-
-    Raises:
-        ConfigError: for a name that is none, or a likelihood that does not suit the kind.
-    """
-    name = field.likelihood or (default_of(field) if of_all == "auto" else of_all)
-    if name not in LIKELIHOODS:
-        raise unknown(f"likelihood of '{field.name}'", name, LIKELIHOODS)
-    kinds = LIKELIHOODS[name].kinds
-    if kind_of(field).name not in kinds:
-        suited = [n for n, likelihood in LIKELIHOODS.items() if field.kind in likelihood.kinds]
-        raise ConfigError(
-            f"'{field.name}': likelihood '{name}' is for fields of kind {' or '.join(kinds)}, and this one is of kind "
-            f"'{field.kind}'; give it another kind, or one of: {', '.join(suited)}"
-        )
-    return name
 
 
 # the model

@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Normal
 
 from ..conditional import ConditionalVAE
 from ..errors import CollapseWarning, DataError
@@ -35,9 +34,6 @@ from ..evaluation import (
     summarise,
 )
 from ..evaluation.samples import two_sample_test
-from ..likelihoods.discretized_logistic import LogisticBins, least_scale
-from ..likelihoods.normal import MIN_SCALE
-from ..likelihoods.student_t import StudentTCell
 from ..model import VAE
 from ..nets import FieldFeatures
 from ..posteriors import RowDraw
@@ -162,17 +158,9 @@ def _at_the_floor(model: VAE | ConditionalVAE, data: Store, seed: int) -> tuple[
     x = data.fixed(seed)
     q = model.encode(x)
     p = model.given(x).decode(q.mean)
-    cells = [part.cell for _, part in getattr(p, "parts", ())]
-    floors = [(cell.scale, _floor(cell)) for cell in cells if hasattr(cell, "scale")]
-    data_share = [_share(scale, floor) for scale, floor in floors if floor > 0]
+    cells: list[Any] = [part.cell for _, part in getattr(p, "parts", ()) if part.cell.least_scale > 0]
+    data_share = [_share(cell.scale, cell.least_scale) for cell in cells]
     return float(sum(data_share) / max(1, len(data_share))), _share(q.stddev, MIN_POSTERIOR_SCALE)
-
-
-def _floor(cell: Distribution) -> float:
-    """The least scale that its head can give; 0 where none is known."""
-    if isinstance(cell, LogisticBins):
-        return least_scale(cell.n_levels)
-    return MIN_SCALE if isinstance(cell, Normal | StudentTCell) else 0.0
 
 
 def _share(scale: Tensor, floor: float) -> float:

@@ -13,15 +13,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
+from ..rows import Field
 from .base import Factorised, Likelihood
-from .cell import Cell, begin, inverse_limited, limited
+from .cell import Cell
+from .ranges import inverse_limited, limited
 
 LIMIT = 30.0
+
+
+def initial_rate(column: Field) -> float:
+    """A count column's mean; of one that has none, a guess from its range: its middle in log(1 + v)."""
+    return max(column.mean or math.sqrt((1 + column.low) * (1 + column.high)) - 1, 0.1)
 
 
 class CountLikelihood(Likelihood):
@@ -31,6 +39,13 @@ class CountLikelihood(Likelihood):
         rates: means to begin with, one for each of ``n_out``; 1 if not given.
         others: biases of further parameters.
     """
+
+    kinds = ("count",)
+
+    @classmethod
+    def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
+        of_one = cells[: len(cells) // positions]
+        return cls(n_in, len(of_one), [initial_rate(cell) for cell in of_one], positions)
 
     def __init__(
         self,
@@ -44,7 +59,7 @@ class CountLikelihood(Likelihood):
         if len(rates) != n_out or not all(rate > 0 for rate in rates):
             raise ValueError(f"initial rates are {n_out} positive numbers, one an output, not {list(rates)}")
         super().__init__(n_in, n_out, 1 + len(others), positions)
-        begin(self, None, *others)
+        self.begin(None, *others)
         with torch.no_grad():
             self.linear.bias[:n_out] = torch.tensor([inverse_limited(math.log(rate), LIMIT) for rate in rates])
 

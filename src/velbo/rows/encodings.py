@@ -15,7 +15,8 @@
 | Binarise    | 1 if u < v / top else 0       | afresh, always | 0                                        |
 | Joined      | those of all fields           |                |                                          |
 
-Which one a field has follows from its kind and its likelihood, which names one of the functions `for_...` below.
+Which one a field has follows from its kind and its likelihood: `native`, where the likelihood is one of its kind, else the
+one that the likelihood names for arrays of that kind (`Likelihood.encodes`).
 Dequantisation bounds the mass from below: log P(v) >= E_u log p(v + u) (A note on the evaluation of generative
 models, Theis, van den Oord and Bethge, 2016, https://arxiv.org/abs/1511.01844).
 """
@@ -258,21 +259,31 @@ def standardised(field: Field, density: bool | None = None) -> Encoding:
     return Standardise(location, scale, density=(is_density,) * field.size)
 
 
-def for_bernoulli(field: Field) -> Encoding:
-    """Binary data as they are; grey images and probabilities are binarised afresh."""
-    if field.kind == "binary":
-        return Levels(1) if field.shape else standardised(field)
+def native(field: Field) -> Encoding:
+    """x in the unit of the field's kind, which its likelihoods are of: levels on a grid in [0, 1], arrays of zeros and
+    ones as they are, all others standardised.
+    """
+    if field.kind == "byte":
+        return Levels(field.levels - 1)
+    return Levels(1) if field.kind == "binary" and field.shape else standardised(field)
+
+
+def binarised(field: Field) -> Encoding:
+    """Grey images and probabilities as zeros and ones, drawn afresh for every batch."""
     if field.kind == "byte":
         return Binarise(field.levels - 1)
     _require_unit(field, "a Bernoulli likelihood needs binary data, 8-bit images or probabilities in [0, 1]")
     return Binarise(1.0)
 
 
-def for_unit_interval(field: Field) -> Encoding:
-    """Densities on [0, 1]."""
-    if field.kind == "byte":
-        return Dequantise(field.levels)
-    _require_unit(field, "a continuous Bernoulli likelihood needs real numbers in [0, 1] or 8-bit images")
+def dequantised(field: Field) -> Encoding:
+    """Levels as real numbers in [0, 1]."""
+    return Dequantise(field.levels)
+
+
+def unit(field: Field) -> Encoding:
+    """Numbers in [0, 1] as they are."""
+    _require_unit(field, "this likelihood needs numbers in [0, 1] or 8-bit images")
     return Unit()
 
 
@@ -280,15 +291,3 @@ def _require_unit(field: Field, what: str) -> None:
     low, high = float(np.min(field.low)), float(np.max(field.high))
     if low < 0 or high > 1:
         raise ConfigError(f"{what}; '{field.name}' runs from {low:g} to {high:g}: use likelihood 'normal'")
-
-
-def for_reals(field: Field) -> Encoding:
-    """Densities on the real line."""
-    return Dequantise(field.levels) if field.kind == "byte" else standardised(field)
-
-
-def for_levels(field: Field) -> Encoding:
-    """Masses on a grid of levels; codes of columns as they are."""
-    if not field.shape:
-        return standardised(field)
-    return Levels(field.levels - 1)
