@@ -159,7 +159,7 @@ def test_conditions_are_kept_balanced_and_changed():
     assert np.isnan(model.contributions(frame, samples=2)[:, 1]).all()
     with pytest.raises(ConfigError, match="unknown field that the model is conditioned on 'age'"):
         model.sample(5, given={"age": 5})
-    with pytest.raises(SchemaError, match="'job' had no 'pliot' in training. Did you mean 'pilot'"):
+    with pytest.raises(SchemaError, match=r"'job' had no 'pliot' in training. Did you mean 'pilot'"):
         model.sample(5, given={"job": "pliot"})
     with pytest.raises(DataError, match="5 rows are needed"):
         model.sample(5, given=frame[["job"]])

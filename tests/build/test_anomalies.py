@@ -81,7 +81,7 @@ def planted(n: int = 400, n_anomalous: int = 120):
 
 def test_a_cluster_of_anomalous_rows_is_found_where_a_density_explains_it():
     x, anomalous = planted()
-    detector, density = AnomalyDetector(random_state=0), VAEEstimator(random_state=0)
+    detector, density = AnomalyDetector(random_state=0), VAEEstimator(8, recipe="mlp", random_state=0)
     assert roc_auc_score(anomalous, -detector.fit(x).score_samples(x)) > 0.98
     assert roc_auc_score(anomalous, -density.fit(x).score_samples(x)) < 0.9
 
@@ -110,6 +110,7 @@ def test_trim_is_a_parameter_as_any_other():
     a, b = (
         clone(fast).set_params(trim=0.0).fit(x),
         VAEEstimator(
+            8,
             recipe="resmlp",
             hidden=HIDDEN,
             likelihood="normal-fixed",

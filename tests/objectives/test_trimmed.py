@@ -34,8 +34,8 @@ def test_trimming_nothing_is_the_other_objective(oracle):
 
 @pytest.mark.parametrize("distance", [50.0, 1e6])
 def test_anomalous_rows_that_are_trimmed_leave_no_trace_in_the_gradient(oracle, distance):
-    """12 rows, 4 of them anomalous, 4 / 12 trimmed: the gradient is that of the ELBO of the other 8, to rounding, however far
-    they lie; untrimmed it is another.
+    """12 rows, 4 of them anomalous, 4 / 12 trimmed: the gradient is that of the ELBO of the other 8, to rounding,
+    however far they lie; untrimmed it is another.
     """
     vae, x = displaced(oracle), oracle.sample(12)
     anomalous = torch.arange(12) % 3 == 0

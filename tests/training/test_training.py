@@ -445,5 +445,6 @@ def test_metrics_are_plain_json_lines(tmp_path):
 def test_tensorboard_writes_events(tmp_path):
     from velbo.training import TensorBoard
 
-    carry_out(plan(DIGITS[:100], Recipe("mlp", 2, (4,)), training=TrainingConfig(Budget(epochs=1))), DIGITS[:100], None, [TensorBoard(tmp_path)])  # fmt: skip
+    what = plan(DIGITS[:100], Recipe("mlp", 2, (4,)), training=TrainingConfig(Budget(epochs=1)))
+    carry_out(what, DIGITS[:100], None, [TensorBoard(tmp_path)])
     assert next(tmp_path.glob("events.*")).stat().st_size > 100

@@ -49,7 +49,7 @@ class DataRecord:
 def _versions() -> dict[str, str]:
     import torch
 
-    return {"velbo": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    return {"velbo": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ DEFAULT: dict[str, str] = {
 """The likelihood of a kind where none is named."""
 
 DEFAULT_OF_ARRAYS: dict[str, str] = {**DEFAULT, "real": "normal"}
-"""Where none is named for an array, whose cells are of one sort; a column of a table may have heavy tails of its own."""
+"""The same for arrays, whose cells are of one sort; a column of a table may have heavy tails of its own."""
 
 
 def likelihood_of(field: Field, of_all: str = "auto") -> str:

@@ -15,8 +15,8 @@
 | Binarise    | 1 if u < v / top else 0       | afresh, always | 0                                        |
 | Joined      | those of all fields           |                |                                          |
 
-Which one a field has follows from its kind and its likelihood: `native`, where the likelihood is one of its kind, else the
-one that the likelihood names for arrays of that kind (`Likelihood.encodes`).
+Which one a field has follows from its kind and its likelihood: `native`, where the likelihood is one of its kind, else
+the one that the likelihood names for arrays of that kind (`Likelihood.encodes`).
 Dequantisation bounds the mass from below: log P(v) >= E_u log p(v + u) (A note on the evaluation of generative
 models, Theis, van den Oord and Bethge, 2016, https://arxiv.org/abs/1511.01844).
 """
@@ -58,9 +58,14 @@ class Encoding(Protocol):
 def _keep(rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
     """Whole numbers in 8 bits a cell where they fit and none is missing."""
     whole = rows.dtype.kind != "f" or not any(np.isnan(part).any() for _, part in blocks(rows))
-    if whole and rows.max(initial=0) <= 255:
-        return torch.from_numpy(rows.astype(np.uint8))
-    return torch.from_numpy(np.ascontiguousarray(rows)).to(dtype)
+    return _copied(rows, torch.uint8 if whole and rows.max(initial=0) <= 255 else dtype)
+
+
+def _copied(rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+    """A tensor of its own: rows may be the caller's, or not to be written to."""
+    kept = torch.empty(rows.shape, dtype=dtype)
+    np.copyto(kept.numpy(), rows, casting="unsafe")
+    return kept
 
 
 def _zeros(n_dims: int) -> Tensor:
@@ -123,7 +128,7 @@ class Unit:
 
     def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
         refuse_outside(rows, 1.0)
-        return torch.from_numpy(np.ascontiguousarray(rows)).to(dtype)
+        return _copied(rows, dtype)
 
     def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
         return kept.to(dtype)
@@ -165,9 +170,7 @@ class Binarise:
 
     def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
         refuse_outside(rows, self.top)
-        if rows.dtype.kind == "f":
-            return torch.from_numpy(np.ascontiguousarray(rows)).to(dtype)
-        return _keep(rows, dtype)
+        return _copied(rows, dtype) if rows.dtype.kind == "f" else _keep(rows, dtype)
 
     def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
         p = kept.to(torch.float32) / self.top
