@@ -4,18 +4,20 @@
                 impute(X): missing cells filled sample(n): new rows                          predict(X): -1 if anomalous
 
 Scores and embeddings are computed in float64 with noise fixed by row and seed, so they are the same at every call, in
-every order and for every subset of rows. Missing cells are NaN and welcome. The same rows and settings give the same
-model as `velbo.fit` and the command line: a data frame is a table, each column by itself, and rows are given back as
-such; an array is one field with one likelihood for all columns.
+every order and for every subset of rows. Missing cells are NaN and welcome. A data frame gives the same model as with
+`velbo.fit` and on the command line. Rows are a table here, each column by itself, whether they are a frame or an array, as
+everywhere in scikit-learn; with ``image_shape`` they are images. They come back as they came.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
@@ -23,7 +25,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import __version__
-from ..build import Asked, complete
+from ..build import Asked, Prepared, complete
 from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
 from ..errors import ConfigError, RunError
 from ..files import read_json, write_json
@@ -44,7 +46,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         recipe: a name from `velbo.config.Recipe`.
         hidden: widths of the layers; None takes the recipe's own.
         likelihood: of all columns; "auto" gives each what suits its kind.
-        columns: column -> kind, "kind:likelihood" or "drop", where the guess is to be another; "x" names an array.
+        columns: column -> kind, "kind:likelihood" or "drop", where the guess is to be another; those of an array are
+            called "0", "1", ..., an image "x".
         condition: columns of a data frame that are given, not modelled.
         prior: a name from `velbo.config.Recipe`.
         objective: a name from `velbo.config.ObjectiveConfig`.
@@ -124,7 +127,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         if not 0 < self.contamination <= 0.5:
             raise ConfigError(f"contamination is a share of the rows, in (0, 0.5], not {self.contamination}")
         rows = self._rows(X, reset=True)
-        prepared = complete(rows, self._asked(self._training(self.max_epochs)))
+        prepared = self._prepared(rows, self.max_epochs)
         trained = train_plan(prepared.plan, prepared.rows, model=prepared.model)
         self._keep(trained, trained.history.metrics if trained.history else [])
         self._moments: dict[str, torch.Tensor] = {}
@@ -139,7 +142,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         first = not hasattr(self, "fitted_")
         rows = self._rows(X, reset=first)
         if first:
-            prepared = complete(rows, self._asked(self._training(1)))
+            prepared = self._prepared(rows, 1)
             self._keep(TrainedModel(prepared.model, prepared.plan), [])
             self._moments = {}
         fitted = self.fitted_
@@ -251,6 +254,14 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
     def _n_features_out(self) -> int:
         return self.fitted_.recipe.n_latents
 
+    def _prepared(self, rows: Any, epochs: int) -> Prepared:
+        asked = self._asked(self._training(epochs))
+        if not isinstance(rows, np.ndarray) or self.image_shape is not None:
+            return complete(rows, asked)
+        found = complete(pa.table({str(i): column for i, column in enumerate(rows.T)}), asked)
+        schema = replace(found.plan.schema, container="array")
+        return replace(found, plan=replace(found.plan, schema=schema))
+
     def _asked(self, training: TrainingConfig) -> Asked:
         hidden, given = tuple(self.hidden or ()), tuple(self.condition)
         recipe = Recipe(self.recipe, self.n_latents, hidden, self.likelihood, prior=self.prior, condition=given)
@@ -268,10 +279,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
     def _rows(self, X: Any, reset: bool) -> Any:
         """X as it came if it is a data frame, or if the model is of one; else an array of numbers."""
         is_frame = hasattr(X, "columns") or hasattr(X, "column_names")
-        if is_frame and self.image_shape is None:
-            return validate_data(self, X, reset=reset, skip_check_array=True)
         of_frame = not reset and self.fitted_.schema.container != "array"
-        if of_frame:
+        if (is_frame and self.image_shape is None) or of_frame:
             return validate_data(self, X, reset=reset, skip_check_array=True)
         rows: Any = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
         return rows.reshape(len(rows), *(self.image_shape or rows.shape[1:]))

@@ -161,7 +161,7 @@ class Statistics(ABC):
             self.logs = self.logs.merged(Moments.of(np.log(v)))
 
     def _refuse_far(self, v: NDArray[Any]) -> None:
-        far = np.abs(v) > LARGEST if np.finfo(v.dtype).max > LARGEST else np.zeros(0, dtype=bool)
+        far = np.abs(v) > LARGEST if float(np.finfo(v.dtype).max) > LARGEST else np.zeros(0, dtype=bool)
         if far.any():
             at = tuple(int(i) for i in np.argwhere(far)[0])
             raise SchemaError(

@@ -60,17 +60,14 @@ class Run:
                 f"{self.path} holds a run already; continue it with 'velbo resume {self.path}', or give another folder"
             )
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Any:
         """
         Raises:
             RunError: if this is no run folder.
         """
         if not self.config_file.exists():
             raise RunError(f"{self.path} is no run folder: there is no config.json in it; make one with 'velbo fit'")
-        config = read_json(self.config_file)
-        if not isinstance(config, dict) or "velbo" not in config:
-            raise RunError(f"{self.config_file} was not written by velbo")
-        return config
+        return read_json(self.config_file)
 
     def write_model(self, weights: dict[str, Tensor]) -> None:
         write_tensors(self.model_file, weights)

@@ -63,7 +63,7 @@ def fit(
     from ..training import train_and_tell
 
     training = TrainingConfig(budget, optimisation, weighting, validation, machine)
-    asked = Asked(recipe.recipe(), objective, training, kind=what.kind, levels=what.levels, anomalies=anomalies)
+    asked = Asked(recipe.plain(), objective, training, kind=what.kind, levels=what.levels, anomalies=anomalies)
     base = Reading()
     if config is not None:
         before = Plan.from_json(read_json(config), str(config))

@@ -56,7 +56,7 @@ def sweep(
     from ..data import pick, rows_to_fit
 
     training = TrainingConfig(budget, optimisation, weighting, validation, machine)
-    base = Settings(recipe.recipe(), objective, training)
+    base = Settings(recipe.plain(), objective, training)
     trials = settings_of([parse_axis(text) for text in over], seeds, random, machine.seed)
     every = [base.with_values(values) for values in trials]
     reading, columns = what.known(read)
