@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.commands import call
+from contracts.commands import call, run_workers_here
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -20,6 +20,7 @@ BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>python|console)\n(?P<body>.*
 @pytest.mark.filterwarnings("ignore::velbo.errors.CollapseWarning")
 def test_examples_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    run_workers_here(monkeypatch)
     names: dict[str, object] = {"__name__": "__main__"}
     for block in BLOCK.finditer(page.read_text()):
         line = page.read_text()[: block.start()].count("\n") + 2
