@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 import textwrap
@@ -38,6 +39,13 @@ def test_pages_have_examples():
 
 
 def test_links_and_pictures_exist():
-    for page in PAGES:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs" / "log").glob("*.md"))]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_name_of_the_reference_exists():
+    names = re.findall(r"^::: (\S+)", (ROOT / "docs" / "reference.md").read_text(), re.M)
+    assert len(names) > 50
+    for name in names:
+        pkgutil.resolve_name(name)
