@@ -52,11 +52,22 @@ def gradients(team: Team, out: Path, n_rows: int) -> None:
         write_tensors(out, {**named, "rows seen": torch.tensor(sums.rows)})
 
 
+def all_gradients(team: Team, folder: Path) -> None:
+    for n_rows in (7, 1):
+        gradients(team, folder / str(n_rows), n_rows)
+
+
+@pytest.fixture(scope="module")
+def by_two_processes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    launch(2, "cpu", all_gradients, folder)
+    return folder
+
+
 @pytest.mark.parametrize(("n_rows", "of_the_first"), [(7, 4), (1, 1)])
-def test_gradients_equal_those_of_one_process_on_the_joined_batch(tmp_path, n_rows, of_the_first):
+def test_gradients_equal_those_of_one_process_on_the_joined_batch(tmp_path, by_two_processes, n_rows, of_the_first):
     gradients(Alone(), tmp_path / "one", n_rows)
-    launch(2, "cpu", gradients, tmp_path / "two", n_rows)
-    one, two = read_tensors(tmp_path / "one"), read_tensors(tmp_path / "two")
+    one, two = read_tensors(tmp_path / "one"), read_tensors(by_two_processes / str(n_rows))
     assert one.pop("rows seen") == n_rows
     assert two.pop("rows seen") == of_the_first
     assert one.keys() == two.keys()

@@ -20,7 +20,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import RunError, VelboWarning
-from ..files import read_json, read_tensors, write_folder_atomically, write_json, write_tensors
+from ..files import read_json, read_tensors, write_folder_atomically, write_json, write_tensors, write_text
 
 KEPT_CHECKPOINTS = 2
 
@@ -145,8 +145,8 @@ class Run:
         """Keep the first lines: what a killed run wrote after its last checkpoint is written again."""
         for file in (self.metrics_file, self.clock_file):
             if file.exists():
-                lines = file.read_text(encoding="utf-8").splitlines(keepends=True)[:n_lines]
-                file.write_text("".join(lines), encoding="utf-8")
+                kept = "".join(file.read_text(encoding="utf-8").splitlines(keepends=True)[:n_lines])
+                write_text(file, kept)
 
 
 def _append(file: Path, record: dict[str, Any]) -> None:
