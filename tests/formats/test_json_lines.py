@@ -59,6 +59,9 @@ class TestTypes:
             ("12345678901234567890123 5", "decimal128(38, 0)", [Decimal("12345678901234567890123"), Decimal(5)]),
             ("12345678901234567890123 0.5", "double", [12345678901234567890123.0, 0.5]),
             ("1e300 1", "double", [1e300, 1]),
+            ("9007199254740992.0 1", "double", [2.0**53, 1]),
+            ("18446744073709551616", "decimal128(38, 0)", [Decimal(2**64)]),
+            ("1" + "0" * 40, "double", [1e40]),
             ("true null", "bool", [True, None]),
             ("null null", "null", [None, None]),
             ('"a" null ""', "string", ["a", None, ""]),
@@ -160,7 +163,7 @@ class TestWriting:
                 'a "b"\n': [1, None],
                 "f": [1.0, float("nan")],
                 "s": pa.array([0.1, None], pa.float32()),
-                "t": ["ä😀\"\\\n\t\x01", None],
+                "t": ['ä😀"\\\n\t\x01', None],
                 "d": pa.array([0, None], pa.date32()),
                 "w": pa.array([0, None], pa.timestamp("ms", "UTC")),
                 "m": pa.array([Decimal("1.10"), None]),
@@ -175,7 +178,7 @@ class TestWriting:
             'a "b"\n': 1,
             "f": "1.0",
             "s": "0.1",
-            "t": "ä😀\"\\\n\t\x01",
+            "t": 'ä😀"\\\n\t\x01',
             "d": "1970-01-01",
             "w": "1970-01-01 00:00:00.000Z",
             "m": "1.10",
@@ -212,7 +215,10 @@ class TestCopies:
     def change(self, rows: pa.Table) -> list:
         """Where x is missing it becomes 0.5, and in the other target 7."""
         hole = np.asarray(rows["x"].is_null())
-        return [(rows.set_column(rows.column_names.index("x"), "x", [pa.array([v] * len(rows))]), {"x": hole}) for v in (0.5, 7.0)]
+        return [
+            (rows.set_column(rows.column_names.index("x"), "x", [pa.array([v] * len(rows))]), {"x": hole})
+            for v in (0.5, 7.0)
+        ]
 
     @pytest.mark.parametrize("end", ["\n", "\r\n"])
     @pytest.mark.parametrize("block", [1, 2**20])

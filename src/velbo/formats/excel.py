@@ -170,9 +170,8 @@ class ExcelPart(Part):
         rows, n_rows = self._rows(), rows_per_batch(schema)
         kinds = [schema.field(name).type for name in self.names]
         while batch := list(islice(rows, n_rows)):
-            columns = [[_value(cell) for cell in column] for column in zip(*batch, strict=True)]
             try:
-                arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+                arrays = [_as_column(cells, kind) for cells, kind in zip(zip(*batch, strict=True), kinds, strict=True)]
             except (pa.ArrowException, OverflowError) as error:
                 raise DataError(f"{self.path}: cannot be read: {error}; was it changed meanwhile?") from error
             yield pa.Table.from_arrays(arrays, self.names)
@@ -196,6 +195,12 @@ class ExcelPart(Part):
     def stamp(self) -> Iterator[bytes]:
         """All bytes."""
         return bytes_of(self.path)
+
+
+def _as_column(cells: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    # days among times are times at midnight
+    values = [_value(cell) if cell is None or not pa.types.is_timestamp(kind) else cell.value for cell in cells]
+    return pa.array(values, kind)
 
 
 def _value(cell: Any) -> Any:

@@ -64,16 +64,8 @@ class JsonLinesPart(Part):
                 table = self._parsed(data, number, {name: pa.string() for name in texts})
             for name in names:
                 guess = guesses.setdefault(name, TypeGuess(self.path, name))
-                guess.see(table[name], number, lambda kind, name=name, d=data, n=number: self._as(d, n, name, kind))
+                guess.see(table[name], number, lambda name=name, data=data: _whole_numbers(data, name))
         return guesses
-
-    def _as(self, data: bytes, number: int, name: str, kind: pa.DataType) -> bool:
-        """Whether a type holds a column of a block."""
-        try:
-            _read(data, {name: kind}, only=True)
-        except UNFIT:
-            return False
-        return True
 
     @classmethod
     def schema_of(cls, parts: Sequence[Self]) -> pa.Schema:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -168,6 +160,12 @@ def _read(data: bytes, kinds: dict[str, pa.DataType], only: bool) -> pa.Table:
         explicit_schema=pa.schema(list(kinds.items())), unexpected_field_behavior="ignore" if only else "infer"
     )
     return pj.read_json(io.BytesIO(data), pj.ReadOptions(use_threads=False, block_size=len(data) + 1), parse)
+
+
+def _whole_numbers(data: bytes, name: str) -> list[int]:
+    """The numbers of a column, if all are written as whole ones, with neither a point nor an exponent; else none."""
+    cells = [json.loads(line.decode("utf-8-sig")).get(name) for line in data.splitlines() if line.strip()]
+    return [] if any(isinstance(cell, float) for cell in cells) else [cell for cell in cells if cell is not None]
 
 
 def _explained(data: bytes, number: int, error: Exception) -> str:
