@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def book(path: Path, *rows: list, sheets: tuple[str, ...] = ()) -> Path:
 
     made = openpyxl.Workbook()
     for row in rows:
-        made.active.append(row)
+        made.worksheets[0].append(row)
     for name in sheets:
         made.create_sheet(name)
     made.save(path)
@@ -57,7 +58,7 @@ def test_the_library_reads_what_is_written(tmp_path):
     import openpyxl
 
     write_table(TABLE, tmp_path / "t.xlsx")
-    sheet = openpyxl.load_workbook(tmp_path / "t.xlsx").active
+    sheet = openpyxl.load_workbook(tmp_path / "t.xlsx").worksheets[0]
     rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
     assert rows[0] == TABLE.column_names
     assert rows[1] == [1, 1, "=1+1", True, dt.datetime(2019, 4, 14), dt.datetime(2020, 9, 13, 12, 26, 40, 123000), None]
@@ -94,6 +95,17 @@ def test_what_the_library_writes_is_read(tmp_path):
     assert [note.text for note in source.notes()] == ["The sheet 'Sheet' is read, and not the others: 'more', 'notes'."]
 
 
+def test_a_workbook_that_says_it_is_smaller_is_read_as_a_whole(tmp_path):
+    """Some programs write a size of one cell."""
+    book(tmp_path / "t.xlsx", ["a", "b"], [1, 2], [3, None])
+    with zipfile.ZipFile(tmp_path / "t.xlsx") as old, zipfile.ZipFile(tmp_path / "u.xlsx", "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            assert not name.endswith("sheet1.xml") or b'ref="A1:B3"' in data
+            new.writestr(name, data.replace(b'ref="A1:B3"', b'ref="A1"'))
+    assert open_source(tmp_path / "u.xlsx").read().to_pydict() == {"a": [1, 3], "b": [2, None]}
+
+
 def test_errors_are_missing_and_counted(tmp_path):
     source = open_source(book(tmp_path / "t.xlsx", ["a"], [1], ["#N/A"], [3], ["#DIV/0!"]))
     assert source.read().to_pydict() == {"a": [1, None, 3, None]}
@@ -116,7 +128,7 @@ def test_names_are_needed_or_said_to_lack(tmp_path):
     ("rows", "words"),
     [
         ([["a"], [1], ["x"]], r"column 'a' holds whole numbers \(first 1 in A2\) and text \(first 'x' in A3\); make"),
-        ([["a"], [1, 2]], "row 2 has more cells than there are names"),
+        ([["a"], [1, 2]], "cell B2 is in a column without a name"),
         ([["a", "a"], [1, 2]], "two columns are called 'a'"),
         ([["a", None, "b"], [1, 2, 3]], "cell 2 of the first row holds None"),
         ([], "the table has no columns"),

@@ -73,7 +73,7 @@ FORMATS = [
     pytest.param(s, marks=pytest.mark.skipif(s == ".xlsx" and not importlib.util.find_spec("openpyxl"), reason="extra"))
     for s in HOLDS
 ]
-FAST = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FAST = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @st.composite

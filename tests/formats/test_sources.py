@@ -136,6 +136,14 @@ class TestNames:
         assert source.names == source.schema.names == source.read().column_names == columns
         assert source.name == name
 
+    def test_ten_thousand_columns_can_be_named(self, here):
+        """Longer than a path may be, and in time that grows with their number."""
+        names = [f"gene {i}" for i in range(10_000)]
+        write_table(pa.table({name: [1.0] for name in names}), "wide.arrow")
+        assert open_source("wide.arrow:" + "+".join(names[::-1])).names == names[::-1]
+        with pytest.raises(DataError, match="no file or folder nothing"):
+            open_source("nothing" * 10_000)
+
     def test_values_of_the_columns_asked_for(self, here):
         assert open_source("two.npz:y").read()["y"].to_pylist() == [4, 5]
         assert open_source("t.PARQUET:b+a").read().to_pydict() == {"b": [3, 4], "a": [1, 2]}
