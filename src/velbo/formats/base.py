@@ -216,7 +216,8 @@ def _as_array(chunk: Any, kind: pa.DataType) -> NDArray[Any]:
         flat = np.full((len(chunk), size), np.nan, np.result_type(cells.dtype, np.float32))
         flat[present] = cells.reshape(-1, size)
         cells = flat
-    return cells.reshape(len(chunk), *kind.shape)
+    stored = cells.reshape(len(chunk), *kind.shape)
+    return stored.transpose(0, *(axis + 1 for axis in kind.permutation or range(len(kind.shape))))
 
 
 def rows_per_batch(schema: pa.Schema) -> int:

@@ -30,9 +30,9 @@ def resolved(text: str, choices: Sequence[str], usual: Sequence[str], what: str)
 
 
 def _parsed(pieces: list[str], known: set[str], choices: Sequence[str], what: str) -> Iterator[str]:
-    start = 0
+    start, longest = 0, 1 + max(name.count("+") for name in known)
     while start < len(pieces):
-        ends = range(len(pieces), start, -1)
+        ends = range(min(len(pieces), start + longest), start, -1)
         end = next((end for end in ends if "+".join(pieces[start:end]) in known), None)
         if end is None:
             raise DataError(_no_column(pieces[start], choices, what))

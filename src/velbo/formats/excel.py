@@ -35,6 +35,8 @@ KINDS: dict[type, str] = {
     dt.time: "times of day",
     dt.timedelta: "durations",
 }
+EMPTY_TEXT = "inlineStr"
+"""What the library calls the type of an empty text, which makes a row one that is there."""
 TYPES: dict[frozenset[str], pa.DataType] = {
     frozenset(): pa.null(),
     frozenset(("truth values",)): pa.bool_(),
@@ -89,6 +91,7 @@ class ExcelPart(Part):
                 warnings.simplefilter("ignore")  # of styles and other things that are no data
                 book = openpyxl.load_workbook(self.path, read_only=True, data_only=True)
             try:
+                book.worksheets[0].reset_dimensions()  # what a workbook says of its size may be too little
                 yield book.worksheets[0]
             finally:
                 book.close()
@@ -99,24 +102,22 @@ class ExcelPart(Part):
             raise DataError(f"{self.path}: not a readable workbook ({said})") from error
 
     def _rows(self) -> Iterator[list[Any]]:
-        """Cells below the names; blank rows at the end are none."""
+        """Cells below the names, None for missing ones; blank rows at the end are none."""
         width, blank = len(self.names), 0
         with self._sheet() as sheet:
             for row in sheet.iter_rows(min_row=2 if self._has_header else 1):
-                cells = list(row)
-                if any(cell.value is not None for cell in cells[width:]):
+                cells = [None if cell.value is None else cell for cell in row]
+                beyond = next((cell for cell in cells[width:] if cell is not None), None)
+                if beyond is not None:
                     raise DataError(
-                        f"{self.path}: row {cells[0].row} has more cells than there are names; name them all"
+                        f"{self.path}: cell {beyond.coordinate} is in a column without a name; name them all"
                     )
-                if all(cell.value is None for cell in cells):
+                if not any(cells) and all(cell.data_type != EMPTY_TEXT for cell in row):
                     blank += 1
                     continue
                 yield from ([None] * width for _ in range(blank))
                 blank = 0
-                yield [
-                    *(cell if cell.value is not None else None for cell in cells[:width]),
-                    *[None] * (width - len(cells)),
-                ]
+                yield [*cells[:width], *[None] * (width - len(cells))]
 
     @cached_property
     def _kinds(self) -> dict[str, frozenset[str]]:
@@ -170,9 +171,8 @@ class ExcelPart(Part):
         rows, n_rows = self._rows(), rows_per_batch(schema)
         kinds = [schema.field(name).type for name in self.names]
         while batch := list(islice(rows, n_rows)):
-            columns = [[_value(cell) for cell in column] for column in zip(*batch, strict=True)]
             try:
-                arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+                arrays = [_as_column(cells, kind) for cells, kind in zip(zip(*batch, strict=True), kinds, strict=True)]
             except (pa.ArrowException, OverflowError) as error:
                 raise DataError(f"{self.path}: cannot be read: {error}; was it changed meanwhile?") from error
             yield pa.Table.from_arrays(arrays, self.names)
@@ -196,6 +196,12 @@ class ExcelPart(Part):
     def stamp(self) -> Iterator[bytes]:
         """All bytes."""
         return bytes_of(self.path)
+
+
+def _as_column(cells: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    # days among times are times at midnight
+    values = [_value(cell) if cell is None or not pa.types.is_timestamp(kind) else cell.value for cell in cells]
+    return pa.array(values, kind)
 
 
 def _value(cell: Any) -> Any:

@@ -19,6 +19,8 @@ EXACT = 10**15
 """Up to here Excel keeps every digit of a whole number."""
 FIRST_DAY = dt.date(1900, 3, 1)
 """The first after a day that Excel counts and that never was, 29 February 1900."""
+NUMBER, TEXT = "n", "s"
+"""Excel's types of cells."""
 ELSE = "name a .parquet file"
 
 
@@ -61,7 +63,9 @@ class ExcelSheet(Sheet):
             rows = table.slice(start, self._step).cast(self.schema)
             columns = [[way(cell, name) for cell in _plain(rows[name])] for name, way in self._values.items()]
             for row in zip(*columns, strict=True):
-                self._sheet.append([self._cell(*cell) for cell in row])
+                cells = [self._cell(*cell) for cell in row]
+                # blank rows at the end of a sheet are no rows to a reader, unless there is an empty text
+                self._sheet.append(cells if any(cells) else [self._cell("", TEXT)])
 
     def close(self) -> None:
         """Write the workbook."""
@@ -112,7 +116,7 @@ def _number(cell: float | None, name: str) -> tuple[Any, str]:
     if math.isinf(cell):
         raise UnfitError(f"column '{name}' holds infinity, which Excel does not have; {ELSE}")
     # the library would write 16 digits of it, and 1.0 as 1
-    return repr(cell), "n"
+    return repr(cell), NUMBER
 
 
 def _text(cell: str | None, name: str) -> tuple[Any, str]:
@@ -124,7 +128,7 @@ def _text(cell: str | None, name: str) -> tuple[Any, str]:
         raise UnfitError(
             f"column '{name}' holds {cell[:20]!r}..., of which Excel would change characters or the length; {ELSE}"
         )
-    return cell, "s"  # a text that begins with = is no formula
+    return cell, TEXT  # a text that begins with = is no formula
 
 
 def _time(cell: dt.date | None, name: str) -> tuple[Any, str]:

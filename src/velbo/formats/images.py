@@ -18,7 +18,7 @@ from ..errors import ConfigError, DataError, unknown
 from .base import Format, as_tensor_column, rows_per_batch
 from .folder import files_in
 from .image_labels import Labels, from_folders, from_table
-from .pictures import DTYPES, Look, image_suffixes, look, pixels
+from .pictures import DTYPES, Look, image_suffixes, joint_form, look, pixels, shape_of
 from .reading import Note, Reading
 from .typed import TypedPart, bytes_of
 
@@ -27,8 +27,6 @@ IMAGES_PER_GROUP = 256
 SHOWN = 3
 """Names that are given as examples."""
 LABELS = ("folders", "table")
-MIXTURE = {"bits", "grey"}
-"""Forms that may be in one folder; the images are grey then."""
 
 
 def is_image(file: Path) -> bool:
@@ -58,19 +56,23 @@ class ImageFolder(TypedPart):
         self._form = self._common_form()
         self._labels = self._read_labels(reading)
         cells = pa.from_numpy_dtype(np.dtype(DTYPES[self._form]))
-        image = pa.field(COLUMN, pa.fixed_shape_tensor(cells, self._looks[0].shape))
+        self._shape = shape_of(self._looks[0].size, self._form)
+        image = pa.field(COLUMN, pa.fixed_shape_tensor(cells, self._shape))
         self.schema = self.written = pa.schema([image, *self._labels.columns.schema])
 
     def _common_form(self) -> str:
-        first = self._looks[0]
-        forms = {each.form for each in self._looks}
+        first: dict[tuple[tuple[int, int], str], tuple[Path, Look]] = {}  # of each size and form
         for file, each in zip(self._files, self._looks, strict=True):
-            if each.size != first.size or (each.form != first.form and not forms <= MIXTURE):
-                raise DataError(
-                    f"{file} is {each}, but {self._files[0].relative_to(self.path)} is {first}; all images must have "
-                    "one size and be all grey or all coloured: convert them first"
-                )
-        return first.form if len(forms) == 1 else "grey"
+            for other, before in first.values():
+                if each.size != before.size or joint_form({each.form, before.form}) is None:
+                    raise DataError(
+                        f"{file} is {each}, but {other.relative_to(self.path)} is {before}; all images must have one "
+                        "size and be all grey or all coloured: convert them first"
+                    )
+            first.setdefault((each.size, each.form), (file, each))
+        form = joint_form({form for _, form in first})
+        assert form is not None
+        return form
 
     def _read_labels(self, reading: Reading) -> Labels:
         names = [file.relative_to(self.path) for file in self._files]
@@ -94,16 +96,14 @@ class ImageFolder(TypedPart):
         files = slice(start, start + self.sizes[index])
         columns = {name: self._labels.columns[name][files] for name in self.names if name != COLUMN}
         if COLUMN in self.names:
-            arrays = [
-                self._array(file, each) for file, each in zip(self._files[files], self._looks[files], strict=True)
-            ]
+            arrays = [self._array(file) for file in self._files[files]]
             columns[COLUMN] = as_tensor_column(np.stack(arrays))
         return pa.table({name: columns[name] for name in self.names})
 
-    def _array(self, file: Path, expected: Look) -> np.ndarray:
+    def _array(self, file: Path) -> np.ndarray:
         array = pixels(file, self._form)
-        if array.shape != expected.shape:
-            raise DataError(f"{file}: has shape {array.shape}, and its header says {expected.shape}; save it anew")
+        if array.shape != self._shape:
+            raise DataError(f"{file}: has shape {array.shape}, and its header said {self._shape}; save it anew")
         return array
 
     def pieces(self, names: Sequence[str]) -> Iterator[pa.Table]:

@@ -26,6 +26,7 @@ from .reading import Reading
 from .typed import UNFIT, bytes_of, cast, first_line
 
 BLOCK = 4 * 2**20
+"""Bytes that are read at a time, about."""
 
 
 class JsonLinesPart(Part):
@@ -34,7 +35,6 @@ class JsonLinesPart(Part):
     Args:
         path: of the file.
         reading: nothing of it applies.
-        block: bytes that are read at a time, about.
 
     Raises:
         DataError: if it is no file of JSON lines.
@@ -42,8 +42,8 @@ class JsonLinesPart(Part):
 
     can_splice = True
 
-    def __init__(self, path: Path, reading: Reading, block: int = BLOCK) -> None:
-        self.path, self._block = path, block
+    def __init__(self, path: Path, reading: Reading) -> None:
+        self.path = path
 
     @cached_property
     def names(self) -> list[str]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -56,23 +56,16 @@ class JsonLinesPart(Part):
         texts: set[str] = set()
         for number, data in self._blocks():
             table = self._parsed(data, number, {name: pa.string() for name in texts})
+            names = table.column_names  # before those of known types come first
             # Arrow takes some text for times, and others of the same column not
             times = {field.name for field in table.schema if pa.types.is_timestamp(field.type)}
             if times - texts:
                 texts |= times
                 table = self._parsed(data, number, {name: pa.string() for name in texts})
-            for name in table.column_names:
+            for name in names:
                 guess = guesses.setdefault(name, TypeGuess(self.path, name))
-                guess.see(table[name], number, lambda kind, name=name, d=data, n=number: self._as(d, n, name, kind))
+                guess.see(table[name], number, lambda name=name, data=data: _whole_numbers(data, name))
         return guesses
-
-    def _as(self, data: bytes, number: int, name: str, kind: pa.DataType) -> bool:
-        """Whether a type holds a column of a block."""
-        try:
-            _read(data, {name: kind}, only=True)
-        except UNFIT:
-            return False
-        return True
 
     @classmethod
     def schema_of(cls, parts: Sequence[Self]) -> pa.Schema:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -130,7 +123,8 @@ class JsonLinesPart(Part):
             for number, data in part._blocks():
                 rows = part._typed(data, number, schema)
                 n_rows += len(rows)
-                for target, (new, masks) in zip(targets, change(rows), strict=True):
+                outcomes = change(rows) if len(rows) else [(rows, {})] * len(targets)
+                for target, (new, masks) in zip(targets, outcomes, strict=True):
                     with target.open("ab") as file:
                         file.write(spliced(data, new, masks))
         return n_rows
@@ -139,10 +133,9 @@ class JsonLinesPart(Part):
         """(number of the first line, whole lines)."""
         with self.path.open("rb") as file:
             number = 1
-            while data := file.read(self._block):
+            while data := file.read(BLOCK):
                 data += file.readline()
-                if data.strip():
-                    yield number, data
+                yield number, data
                 number += data.count(b"\n")
 
     def _parsed(self, data: bytes, number: int, kinds: dict[str, pa.DataType], only: bool = False) -> pa.Table:
@@ -161,10 +154,18 @@ class JsonLinesPart(Part):
 
 
 def _read(data: bytes, kinds: dict[str, pa.DataType], only: bool) -> pa.Table:
+    if not data.strip():
+        return pa.schema(list(kinds.items())).empty_table()
     parse = pj.ParseOptions(
         explicit_schema=pa.schema(list(kinds.items())), unexpected_field_behavior="ignore" if only else "infer"
     )
     return pj.read_json(io.BytesIO(data), pj.ReadOptions(use_threads=False, block_size=len(data) + 1), parse)
+
+
+def _whole_numbers(data: bytes, name: str) -> list[int]:
+    """The numbers of a column, if all are written as whole ones, with neither a point nor an exponent; else none."""
+    cells = [json.loads(line.decode("utf-8-sig")).get(name) for line in data.splitlines() if line.strip()]
+    return [] if any(isinstance(cell, float) for cell in cells) else [cell for cell in cells if cell is not None]
 
 
 def _explained(data: bytes, number: int, error: Exception) -> str:

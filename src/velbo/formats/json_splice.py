@@ -92,17 +92,14 @@ def spliced(data: bytes, new: pa.Table, masks: Masks) -> bytes:
         rows = np.flatnonzero(mask)
         for row, token in zip(rows.tolist(), tokens(_taken(new[name], rows), name), strict=True):
             replaced.setdefault(row, {})[name] = token
-    lines = data.decode("utf-8").splitlines(keepends=True) if b"\r" not in data else _lines(data)
+    # as bytes: text has line ends that are none in JSON
+    lines = [line.decode("utf-8") for line in data.splitlines(keepends=True)]
     places = iter(range(len(lines)))
     return "".join(_line(line, replaced.get(next(places), {})) if line.strip() else line for line in lines).encode()
 
 
 def _taken(column: Any, rows: NDArray[np.int64]) -> Any:
     return column.take(pa.array(rows))
-
-
-def _lines(data: bytes) -> list[str]:
-    return [line.decode("utf-8") for line in data.splitlines(keepends=True)]
 
 
 def _line(line: str, new: Mapping[str, str]) -> str:

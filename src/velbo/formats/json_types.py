@@ -30,6 +30,8 @@ TEXTS: tuple[pa.DataType, ...] = (
 )
 EXACT = 2**53
 """Up to here a double holds every whole number."""
+LONGEST = 10**38
+"""Below this whole numbers have room in a decimal."""
 PROBE = 16  # cells
 
 
@@ -49,18 +51,18 @@ class TypeGuess:
         """The type that holds them; null where all are missing."""
         return self._left[0] if self._left else pa.null()
 
-    def see(self, column: Any, line: int, holds: Callable[[pa.DataType], bool]) -> None:
+    def see(self, column: Any, line: int, wholes: Callable[[], list[int]]) -> None:
         """Strike out the types that do not hold a column of a block.
 
         Args:
             column: of the types that Arrow gives to JSON.
             line: of the file, with which the block begins.
-            holds: whether a type of numbers holds what is written there.
+            wholes: its numbers, if they are written as whole ones; asked for where they are long.
 
         Raises:
             DataError: if none is left.
         """
-        self._keep(_types_of(column, holds), f"the lines from {line} on")
+        self._keep(_types_of(column, wholes), f"the lines from {line} on")
 
     def join(self, other: TypeGuess) -> None:
         """Strike out the types that do not hold another file's column.
@@ -91,26 +93,28 @@ class TypeGuess:
             return ()
 
 
-def _types_of(column: Any, holds: Callable[[pa.DataType], bool]) -> tuple[pa.DataType, ...]:
+def _types_of(column: Any, wholes: Callable[[], list[int]]) -> tuple[pa.DataType, ...]:
     kind = column.type
     if pa.types.is_null(kind):
         return ()
     if pa.types.is_integer(kind):
         return NUMBERS if pc.min(column).as_py() >= 0 else tuple(k for k in NUMBERS if k != pa.uint64())
     if pa.types.is_floating(kind):
-        return _types_of_doubles(column, holds)
+        return _types_of_doubles(column, wholes)
     if pa.types.is_string(kind):
         cells = column.drop_null()
         return tuple(kind for kind in TEXTS if _is_cast(cells, kind))
     return (kind,)
 
 
-def _types_of_doubles(column: Any, holds: Callable[[pa.DataType], bool]) -> tuple[pa.DataType, ...]:
+def _types_of_doubles(column: Any, wholes: Callable[[], list[int]]) -> tuple[pa.DataType, ...]:
     """Long whole numbers are doubles to Arrow, which would round them."""
-    finite = column.filter(pc.is_finite(column))
-    if len(finite) and pc.max(pc.abs(finite)).as_py() >= EXACT:
-        return tuple(kind for kind in NUMBERS if kind != pa.int64() and (kind == pa.float64() or holds(kind)))
-    return (pa.float64(),)
+    if not pc.any(pc.greater_equal(pc.abs(column), EXACT)).as_py():
+        return (pa.float64(),)
+    numbers = wholes()
+    if not numbers or max(map(abs, numbers)) >= LONGEST:
+        return (pa.float64(),)
+    return (*((pa.uint64(),) if min(numbers) >= 0 and max(numbers) < 2**64 else ()), LONG, pa.float64())
 
 
 def _is_cast(cells: Any, kind: pa.DataType) -> bool:

@@ -6,6 +6,7 @@ A folder with images in it is a folder of images; else its files of known format
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -71,13 +72,14 @@ def absolute_name(name: str) -> str:
 
 def _split(text: str, reading: Reading) -> tuple[str, str]:
     """(path or built-in name, columns): at the first colon before which something stands that there is."""
-    if text in BUILTIN or Path(text).exists():
+    # not by Path, which raises on what is too long for a name
+    if text in BUILTIN or os.path.exists(text):
         return text, ""
     heads = [text[: colon.start()] for colon in re.finditer(":", text)]
     for head in heads:
-        is_file = Path(head).is_file() and (format_by_suffix(head) or reading.format)
+        is_file = os.path.isfile(head) and (format_by_suffix(head) or reading.format)
         # one letter is a drive of Windows
-        if head in BUILTIN or is_file or (len(head) > 1 and Path(head).is_dir()):
+        if head in BUILTIN or is_file or (len(head) > 1 and os.path.isdir(head)):
             return head, text[len(head) + 1 :]
     return next((head for head in heads if format_by_suffix(head)), text), ""
 
@@ -89,7 +91,7 @@ def _open_builtin(name: str) -> Opened:
 
 
 def _open_path(path: Path, reading: Reading) -> Opened:
-    if not path.exists():
+    if not os.path.exists(path):
         if path.suffix or path.parent != Path():
             raise DataError(f"there is no file or folder {path}")
         raise DataError(f"there is no file or folder {path}, and " + str(unknown("built-in data set", path, BUILTIN)))

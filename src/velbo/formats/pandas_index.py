@@ -28,8 +28,10 @@ def split_index(written: pa.Schema) -> tuple[pa.Schema, pa.Schema]:
 def _index_names(schema: pa.Schema) -> set[str]:
     about = (schema.metadata or {}).get(KEY, b"{}")
     try:
-        columns = json.loads(about).get("index_columns", [])
+        columns = json.loads(about).get("index_columns")
     except (ValueError, AttributeError):  # written by others than pandas
+        return set()
+    if not isinstance(columns, list):
         return set()
     return {name for name in columns if isinstance(name, str)}  # a range of numbers is described, not stored
 
@@ -45,5 +47,5 @@ def index_note(path: Path, index: pa.Schema) -> list[Note]:
         return []
     names = "+".join(index.names)
     shown = ", ".join(f"'{name}'" for name in index.names)
-    text = f"{shown} is the index of the pandas frame in {path.name}, and no field."
+    text = f"{shown} is the index of a pandas frame, and no field."
     return [Note(text, option=f"{path}:+{names}")]

@@ -7,6 +7,7 @@ come back when the file is rewritten, and can be asked for by name.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,12 +34,23 @@ class ParquetPart(TypedPart):
 
     def __init__(self, path: Path, reading: Reading) -> None:
         self.path = path
-        with told(path):
-            about = pq.read_metadata(path)
+        with self._opened() as file:
+            about = file.metadata
             self.written = about.schema.to_arrow_schema()
             self._sizes = tuple(about.row_group(i).num_rows for i in range(about.num_row_groups))
             self._start = max(0, path.stat().st_size - about.serialized_size - FOOTER_END)
         self.schema, self.extra = split_index(self.written)
+
+    @contextmanager
+    def _opened(self) -> Iterator[pq.ParquetFile]:
+        # not by its name, which Arrow takes for a URL if there is a colon in it; nor with pre_buffer, Arrow's default,
+        # which reads a row group as a whole
+        with (
+            told(self.path),
+            pa.OSFile(str(self.path)) as source,
+            pq.ParquetFile(source, buffer_size=PAGES, pre_buffer=False) as file,
+        ):
+            yield file
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -47,14 +59,14 @@ class ParquetPart(TypedPart):
 
     def group(self, index: int) -> pa.Table:
         """The rows of one row group."""
-        with told(self.path), pq.ParquetFile(self.path) as file:
+        with self._opened() as file:
             table = file.read_row_group(index, columns=self._columns(self.names), use_threads=False)
             return sound(table).select(self.names)
 
     def pieces(self, names: Sequence[str]) -> Iterator[pa.Table]:
         """The rows in order, page by page."""
         n_rows, columns = rows_per_batch(self.written), self._columns(names)
-        with told(self.path), pq.ParquetFile(self.path, buffer_size=PAGES) as file:
+        with self._opened() as file:
             for batch in file.iter_batches(n_rows, columns=columns, use_threads=False):
                 yield sound(pa.Table.from_batches([batch]))
 
@@ -77,7 +89,12 @@ class ParquetSheet(Sheet):
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.schema, self._conformed, self._n_rows = schema, Conformed(schema), rows_per_batch(schema)
-        self._writer = pq.ParquetWriter(path, schema)
+        self._file = pa.OSFile(str(path), "wb")
+        try:
+            self._writer = pq.ParquetWriter(self._file, schema)
+        except pa.ArrowException:
+            self._file.close()
+            raise
 
     def write(self, table: pa.Table) -> None:
         """Add rows, in row groups of a batch at most: a stream has one in memory."""
@@ -85,7 +102,8 @@ class ParquetSheet(Sheet):
 
     def close(self) -> None:
         """Write the footer."""
-        self._writer.close()
+        with self._file:
+            self._writer.close()
 
 
 PARQUET = Format("parquet", (".parquet", ".pq"), ParquetPart, ParquetSheet, has_metadata=True)

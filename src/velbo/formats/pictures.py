@@ -2,11 +2,14 @@
 
     form      pixels of a row                         cells     from (Pillow's modes)
     bits      one bit, grey                           uint8     1
-    grey      8 bits, grey                            uint8     L, LA, P and PA with a palette of greys
+    grey      8 bits, grey                            uint8     L, LA
+    greys     a palette of greys: grey or, among coloured images, coloured
     grey16    16 bits, grey                           uint16    I;16, I of PNG and PGM
     grey32    32 bits, grey, with a sign              int32     I of TIFF
     float     numbers, grey                           float32   F
     colour    red, green, blue on the last axis       uint8     RGB, RGBA, P, PA, CMYK, YCbCr, LAB, HSV
+
+Images of one bit and grey ones are grey together.
 
 Values of grey images are never scaled. What is transparent shows white. The orientation that a camera notes (EXIF) is
 carried out: 1 is none, 2 to 4 turn and mirror, 5 to 8 exchange height and width as well.
@@ -14,7 +17,7 @@ carried out: 1 is none, 2 to 4 turn and mirror, 5 to 8 exchange height and width
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -41,10 +44,11 @@ FORMS = {
     "1": "bits",
     "F": "float",
 }
-EIGHT_BITS = ("grey", "colour")
+EIGHT_BITS = ("grey", "greys", "colour")
 WORDS = {
     "bits": "of one bit",
     "grey": "grey",
+    "greys": "grey",
     "grey16": "grey with 16 bits",
     "grey32": "grey with 32 bits",
     "float": "grey with floats",
@@ -83,10 +87,18 @@ class Look:
     def __str__(self) -> str:
         return f"{self.size[1]} x {self.size[0]} pixels, {WORDS[self.form]}"
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the array."""
-        return (*self.size, 3) if self.form == "colour" else self.size
+
+def joint_form(forms: Set[str]) -> str | None:
+    """The form that images of these forms have together; None if there is none."""
+    for single, several in (("grey", {"bits", "grey", "greys"}), ("colour", {"greys", "colour"})):
+        if forms <= several and forms != {"bits"}:
+            return single
+    return next(iter(forms)) if len(forms) == 1 else None
+
+
+def shape_of(size: tuple[int, int], form: str) -> tuple[int, ...]:
+    """Of the array of an image."""
+    return (*size, 3) if form == "colour" else size
 
 
 @cache
@@ -120,7 +132,7 @@ def look(path: Path) -> Look:
 
 
 def pixels(path: Path, form: str) -> NDArray[Any]:
-    """The pixels of an image as (H, W) or (H, W, 3) in a form that is its own, or grey for one of bits.
+    """The pixels of an image as (H, W) or (H, W, 3) in the form that it has together with others.
 
     Raises:
         DataError: if it is damaged.
@@ -158,7 +170,7 @@ def _orientation(image: Any) -> int:
 
 def _form(image: Any, path: Path) -> str:
     if image.mode in ("P", "PA"):
-        return "grey" if _is_grey(image.palette) else "colour"
+        return "greys" if _is_grey(image.palette) else "colour"
     if image.mode == "I":
         return "grey32" if image.format == "TIFF" else "grey16"
     form = FORMS.get(image.mode)

@@ -138,8 +138,7 @@ class Source:
             return pa.schema(list(every.values()))
         if len(self.parts) == 1:
             every |= {field.name: field for field in first if field.name in every}
-        order = [name for name in first.names if name in every]
-        order += [name for name in every if name not in set(order)]
+        order = dict.fromkeys([*(name for name in first.names if name in every), *every])
         return pa.schema([every[name] for name in order], first.metadata)
 
     @property

@@ -160,10 +160,8 @@ def _rewrite_values(source: Source, targets: Sequence[Path], kinds: Sequence[For
 def _schema_to_write(source: Source, kind: Format, new: pa.Schema) -> pa.Schema:
     """The schema of the file, as far as a format keeps it."""
     written, index = source.written, set(source.extra.names)
-    fields = [
-        field.with_type(type_to_write(field.type, new.field(field.name).type)) if field.name in new.names else field
-        for field in written
-    ]
+    kinds = dict(zip(new.names, new.types, strict=True))
+    fields = [field.with_type(type_to_write(field.type, kinds.get(field.name, field.type))) for field in written]
     if kind.has_metadata:
         return pa.schema(fields, written.metadata)
     # without that metadata an index would be one more column: one with a name is worth it
