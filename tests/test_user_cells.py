@@ -11,7 +11,6 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 from torch import distributions as td
-from velbo.data import Store
 
 from velbo import VAE
 from velbo.errors import ConfigError, MissingMethodError
@@ -23,6 +22,7 @@ from velbo.likelihoods.torch_cell import TorchCell
 from velbo.nets import FillMissing
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
+from velbo.rows import Store
 
 
 class Bare(Cell):

@@ -15,11 +15,6 @@ from velbo.rows import Field
 D = 3
 
 
-def levels(n: int) -> tuple[Tensor, Tensor]:
-    """The levels of [0, 1], and weights of 1."""
-    return torch.arange(n, dtype=torch.float64) / (n - 1), torch.ones(n, dtype=torch.float64)
-
-
 def gauss_legendre(low: float, high: float, n: int, pieces: int = 1) -> tuple[Tensor, Tensor]:
     """Points and weights of an integral over (low, high), n points in each of equal pieces."""
     points, weights = np.polynomial.legendre.leggauss(n)
@@ -31,8 +26,8 @@ def gauss_legendre(low: float, high: float, n: int, pieces: int = 1) -> tuple[Te
 
 @dataclass(frozen=True)
 class Sums:
-    """Points and weights, (n, D), whose weighted sum is the sum or the integral over a cell's values. Of a density,
-    ``edges`` (m + 1, D) are the ends of m pieces, each of n / m points.
+    """Points and weights, (n, rows, D), whose weighted sum is the sum or the integral over a cell's values. Of a
+    density, ``edges`` (m + 1, rows, D) are the ends of m pieces, each of n / m points.
     """
 
     points: Tensor
@@ -44,6 +39,10 @@ class Sums:
 class Line:
     """The values of a density as numbers u of the real line: x = back(u), dx = slope(x) du, u from low to high where
     numbers in float32 are fine enough to integrate over.
+
+    Attributes:
+        far: an integral over x goes over t from -far to far, u = centre + g(t).
+        g: and its derivative.
     """
 
     to: Callable[[Tensor], Tensor]
@@ -51,23 +50,20 @@ class Line:
     slope: Callable[[Tensor], Tensor]
     low: float
     high: float
+    far: float
+    g: tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = (lambda t: t, torch.ones_like)
+
+    def sums(self, pieces: int, centre: Tensor) -> Sums:
+        """By Gauss and Legendre's rule in every piece; a corner of the density at the centre (rows, D) is an edge."""
+        t, weights = gauss_legendre(-self.far, self.far, 20, pieces)
+        edges = torch.linspace(-self.far, self.far, pieces + 1, dtype=torch.float64)
+        x, ends = (self.back(centre + self.g[0](v)[:, None, None]) for v in (t, edges))
+        return Sums(x, (weights * self.g[1](t))[:, None, None] * self.slope(x), ends)
 
 
-REALS = Line(lambda x: x, lambda u: u, torch.ones_like, -1e37, 1e37)
-POSITIVES = Line(torch.log, torch.exp, lambda x: x, math.log(1e-37), math.log(1e38))
-UNIT = Line(torch.logit, torch.sigmoid, lambda x: x * (1 - x), math.log(1e-37), math.log(1e4 - 1))
-
-
-def _density(g: Callable[[Tensor], Tensor], slope: Callable[[Tensor], Tensor], low: float, high: float) -> Sums:
-    """Over x = g(t), in pieces of a tenth of t."""
-    pieces = round(10 * (high - low))
-    t, weights = gauss_legendre(low, high, 20, pieces)
-    edges = torch.linspace(low, high, pieces + 1, dtype=torch.float64)
-    return Sums(*(v[:, None].expand(-1, D) for v in (g(t), weights * slope(t), g(edges))))
-
-
-def _masses(points: Tensor) -> Sums:
-    return Sums(points, torch.ones_like(points))
+REALS = Line(lambda x: x, lambda u: u, torch.ones_like, -1e37, 1e37, 40, (torch.sinh, torch.cosh))
+POSITIVES = Line(torch.log, torch.exp, lambda x: x, math.log(1e-37), math.log(1e38), 60)
+UNIT = Line(torch.logit, torch.sigmoid, lambda x: x * (1 - x), math.log(1e-37), math.log(1e4 - 1), 36)
 
 
 @dataclass(frozen=True)
@@ -76,19 +72,28 @@ class Kind:
 
     Attributes:
         columns: D of them.
-        sums: over all values of the D cells; so many, where there is no end of them.
         draw: n valid rows, (n, D).
+        values: all of them, or so many where there is no end of them, (n, D); or the line of a density.
         into_support: any numbers (..., D) to the nearest valid ones.
         ends: the least and the greatest value, or numbers as good as that.
-        line: of a density.
     """
 
     columns: tuple[Field, ...]
-    sums: Callable[[int], Sums]
     draw: Callable[[int], Tensor]
+    values: Callable[[int], Tensor] | Line
     into_support: Callable[[Tensor], Tensor] = lambda x: x
     ends: tuple[float, float] = (-1e30, 1e30)
-    line: Line | None = None
+
+    @property
+    def line(self) -> Line | None:
+        return self.values if isinstance(self.values, Line) else None
+
+    def sums(self, n: int, centre: Tensor | None = None) -> Sums:
+        """Over all values: n of them where there is no end of them, n / 10 pieces of a density."""
+        if isinstance(self.values, Line):
+            return self.values.sums(n // 10, torch.zeros(1, D, dtype=torch.float64) if centre is None else centre)
+        points = self.values(n)[:, None]
+        return Sums(points, torch.ones_like(points))
 
     def of(self, positions: int = 1, **changes: object) -> tuple[Field, ...]:
         """The columns, one position after the other."""
@@ -97,31 +102,23 @@ class Kind:
 
 def _real(kind: str) -> Kind:
     columns = tuple(Field("c", kind, low=-2, high=high) for high in (2, 2.5, 1.5))
-    sums = _density(torch.sinh, torch.cosh, -40, 40)
-    return Kind(columns, lambda n: sums, lambda n: torch.randn(n, D).double(), line=REALS)
+    return Kind(columns, lambda n: torch.randn(n, D).double(), REALS)
 
 
 def _positive() -> Kind:
-    sums = _density(torch.exp, torch.exp, -60, 60)
+    columns = (Field("c", "positive", low=0.1, high=10),) * D
     return Kind(
-        (Field("c", "positive", low=0.1, high=10),) * D,
-        lambda n: sums,
-        lambda n: torch.randn(n, D).double().exp(),
-        lambda x: x.clamp_min(1e-30),
-        (0.0, 1e30),
-        POSITIVES,
+        columns, lambda n: torch.randn(n, D).double().exp(), POSITIVES, lambda x: x.clamp_min(1e-30), (0.0, 1e30)
     )
 
 
 def _bounded() -> Kind:
-    sums = _density(torch.sigmoid, lambda t: torch.sigmoid(t) * torch.sigmoid(-t), -36, 36)
     return Kind(
         (Field("c", "bounded"),) * D,
-        lambda n: sums,
         lambda n: torch.rand(n, D).double(),
+        UNIT,
         lambda x: x.clamp(1e-30, 1 - torch.finfo(torch.float32).eps),
         (0.0, 1.0),
-        UNIT,
     )
 
 
@@ -138,8 +135,8 @@ def _integer() -> Kind:
 
     return Kind(
         columns,
-        lambda n: _masses(x_of(torch.arange(-n // 2, n // 2).double()[:, None])),
         lambda n: x_of(torch.randint(0, 40, (n, D)).double()),
+        lambda n: x_of(torch.arange(-n // 2, n // 2).double()[:, None]),
         lambda x: x_of((x.double() * scale + location).round()).to(x.dtype),
     )
 
@@ -147,9 +144,9 @@ def _integer() -> Kind:
 def _count() -> Kind:
     return Kind(
         tuple(Field("c", "count", high=60, mean=mean) for mean in (0.5, 2.0, 4.0)),
-        # one of its likelihoods is of all whole numbers
-        lambda n: _masses(torch.arange(-n // 2, n // 2).double()[:, None].expand(-1, D)),
         lambda n: torch.randint(0, 12, (n, D)).double(),
+        # one of its likelihoods is of all whole numbers
+        lambda n: torch.arange(-n // 2, n // 2).double()[:, None].expand(-1, D),
         lambda x: x.clamp_min(0).round(),
     )
 
@@ -158,9 +155,9 @@ def _coded(kind: str, *sizes: int) -> Kind:
     top = torch.tensor(sizes, dtype=torch.float64) - 1
     return Kind(
         tuple(Field("c", kind, categories=tuple("abcde"[:size])) for size in sizes),
-        # codes beyond a cell's own have no mass, so that sums may run over all
-        lambda n: _masses(torch.arange(max(sizes)).double()[:, None].expand(-1, D)),
         lambda n: (torch.rand(n, D).double() * (top + 1)).floor(),
+        # codes beyond a cell's own have no mass, so that sums may run over all
+        lambda n: torch.arange(max(sizes)).double()[:, None].expand(-1, D),
         lambda x: torch.minimum(x.round().clamp_min(0), top.to(x.dtype)),
         (0.0, float(max(sizes) - 1)),
     )
@@ -169,8 +166,8 @@ def _coded(kind: str, *sizes: int) -> Kind:
 def _byte(n_levels: int = 17) -> Kind:
     return Kind(
         (Field("c", "byte", levels=n_levels),) * D,
-        lambda n: _masses(levels(n_levels)[0][:, None].expand(-1, D)),
         lambda n: torch.randint(0, n_levels, (n, D)).double() / (n_levels - 1),
+        lambda n: torch.arange(n_levels).double()[:, None].expand(-1, D) / (n_levels - 1),
         lambda x: (x.clamp(0, 1) * (n_levels - 1)).round() / (n_levels - 1),
         (0.0, 1.0),
     )

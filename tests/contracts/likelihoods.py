@@ -41,28 +41,34 @@ class LikelihoodContract:
         assert isinstance(found, Factorised)
         return found
 
-    def masses(self, p: Factorised, sums: Sums) -> Tensor:
-        """Of every point of the support, (n, rows, D)."""
-        x = sums.points[:, None]
-        return torch.where(p.cell.support.check(x), p.log_prob_cells(x).exp(), 0.0) * sums.weights[:, None]
+    def sums(self, p: Factorised) -> tuple[Sums, Tensor]:
+        """Over the values of the cells, and the masses of all points of the support, (n, rows, D)."""
+        centre = None
+        if self.cells.line is not None:
+            low, high = self.cells.ends
+            is_inside = (p.mode > low) & (p.mode < high)
+            centre = self.cells.line.to(torch.where(is_inside, p.mode, p.mean))
+        sums = self.cells.sums(ENOUGH, centre)
+        is_valid = p.cell.support.check(sums.points)
+        return sums, torch.where(is_valid, p.log_prob_cells(sums.points).exp(), 0.0) * sums.weights
 
     # -- one distribution
 
     def test_what_lies_below_and_at_a_value_is_the_sum_of_log_prob(self):
         """By enumeration, or by Gauss and Legendre's rule in every piece; and nothing lies outside the support."""
-        p, sums = self.p(4, spread=2.0), self.cells.sums(ENOUGH)
-        masses = self.masses(p, sums)
+        p = self.p(4, spread=2.0)
+        sums, masses = self.sums(p)
         if sums.edges is None:
-            below, at = p.cell.below_and_at(sums.points[:, None])
+            below, at = p.cell.below_and_at(sums.points)
             torch.testing.assert_close(torch.where(masses > 0, at.double(), 0.0), masses, atol=1e-12, rtol=1e-9)
             first = below[:1].double()
             torch.testing.assert_close(below.double(), first + masses.cumsum(0) - masses, atol=1e-9, rtol=0)
         else:
-            below, at = p.cell.below_and_at(sums.edges[:, None])
+            below, at = p.cell.below_and_at(sums.edges)
             assert (at == 0).all()
             pieces = masses.unflatten(0, (len(sums.edges) - 1, -1)).sum(1)
             # just below 1 the numbers are too coarse to integrate over
-            kept = sums.edges[1:, 0] < 1 - 1e-7 if self.kind == "bounded" else slice(None)
+            kept = sums.edges[1:] < 1 - 1e-7 if self.kind == "bounded" else torch.ones_like(pieces).bool()
             torch.testing.assert_close(below.double().diff(dim=0)[kept], pieces[kept], atol=1e-9, rtol=0)
         low, high = (torch.full((4, D), end, dtype=torch.float64) for end in self.cells.ends)
         assert (p.cell.below_and_at(low)[0].abs() < 1e-12).all()
@@ -77,7 +83,7 @@ class LikelihoodContract:
                 cell = self.head()(size * torch.randn(4, F)).cell
             exact = cell.rebuilt(*(t.double() for t in cell.parameters))
             if self.cells.line is None:
-                x = self.cells.sums(MANY).points[:, None].float().expand(-1, 4, D)
+                x = self.cells.sums(MANY).points.float().expand(-1, 4, D)
                 weights = cell.support.check(x).double()
             else:
                 x, weights = between_draws(cell, self.cells.line)
@@ -105,8 +111,9 @@ class LikelihoodContract:
 
     def test_moments_and_mode_are_those_of_log_prob(self):
         """By quadrature or enumeration. A mode is as high as any value, to within 0.1 nats, unless it is an end."""
-        p, sums = self.p(5, spread=0.5), self.cells.sums(ENOUGH)
-        masses, x = self.masses(p, sums), sums.points[:, None]
+        p = self.p(5, spread=0.5)
+        sums, masses = self.sums(p)
+        x = sums.points
         mean = (masses * x).sum(0)
         torch.testing.assert_close(p.mean, mean, rtol=1e-7, atol=1e-7)
         variance = (masses * (x - mean).square()).sum(0)
@@ -120,22 +127,34 @@ class LikelihoodContract:
 
     def test_the_rule_gives_expectations(self):
         """Of a sigmoid of the coordinate, with few nodes and with many; of 1 it is exact."""
-        p, sums = self.p(4, spread=0.7), self.cells.sums(ENOUGH)
+        p = self.p(4, spread=0.7)
 
         def f(x: Tensor) -> Tensor:
             return torch.sigmoid(0.3 + 1.5 * p.cell.coordinate(x))
 
-        masses = self.masses(p, sums)
+        sums, masses = self.sums(p)
         # what is beyond the ends of an integral is small, and f is bounded
         error = (1 - masses.sum(0)).abs() + 2e-6
-        expected = torch.where(masses > 0, masses * f(sums.points[:, None]), 0.0).sum(0)
+        expected = torch.where(masses > 0, masses * f(sums.points), 0.0).sum(0)
         for nodes, most in ((SPARSE, SPARSE_ERROR), (FINE, 0.0)):
             points, log_w = p.cell.rule(nodes)
             torch.testing.assert_close(log_w.exp().sum(0).expand(4, D), torch.ones(4, D).double())
             assert (((log_w.exp() * f(points)).sum(0) - expected).abs() <= most + error).all()
 
+    def test_the_rule_is_finite_in_float32_whatever_the_features(self):
+        """And so is the gradient of an expectation."""
+        for size in (1.0, 100.0):
+            head, h = self.head(), (size * torch.randn(50, F)).requires_grad_()
+            cell = head(h).cell
+            points, log_w = cell.rule(SPARSE)
+            assert points.isfinite().all()
+            assert not log_w.isnan().any()
+            expected = torch.logsumexp(log_w + torch.sigmoid(cell.coordinate(points)), 0)
+            for g in torch.autograd.grad(expected.sum(), [h, *head.parameters()], allow_unused=True):
+                assert g is None or g.isfinite().all()
+
     def test_the_coordinate_is_monotone_and_finite(self):
-        x = self.cells.into_support(self.cells.sums(ENOUGH).points.sort(0).values)
+        x = self.cells.into_support(self.cells.sums(ENOUGH).points[:, 0].sort(0).values)
         cell = self.p(1).cell
         assert (cell.coordinate(x).diff(dim=0) >= 0).all()
         far = self.cells.into_support(torch.tensor([-1e30, 0.0, 1e30])[:, None].expand(-1, D).clone())

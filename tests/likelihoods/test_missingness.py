@@ -40,8 +40,8 @@ COLUMN = {kind: cells.columns[-1] for kind, cells in KINDS.items()}
 
 def grid(kind: str) -> tuple[Tensor, Tensor]:
     """Points and weights whose weighted sum is the integral or the sum over a column's values."""
-    sums, column = KINDS[kind].sums(18_000), COLUMN[kind]
-    points, weights = sums.points[:, -1], sums.weights[:, -1]
+    sums, column = KINDS[kind].sums(30_000), COLUMN[kind]
+    points, weights = sums.points[:, 0, -1], sums.weights[:, 0, -1]
     kept = points >= 0 if kind == "count" else points < (column.n_categories or math.inf)
     return points[kept], weights[kept]
 

@@ -23,7 +23,7 @@ import torch._dynamo  # noqa: F401
 from sklearn.datasets import load_digits
 
 import velbo.training.loop as loop
-from velbo.fitting import Plan, fit
+from velbo.fitting import Plan, carry_out
 from velbo.training import Run
 
 FILE_OPERATIONS = set("open os.mkdir os.rename os.remove os.rmdir os.listdir os.scandir shutil.rmtree".split())
@@ -52,7 +52,7 @@ def child(run: Run, point: str | None) -> int:
     try:
         if point and point.isdigit():
             die_before(int(point), str(run.path))
-        fit(load_digits().images.astype(np.int64)[:700], Plan.from_json(run.config()), run)
+        carry_out(Plan.from_json(run.config()), load_digits().images.astype(np.int64)[:700], run)
         status = 0
     except Exception:
         traceback.print_exc()

@@ -269,7 +269,7 @@ def test_sigkill_and_resume_end_bit_equal(tmp_path):
     checkpoints, between them, and from outside. `benchmarks/kill_and_resume.py` is the campaign at random moments.
     """
     what = make_plan(12)
-    fit(DIGITS[:700], what, start(tmp_path / "whole", what))
+    carry_out(what, DIGITS[:700], start(tmp_path / "whole", what))
     start(tmp_path / "killed", what)
     points = ("3", "20", "25", "30", "35", "40", "clock", "100", "161")
     script = Path(__file__).with_name("killed_children.py")
@@ -409,8 +409,8 @@ def test_other_ways_of_computing_reach_the_same_bound(options, monkeypatch):
     and differentiated as for any compiler, for batches of two sizes, and then run as they are.
     """
     monkeypatch.setattr(loop, "compiled", lambda model, device: torch.compile(model, backend="aot_eager"))
-    _, plain = fit(DIGITS[:700], make_plan(20))
-    _, other = fit(DIGITS[:700], make_plan(20, **options))
+    plain = carry_out(make_plan(20), DIGITS[:700]).history
+    other = carry_out(make_plan(20, **options), DIGITS[:700]).history
     assert other.best == pytest.approx(plain.best, rel=0.01)
     assert other.best != plain.best or options != {"precision": "bf16"}
 

@@ -23,10 +23,12 @@ import torch
 from scipy.special import zeta
 from torch import Tensor
 from torch.distributions import constraints
+from torch.nn.functional import logsigmoid
 
 from ..rows.encodings import dequantised, unit
 from .base import Factorised, Likelihood
 from .cell import Cell
+from .quadrature import DEPTH, Rule, steps
 
 SMALL = 1.0
 """Of t, where the series takes over."""
@@ -107,8 +109,16 @@ class ContinuousBernoulliCell(Cell):
     def icdf(self, value: Tensor) -> Tensor:
         """The distance d from the end that is favoured has P(D < d) = (1 - e^-td) / (1 - e^-t)."""
         t = self._any_slope()
-        distance = -torch.log1p(self._from_favoured(value) * torch.expm1(-t)) / t
+        least = torch.finfo(value.dtype).eps / 2 - 1
+        distance = -torch.log1p((self._from_favoured(value) * torch.expm1(-t)).clamp_min(least)) / t
         return self._from_favoured(distance.clamp(0, 1))
+
+    def rule(self, nodes: int) -> Rule:
+        """In equal steps of logit x, as far as log x or log(1 - x) falls by DEPTH."""
+        reach = torch.full_like(self.logits, DEPTH)
+        s = steps(-reach, reach, nodes)
+        x = torch.sigmoid(s)
+        return x, (self.logits * x + logsigmoid(s) + logsigmoid(-s)).log_softmax(0)
 
 
 class ContinuousBernoulli(Likelihood):

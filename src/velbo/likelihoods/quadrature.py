@@ -74,7 +74,9 @@ def blocks(edges: Tensor) -> tuple[Tensor, Tensor]:
         edges: whole, (K + 1, ..., n).
     """
     n = edges.diff(dim=0).clamp_min(0)
-    spread, centre = ((n.square() - 1).clamp_min(0) / 12).sqrt(), edges[:-1] + (n - 1).clamp_min(0) / 2
+    # n may be so large that its square is infinite
+    spread = n * ((1 - n.clamp_min(1) ** -2) / 12).sqrt()
+    centre = edges[:-1] + (n - 1).clamp_min(0) / 2
     return torch.cat((centre - spread, centre + spread)), n.log().repeat(2, *[1] * (n.dim() - 1))
 
 
