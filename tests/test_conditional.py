@@ -9,18 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, MultivariateNormal, Normal
 
+from velbo.build.defaults import closed, settled
+from velbo.build.models import build
 from velbo.conditional import Condition, ConditionalVAE
 from velbo.config import Recipe
-from velbo.data import Column, Schema
 from velbo.errors import ConfigError, DataError
 from velbo.likelihoods import Factorised, MixedCells
 from velbo.priors import StandardNormal
-from velbo.recipes import build, resolve, settled
+from velbo.rows import Field, Schema
 
 NAN = math.nan
 W, A, B, S = torch.tensor([1.5, -0.5]), torch.tensor([0.7, 2.0]), torch.tensor([0.3, -1.0]), 0.6
 W, A, B = W.double(), A.double(), B.double()
-COLUMNS = [Column("c", "real"), Column("x", "real"), Column("y", "real")]
+COLUMNS = [Field("c", "real"), Field("x", "real"), Field("y", "real")]
 
 
 class Decoder(nn.Module):
@@ -106,17 +107,21 @@ def test_what_is_not_given_comes_from_the_rows_that_were_kept():
     assert set(model.sample(200)[:, 0].tolist()) == {1.0, 7.0}
 
 
-TABLE = Schema.of_table(
-    [
-        Column("size", "real"),
-        Column("job", "categorical", categories=("a", "b", "c")),
-        Column("one", "constant", value=3),
-        Column("n", "count", high=9),
-        Column("m", "count", high=9),
-        Column("grade", "ordinal", categories=(1, 2, 3), n_missing=4),
-    ]
+TABLE = Schema(
+    (
+        Field("size", "real"),
+        Field("job", "categorical", categories=("a", "b", "c")),
+        Field("one", "constant", value=3),
+        Field("n", "count", high=9),
+        Field("m", "count", high=9),
+        Field("grade", "ordinal", categories=(1, 2, 3), n_missing=4),
+    )
 )
-SCHEMA = settled(TABLE)
+SCHEMA = settled(TABLE, Recipe())
+
+
+def built(recipe: Recipe):
+    return build(settled(TABLE, recipe), closed(recipe, TABLE)[0])
 
 
 def table_rows(n: int) -> Tensor:
@@ -155,7 +160,7 @@ def test_every_recipe_of_a_table_gives_a_finite_bound_and_gradient(recipe, condi
 
 
 def test_with_a_library_size_expected_counts_sum_to_it():
-    model, x = build(Recipe("mlp", library_size=True), SCHEMA).double(), table_rows(30).double()
+    model, x = built(Recipe("mlp", library_size=True)).double(), table_rows(30).double()
     mean = model.given(x).decode(torch.zeros(30, 16).double()).mean
     torch.testing.assert_close(mean[:, 2:4].sum(-1), x[:, 2:4].sum(-1).clamp_min(1))
     model.start_from(x)
@@ -170,29 +175,28 @@ def test_a_mask_is_modelled_where_cells_are_not_missing_at_random():
     for missing in ("at-random", "self-masked", "latent-masked"):
         torch.manual_seed(0)
         recipe = Recipe("mlp", hidden=(8,), latent=2, missing=missing, mask_slope=1.0)
-        models[missing] = build(recipe, SCHEMA)
+        models[missing] = built(recipe)
         z = torch.zeros(10, 2)
         cells = models[missing].decode(z).log_prob_cells(x)
         assert (cells[:, :4] != 0).all()
         assert bool((cells[:4, 4] != 0).all()) == (missing != "at-random")
     with pytest.raises(ConfigError, match="no column that is modelled has missing cells"):
-        build(Recipe(missing="self-masked"), settled(Schema.of_table([Column("a", "real"), Column("b", "real")])))
+        whole = Schema((Field("a", "real"), Field("b", "real")))
+        recipe = closed(Recipe(missing="self-masked"), whole)[0]
+        build(settled(whole, recipe), recipe)
     with pytest.raises(ConfigError, match="Did you mean 'self-masked'"):
-        resolve(Recipe(missing="self-maskd"), SCHEMA)
+        closed(Recipe(missing="self-maskd"), SCHEMA)
 
 
 def test_what_cannot_be_given_is_refused():
-    numbers = Schema((4,), ("real",))
-    for recipe, schema, words in [
-        (Recipe(condition=("jobb",)), SCHEMA, "Did you mean 'job'"),
-        (Recipe(condition=("one",)), SCHEMA, "unknown column to condition on 'one'"),
-        (Recipe(condition=("size", "job", "n", "m", "grade")), SCHEMA, "none is left"),
-        (Recipe(condition=("job",)), numbers, "give a data frame"),
-        (Recipe(condition=("job",), refine=1), SCHEMA, "refine"),
-        (Recipe(prior="vamp"), SCHEMA, "categories do not have"),
-        (Recipe(likelihood="normal"), SCHEMA, "--column age=count:poisson"),
+    for recipe, words in [
+        (Recipe(condition=("jobb",)), "Did you mean 'job'"),
+        (Recipe(condition=("one",)), "unknown field to condition on 'one'"),
+        (Recipe(condition=("size", "job", "n", "m", "grade")), "none is left"),
+        (Recipe(condition=("job",), refine=1), "refine"),
+        (Recipe(prior="vamp"), "categories such as those of 'job' do not have"),
     ]:
         with pytest.raises(ConfigError, match=words):
-            resolve(recipe, schema)
+            closed(recipe, SCHEMA)
     with pytest.raises(ConfigError, match="no column is a count"):
         build(Recipe(library_size=True, condition=("n", "m")), SCHEMA)

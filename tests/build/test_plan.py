@@ -159,6 +159,6 @@ def test_rows_become_numbers_once_and_a_model_is_built_once(monkeypatch):
 
     monkeypatch.setattr(Schema, "numbers", counted("numbers", Schema.numbers))
     monkeypatch.setattr(models, "build", counted("build", models.build))
-    monkeypatch.setattr(defaults, "_recipe", counted("recipe", defaults._recipe))
+    monkeypatch.setattr(defaults, "closed", counted("recipe", defaults.closed))
     fit(DIGITS, Recipe("mlp", 2, (8,)), training=ONE_EPOCH)
     assert calls == {"numbers": 1, "build": 1, "recipe": 1}

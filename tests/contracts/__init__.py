@@ -4,7 +4,7 @@
 several test modules share beside a suite (commands, cases, models) is in a module of its own in this folder.
 """
 
-from .cell_kinds import gauss_legendre, levels
+from .cell_kinds import gauss_legendre
 from .likelihoods import LikelihoodContract
 from .posteriors import PosteriorContract
 from .priors import PriorContract
@@ -19,5 +19,4 @@ __all__ = [
     "PriorContract",
     "TrunkContract",
     "gauss_legendre",
-    "levels",
 ]

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
-from velbo.data.columns import CODED, COLUMN_KINDS, LEFT_OUT, Column
 
 from velbo import VAE
 from velbo.errors import ConfigError, DataError
@@ -17,27 +16,29 @@ from velbo.likelihoods.counts import initial_rate
 from velbo.nets import MLP
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
+from velbo.rows import KINDS, Field
 
 F = 6
 
+CODED = ("binary", "categorical", "ordinal")
 COLUMNS = (
-    Column("colour", "categorical", categories=("red", "green", "blue", "grey")),
-    Column("height", "real", low=120, high=210, location=170, scale=12),
-    Column("visits", "count", low=0, high=40),
-    Column("age", "integer", low=17, high=90, location=38.6, scale=13.7),
-    Column("member", "binary", categories=(False, True)),
-    Column("since", "datetime", low=0, high=1e9, location=5e8, scale=3e8),
-    Column("income", "positive", low=10, high=1e6, scale=3e4),
-    Column("size", "categorical", categories=("a", "b")),
-    Column("grade", "ordinal", categories=("low", "middle", "high")),
-    Column("share", "bounded", location=0, scale=100, low=3, high=99),
-    Column("weight", "real", low=-3, high=3),
-    Column("grip", "ordinal", categories=(1, 2, 3, 4, 5)),
+    Field("colour", "categorical", categories=("red", "green", "blue", "grey")),
+    Field("height", "real", low=120, high=210, location=170, scale=12),
+    Field("visits", "count", low=0, high=40),
+    Field("age", "integer", low=17, high=90, location=38.6, scale=13.7),
+    Field("member", "binary", categories=(False, True)),
+    Field("since", "datetime", low=0, high=1e9, location=5e8, scale=3e8),
+    Field("income", "positive", low=10, high=1e6, scale=3e4),
+    Field("size", "categorical", categories=("a", "b")),
+    Field("grade", "ordinal", categories=("low", "middle", "high")),
+    Field("share", "bounded", location=0, scale=100, low=3, high=99),
+    Field("weight", "real", low=-3, high=3),
+    Field("grip", "ordinal", categories=(1, 2, 3, 4, 5)),
 )
 D = len(COLUMNS)
 
 
-def rows(n: int, columns: tuple[Column, ...] = COLUMNS) -> Tensor:
+def rows(n: int, columns: tuple[Field, ...] = COLUMNS) -> Tensor:
     """x of valid rows, (n, D) float64."""
     draws = {
         "real": lambda c: torch.randn(n),
@@ -51,7 +52,7 @@ def rows(n: int, columns: tuple[Column, ...] = COLUMNS) -> Tensor:
     return torch.stack([(draws | codes)[c.kind](c).double() for c in columns], -1)
 
 
-def mixed(columns: tuple[Column, ...] = COLUMNS, **options) -> Mixed:
+def mixed(columns: tuple[Field, ...] = COLUMNS, **options) -> Mixed:
     return Mixed(F, columns, **options).double()
 
 
@@ -191,7 +192,7 @@ def test_a_model_checks_its_data_with_holes_in_any_column():
 @pytest.mark.parametrize("name", ["negative-binomial", "zero-inflated-negative-binomial", "poisson"])
 def test_means_of_counts_sum_to_the_library_size(name: str):
     """Over all count columns that are not given; other columns do not notice."""
-    counts = tuple(Column(f"gene{i}", "count", low=0, high=50, likelihood=name) for i in range(5))
+    counts = tuple(Field(f"gene{i}", "count", low=0, high=50, likelihood=name) for i in range(5))
     columns = (COLUMNS[1], *counts, COLUMNS[0])
     model = mixed(columns, given=[2], library=True)
     h, library = torch.randn(3, 4, F).double(), torch.tensor([[10.0], [200.0], [3000.0], [1.0]]).double()
@@ -212,7 +213,7 @@ def test_a_library_size_needs_one_likelihood_of_counts():
             Mixed(F, columns, library=True)
 
 
-@pytest.mark.parametrize("kind", [k for k in COLUMN_KINDS if k not in LEFT_OUT])
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.is_modelled])
 def test_every_likelihood_that_suits_a_kind_scores_and_draws_its_columns(kind: str):
     plain = next(c for c in COLUMNS if c.kind == kind)
     assert likelihood_of(plain) == DEFAULT["column"][kind]
@@ -229,7 +230,7 @@ def test_every_likelihood_that_suits_a_kind_scores_and_draws_its_columns(kind: s
 
 
 def test_counts_begin_near_the_middle_of_their_range():
-    few, many = (Column("n", "count", low=0, high=high) for high in (1, 9999))
+    few, many = (Field("n", "count", low=0, high=high) for high in (1, 9999))
     assert initial_rate(few) == pytest.approx(math.sqrt(2) - 1)
     assert initial_rate(many) == pytest.approx(99)
     assert initial_rate(replace(few, high=0)) > 0
@@ -237,11 +238,11 @@ def test_counts_begin_near_the_middle_of_their_range():
 
 def test_errors_name_the_column_and_what_to_type():
     with pytest.raises(ConfigError, match=r"column 'age'.*Did you mean 'poisson'"):
-        likelihood_of(Column("age", "count", likelihood="poison"))
+        likelihood_of(Field("age", "count", likelihood="poison"))
     with pytest.raises(ConfigError, match=r"'age'.*kind real or datetime.*'count'.*negative-binomial"):
-        likelihood_of(Column("age", "count", likelihood="normal"))
+        likelihood_of(Field("age", "count", likelihood="normal"))
     with pytest.raises(ConfigError, match=r"'age'.*no likelihood"):
-        likelihood_of(Column("age", "constant"))
+        likelihood_of(Field("age", "constant"))
 
 
 def test_nothing_of_the_schema_is_in_the_weights():

@@ -8,13 +8,13 @@ import pkgutil
 
 import pytest
 import torch
-from velbo.data.columns import COLUMN_KINDS, LEFT_OUT
 
 import velbo.likelihoods
 from contracts.cell_kinds import KINDS
 from contracts.likelihoods import F, LikelihoodContract
 from velbo.likelihoods import DEFAULT, LIKELIHOODS, Factorised, Likelihood
 from velbo.likelihoods.counts import CountLikelihood
+from velbo.rows import KINDS as FIELD_KINDS
 
 CASES = [(name, kind) for name, member in LIKELIHOODS.items() for kind in member.kinds]
 
@@ -41,7 +41,7 @@ def test_every_head_is_in_the_registry():
 
 def test_every_kind_has_a_default_that_suits_it():
     columns, arrays = DEFAULT["column"], DEFAULT["array"]
-    assert set(columns) >= set(COLUMN_KINDS) - set(LEFT_OUT)
+    assert set(columns) >= {name for name, kind in FIELD_KINDS.items() if kind.is_modelled}
     assert all(kind in LIKELIHOODS[name].kinds for kind, name in columns.items())
     assert all(LIKELIHOODS[name].array_encoding is not None for name in arrays.values())
 

@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from velbo.parts import POSTERIORS
 
 from contracts.commands import call, options
 from velbo import Budget, Recipe, TrainedModel, TrainingConfig, carry_out, load, plan
+from velbo.build.parts import POSTERIORS
 from velbo.config import Machine, ObjectiveConfig
 from velbo.errors import ConfigError
 from velbo.posteriors import SemiAmortised

@@ -9,10 +9,10 @@ from scipy.stats import multivariate_normal
 from sklearn.datasets import load_digits
 from torch import nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
-from velbo.parts import PRIORS
 
 from contracts import PriorContract
 from velbo import Budget, Recipe, TrainedModel, TrainingConfig, carry_out, plan
+from velbo.build.parts import PRIORS
 from velbo.errors import ConfigError
 from velbo.nets import MLP
 from velbo.posteriors import DiagonalNormal

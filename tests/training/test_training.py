@@ -21,7 +21,6 @@ import torch._inductor.config
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from torch import nn
-from velbo.recipes import encoding
 
 import velbo.training.loop as loop
 from velbo import VAE, LinearGaussian, train
@@ -360,7 +359,7 @@ def test_dropout_is_at_work_in_training_and_nowhere_else():
     """Validation equals the evaluation of the saved weights; the model is left in evaluation mode."""
     what = plan(DIGITS[:300], Recipe("resmlp", 2, (16,), dropout=0.5), training=TrainingConfig(Budget(epochs=3)))
     fitted = what.build()
-    store = loop.Store.from_rows(DIGITS[:300], what.schema, encoding(what.recipe, what.schema))
+    store = loop.Store.from_rows(what.schema.numbers(DIGITS[:300]), what.encoding)
     trainer = Trainer(fitted.model, store, ELBO(), what.training)
     modes = []
     bound = trainer.bound

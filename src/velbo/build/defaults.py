@@ -102,8 +102,7 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     """
     check_names(asked.recipe)
     schema, asked = _schema(rows, asked)
-    check_condition(schema, asked.recipe)
-    recipe, choices = _recipe(asked.recipe, schema)
+    recipe, choices = closed(asked.recipe, schema)
     numbers = rows_of(rows, schema)
     samples = make_objective(**as_json(asked.objective)).samples
     model = seeded(schema, recipe, asked.training.machine.seed)
@@ -206,8 +205,14 @@ def choice(schema: Schema, recipe: Recipe) -> Choice:
     return BINARY_IMAGES if len(free) == len(large) == 1 and large[0].likelihood == "bernoulli" else OTHERWISE
 
 
-def _recipe(recipe: Recipe, schema: Schema) -> tuple[Recipe, dict[str, str]]:
-    """With nothing left open, and why."""
+def closed(recipe: Recipe, schema: Schema) -> tuple[Recipe, dict[str, str]]:
+    """A recipe with nothing left open, and why.
+
+    Raises:
+        ConfigError: for names that there are not, or that do not go together.
+    """
+    check_names(recipe)
+    check_condition(schema, recipe)
     if (recipe.condition or recipe.library_size) and recipe.refine:
         raise ConfigError("refine is for models without a condition; leave one of them out")
     coded = [f.name for f in schema.modelled if f.categories]

@@ -5,8 +5,8 @@
 
 Scores and embeddings are computed in float64 with noise fixed by row and seed, so they are the same at every call, in
 every order and for every subset of rows. Missing cells are NaN and welcome. A data frame gives the same model as with
-`velbo.fit` and on the command line. Rows are a table here, each column by itself, whether they are a frame or an array, as
-everywhere in scikit-learn; with ``image_shape`` they are images. They come back as they came.
+`velbo.fit` and on the command line. Rows are a table here, each column by itself, whether they are a frame or an array,
+as everywhere in scikit-learn; with ``image_shape`` they are images. They come back as they came.
 """
 
 from __future__ import annotations

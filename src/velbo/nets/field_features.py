@@ -52,4 +52,4 @@ class FieldFeatures(nn.Module):
         if self.mask:
             cells = x if self._is_whole else x.index_select(-1, cast(Tensor, self.seen))
             parts.append((~cells.isnan()).to(x.dtype))
-        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+        return parts[0] if len(parts) == 1 else torch.cat([x[..., :0], *parts], -1)

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 from torch import nn
-from velbo.parts import POSTERIORS
 
 from velbo import VAE, Annealing, LinearGaussian
+from velbo.build.parts import POSTERIORS
 from velbo.errors import ConfigError
 from velbo.evaluation import Ascent, bound_curve, gaps, rate_distortion, score_rows
 from velbo.posteriors import DiagonalNormal, FullNormal, SemiAmortised

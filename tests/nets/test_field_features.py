@@ -7,28 +7,29 @@ import math
 import pytest
 import torch
 
-from velbo.data import Column
 from velbo.nets import FieldFeatures
+from velbo.rows import Field
 
 NAN = math.nan
 COLUMNS = [
-    Column("job", "categorical", categories=("a", "b", "c")),
-    Column("size", "real"),
-    Column("income", "positive"),
-    Column("share", "bounded"),
-    Column("children", "count", low=0, high=7),
-    Column("sex", "binary", categories=("f", "m")),
-    Column("grade", "ordinal", categories=(1, 2, 3, 4, 5)),
-    Column("age", "integer"),
+    Field("job", "categorical", categories=("a", "b", "c")),
+    Field("size", "real"),
+    Field("income", "positive"),
+    Field("share", "bounded"),
+    Field("children", "count", low=0, high=7),
+    Field("sex", "binary", categories=("f", "m")),
+    Field("grade", "ordinal", categories=(1, 2, 3, 4, 5)),
+    Field("age", "integer"),
 ]
 
 
 def test_every_kind_is_shown_as_the_table_of_the_module_says():
     x = torch.tensor([[2.0, -1.5, math.e, 0.75, 3.0, 1.0, 1.0, 0.5]], dtype=torch.float64)
     f = FieldFeatures(COLUMNS)(x)[0].tolist()
-    numbers, count = [-1.5, 0.5, 1.0, 0.25 * math.sqrt(12)], 2 * math.log(4) / math.log(8) - 1
-    ranks, codes = [1.0, 2 / 4 - 1], [0, 0, 1, 0, 1, 0, 0, 0]
-    assert f == pytest.approx([*numbers, count, *ranks, *codes], abs=1e-6)
+    grade, sex, job = [2 / 4 - 1, 0, 1, 0, 0, 0], [1.0], [0, 0, 1]
+    count, age, income = [2 * math.log(4) / math.log(8) - 1], [0.5], [1.0]
+    share, size = [0.25 * math.sqrt(12)], [-1.5]
+    assert f == pytest.approx([*grade, *sex, *job, *count, *age, *income, *share, *size], abs=1e-6)
 
 
 def test_missing_cells_are_zeros_and_the_mask_tells():
