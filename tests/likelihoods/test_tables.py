@@ -32,6 +32,7 @@ from velbo.likelihoods import (
 )
 from velbo.likelihoods.gamma import GammaCell
 from velbo.likelihoods.integers import IntegerCell
+from velbo.likelihoods.laplace import Laplace, LaplaceCell
 from velbo.likelihoods.logit_normal import LogitNormalCell
 from velbo.likelihoods.negative_binomial import NegativeBinomialCell
 from velbo.likelihoods.poisson import PoissonCell
@@ -75,6 +76,29 @@ class TestStudentT(RealOracle):
         p = self.head()(1e4 * torch.randn(200, F))
         assert (p.cell.df > 2).all()
         assert p.variance.isfinite().all()
+
+
+class TestLaplace(RealOracle):
+    def head(self):
+        return Laplace(F, D)
+
+    def test_agrees_with_scipy(self):
+        p, x = self.p(6), self.values(6)
+        loc, scale = (t.detach().numpy() for t in p.cell.parameters)
+        np.testing.assert_allclose(p.log_prob(x).detach(), stats.laplace.logpdf(x, loc, scale).sum(-1), rtol=1e-9)
+
+    def test_the_rule_does_not_mind_the_corner(self):
+        """Of a sigmoid, against scipy.integrate.quad on both sides of it: four times the nodes gain four digits."""
+        cell = LaplaceCell(*torch.tensor([[0.3], [0.8]], dtype=torch.float64))
+
+        def integrand(x: float) -> float:
+            return float(stats.laplace.pdf(x, 0.3, 0.8) * special.expit(2 * x + 0.6))
+
+        exact = sum(integrate.quad(integrand, *ends, epsabs=1e-13)[0] for ends in ((-40, 0.3), (0.3, 40)))
+        for nodes, error in ((25, 1e-5), (97, 1e-9)):
+            points, log_w = cell.rule(nodes)
+            found = float((log_w.exp() * torch.sigmoid(2 * points + 0.6)).sum())
+            assert found == pytest.approx(exact, abs=error)
 
 
 class TestMixtureOfNormals(RealOracle):

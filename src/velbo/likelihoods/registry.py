@@ -17,6 +17,7 @@ from .continuous_bernoulli import ContinuousBernoulli
 from .discretized_logistic import DiscretizedLogistic
 from .gamma import Gamma
 from .integers import DiscretizedMixture
+from .laplace import Laplace
 from .log_normal import LogNormal
 from .logit_normal import LogitNormal
 from .mixture import MixtureOfNormals
@@ -33,6 +34,7 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
     "normal-predicted": NormalPredicted,
     "student-t": StudentT,
     "normal-mixture": MixtureOfNormals,
+    "laplace": Laplace,
     "log-normal": LogNormal,
     "gamma": Gamma,
     "beta": Beta,
