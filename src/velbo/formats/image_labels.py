@@ -51,13 +51,6 @@ class Labels:
     table: Path | None = None
     notes: tuple[Note, ...] = ()
 
-    @staticmethod
-    def is_table(file: Path) -> bool:
-        """Whether a file is a table by its suffix."""
-        from .registry import format_by_suffix
-
-        return format_by_suffix(file) is not None
-
 
 def from_folders(folder: Path, images: Sequence[Path]) -> Labels:
     """The name of the folder of each image (paths from the folder on).
@@ -99,8 +92,11 @@ def _said(cell: str | None) -> str:
 
 
 def _table_of(folder: Path, others: Sequence[Path]) -> Path:
-    tables = [file for file in others if file.parent == folder and Labels.is_table(file)]
-    named = [file for file in tables if file.stem.lower() in TABLES]
+    from .registry import format_by_suffix, is_table
+
+    beside = [file for file in others if file.parent == folder]
+    tables = [file for file in beside if is_table(file)]
+    named = [file for file in beside if file.stem.lower() in TABLES and format_by_suffix(file)]
     found = named or tables
     if len(found) == 1:
         return found[0]

@@ -129,8 +129,10 @@ class ImageFolder(TypedPart):
         return [*notes, *self._notes_on_labels(), *self._labels.notes]
 
     def _notes_on_labels(self) -> list[Note]:
+        from .registry import is_table
+
         notes, used = [], self._labels
-        tables = [file for file in self._others if used.is_table(file)]
+        tables = [file for file in self._others if is_table(file)]
         rest = [file for file in self._others if file not in (*tables, used.table)]
         tables = [file for file in tables if file != used.table]
         if tables:

@@ -19,7 +19,7 @@ from .builtin import BUILTIN, BUILTIN_FORMAT
 from .folder import files_in, is_marked
 from .images import IMAGES, is_image
 from .reading import Note, Reading
-from .registry import format_by_suffix, format_named, format_to_read, opened, readable
+from .registry import format_by_suffix, format_named, format_to_read, is_table, opened, readable
 from .remote import Download, fetched, is_url, local_path
 
 
@@ -104,7 +104,8 @@ def _open_path(path: Path, reading: Reading) -> Opened:
 def _files_of(folder: Path, reading: Reading) -> tuple[list[Path], Format]:
     """(files, or the folder itself if it is one of images; their format)."""
     files = files_in(folder)
-    tables = [file for file in files if format_by_suffix(file) and not is_marked(file, folder)]
+    known = [file for file in files if format_by_suffix(file) and not is_marked(file, folder)]
+    tables = [file for file in known if is_table(file)] or known
     if reading.format and reading.format != IMAGES.name:
         kind = format_named(reading.format)
         return _some([file for file in files if not is_marked(file, folder)], folder), kind

@@ -25,12 +25,20 @@ FORMATS: tuple[Format, ...] = (
     IMAGES,
 )
 
+LOOSE = (".txt",)
+"""Suffixes of anything: among other files, such as a README beside data, they tell nothing."""
+
 
 def format_by_suffix(path: str | Path) -> Format | None:
     """The format of a file by its suffix in any case, the longest if several fit; None if none does."""
     name = Path(path).name.lower()
     found = [(len(s), i) for i, kind in enumerate(FORMATS) for s in kind.suffixes if name.endswith(s)]
     return FORMATS[max(found)[1]] if found else None
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file among others is a table by its suffix."""
+    return path.suffix.lower() not in LOOSE and format_by_suffix(path) is not None
 
 
 def format_named(name: str) -> Format:
