@@ -14,8 +14,10 @@ from .json_lines import JSON_LINES
 from .npy import NPY, NPZ
 from .parquet import PARQUET
 from .reading import Reading
+from .text import CSV
 
 FORMATS: tuple[Format, ...] = (
+    CSV,
     PARQUET,
     ARROW,
     NPY,

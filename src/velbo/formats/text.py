@@ -65,7 +65,7 @@ class TextPart(Part):
         DataError: if it is empty, no text, has lines of different widths, or no proper header.
     """
 
-    def __init__(self, path: Path, reading: Reading = Reading(), block: int = BLOCK) -> None:  # noqa: B008
+    def __init__(self, path: Path, reading: Reading = Reading(), block: int = BLOCK) -> None:
         self.path, self.asked, self.block_size = path, reading, block
         self.encoding = encoding_of(path)
         self.words = Words(MISSING_WORDS if reading.missing_words is None else reading.missing_words)

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.nn.functional import softplus
 
-from ..data.encodings import for_reals
 from ..nets import inverse_softplus
+from ..rows.encodings import dequantised
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
 from .quadrature import DEPTH, Rule, steps
@@ -65,7 +65,7 @@ class Laplace(Likelihood):
     """Real data: location and scale of every cell are predicted."""
 
     kinds = ("real", "datetime")
-    array_encoding = staticmethod(for_reals)
+    encodes = {"byte": dequantised}  # noqa: RUF012
 
     def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
         super().__init__(n_in, n_out, 2, positions)
