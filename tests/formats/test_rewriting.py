@@ -34,6 +34,11 @@ EVERY = {
     "view": (pa.array(["a", None, "b" * 30], pa.string_view()), "new", "new"),
     "y": (pa.array([True, None, False]), True, True),
     "c": (pa.array(["x", None, "y"]).cast(pa.dictionary(pa.int8(), pa.string())), "new", "new"),
+    "order": (
+        pa.DictionaryArray.from_arrays(pa.array([1, None, 0], pa.int8()), ["lo", "hi"], ordered=True),
+        "lo",
+        "lo",
+    ),
     "dec": (
         pa.array([Decimal("1.10"), None, Decimal("-2.00")], pa.decimal128(20, 2)),
         Decimal("3.50"),
