@@ -49,7 +49,7 @@ def test_version_agrees_with_the_changelog_and_the_citation():
 
 
 ROOMS = """
-    errors config files runtime data nets posteriors priors likelihoods terms model conditional objectives
+    errors config files runtime formats data nets posteriors priors likelihoods terms model conditional objectives
     training evaluation oracles parts recipes anomalies fitted fitting estimators sweep report doctor demo cli
     __main__
 """.split()

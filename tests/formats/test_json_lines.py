@@ -223,9 +223,9 @@ class TestCopies:
 
     def change(self, rows: pa.Table) -> list:
         """Where x is missing it becomes 0.5, and in the other target 7."""
-        hole = np.asarray(rows["x"].is_null())
+        missing = np.asarray(rows["x"].is_null())
         return [
-            (rows.set_column(rows.column_names.index("x"), "x", [pa.array([v] * len(rows))]), {"x": hole})
+            (rows.set_column(rows.column_names.index("x"), "x", [pa.array([v] * len(rows))]), {"x": missing})
             for v in (0.5, 7.0)
         ]
 

@@ -132,9 +132,9 @@ class ImageFolder(TypedPart):
         from .registry import is_table  # which has this format in it
 
         notes, used = [], self._labels
-        tables = [file for file in self._others if is_table(file)]
-        rest = [file for file in self._others if file not in (*tables, used.table)]
-        tables = [file for file in tables if file != used.table]
+        unused = [file for file in self._others if file != used.table]
+        tables = [file for file in unused if is_table(file)]
+        rest = [file for file in unused if not is_table(file)]
         if tables:
             text = f"Not read: the tables beside the images, {_some(tables, self.path)}."
             notes.append(Note(text, "--labels table", in_doubt=len(tables) > len(self._files)))
