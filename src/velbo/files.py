@@ -12,13 +12,14 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import ConfigError, RunError, unknown
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from torch import Tensor  # which takes seconds to load, and whoever converts a table does not need
 
 
 @contextmanager

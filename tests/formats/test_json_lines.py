@@ -126,6 +126,15 @@ def test_what_is_none_is_told_with_its_line(tmp_path, lines, words):
         open_source(path).read()
 
 
+def test_nesting_without_end_is_told_and_brackets_in_text_are_text(tmp_path):
+    """Arrow's parser would end this process."""
+    for line in ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", '{"a": ' * 100_000):
+        with pytest.raises(DataError, match="line 2 is nested too deeply"):
+            open_source(write(tmp_path / "t.jsonl", '{"a": 1}', line))
+    rows = open_source(write(tmp_path / "t.jsonl", json.dumps({"a": "[" * 1000}), '{"a": "{"}')).read()
+    assert rows["a"].to_pylist() == ["[" * 1000, "{"]
+
+
 def test_types_that_differ_between_blocks_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr("velbo.formats.json_lines.BLOCK", 5)
     path = write(tmp_path / "t.jsonl", '{"a": 1}', '{"a": "x"}')
@@ -214,9 +223,9 @@ class TestCopies:
 
     def change(self, rows: pa.Table) -> list:
         """Where x is missing it becomes 0.5, and in the other target 7."""
-        hole = np.asarray(rows["x"].is_null())
+        missing = np.asarray(rows["x"].is_null())
         return [
-            (rows.set_column(rows.column_names.index("x"), "x", [pa.array([v] * len(rows))]), {"x": hole})
+            (rows.set_column(rows.column_names.index("x"), "x", [pa.array([v] * len(rows))]), {"x": missing})
             for v in (0.5, 7.0)
         ]
 

@@ -148,6 +148,9 @@ class TestNames:
         assert open_source("two.npz:y").read()["y"].to_pylist() == [4, 5]
         assert open_source("t.PARQUET:b+a").read().to_pydict() == {"b": [3, 4], "a": [1, 2]}
         assert open_source("t.PARQUET").select("c:d").read().to_pydict() == {"c:d": [7, 8]}
+        assert open_source("t.PARQUET:a").select(["a+b", "b"]).names == ["a+b", "b"]
+        with pytest.raises(DataError, match=r"no column 'b\+a'"):
+            open_source("t.PARQUET").select(["b+a"])
 
     @pytest.mark.parametrize(
         ("name", "words"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -9,7 +11,8 @@ import pytest
 from velbo.errors import DataError, RunError
 from velbo.formats import FORMATS, Writer, open_source, readable, writable, write_table
 
-SUFFIXES = [".parquet", ".feather", ".arrow", ".jsonl", ".npz", ".npy"]
+EXCEL = pytest.param(".xlsx", marks=pytest.mark.skipif(not importlib.util.find_spec("openpyxl"), reason="an extra"))
+SUFFIXES = [".parquet", ".feather", ".arrow", ".jsonl", ".npz", ".npy", EXCEL]
 ONE = pa.table({"x": [1]})
 
 

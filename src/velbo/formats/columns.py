@@ -10,11 +10,11 @@ from ..errors import DataError
 SHOWN = 20
 
 
-def resolved(text: str, choices: Sequence[str], usual: Sequence[str], what: str) -> list[str]:
+def resolved(text: str | Sequence[str], choices: Sequence[str], usual: Sequence[str], what: str) -> list[str]:
     """The columns that a text names, each once.
 
     Args:
-        text: what follows the colon.
+        text: what follows the colon; or the names one by one.
         choices: all columns that there are.
         usual: those that are read where none are named.
         what: the name of the source in messages.
@@ -23,6 +23,8 @@ def resolved(text: str, choices: Sequence[str], usual: Sequence[str], what: str)
         DataError: if there is no column of a name.
     """
     known = set(choices)
+    if not isinstance(text, str):
+        return list(dict.fromkeys(next(_parsed([name], known, choices, what)) for name in text))
     if text in known:
         return [text]
     begin, rest = (list(usual), text[1:]) if text.startswith("+") else ([], text)

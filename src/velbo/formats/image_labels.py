@@ -73,7 +73,7 @@ def from_table(folder: Path, images: Sequence[Path], others: Sequence[Path], rea
     Raises:
         DataError: if there is no such table, or several; if it names no files, or others than there are.
     """
-    from .source import open_source
+    from .source import open_source  # which opens images too
 
     path = _table_of(folder, others)
     source = open_source(path, replace(reading, labels="", format=""))
@@ -92,7 +92,7 @@ def _said(cell: str | None) -> str:
 
 
 def _table_of(folder: Path, others: Sequence[Path]) -> Path:
-    from .registry import format_by_suffix, is_table
+    from .registry import format_by_suffix, is_table  # which has images in it
 
     beside = [file for file in others if file.parent == folder]
     tables = [file for file in beside if is_table(file)]

@@ -92,7 +92,7 @@ class ImageFolder(TypedPart):
 
     def group(self, index: int) -> pa.Table:
         """The images of one group."""
-        start = sum(self.sizes[:index])
+        start = index * self.sizes[0]
         files = slice(start, start + self.sizes[index])
         columns = {name: self._labels.columns[name][files] for name in self.names if name != COLUMN}
         if COLUMN in self.names:
@@ -129,12 +129,12 @@ class ImageFolder(TypedPart):
         return [*notes, *self._notes_on_labels(), *self._labels.notes]
 
     def _notes_on_labels(self) -> list[Note]:
-        from .registry import is_table
+        from .registry import is_table  # which has this format in it
 
         notes, used = [], self._labels
-        tables = [file for file in self._others if is_table(file)]
-        rest = [file for file in self._others if file not in (*tables, used.table)]
-        tables = [file for file in tables if file != used.table]
+        unused = [file for file in self._others if file != used.table]
+        tables = [file for file in unused if is_table(file)]
+        rest = [file for file in unused if not is_table(file)]
         if tables:
             text = f"Not read: the tables beside the images, {_some(tables, self.path)}."
             notes.append(Note(text, "--labels table", in_doubt=len(tables) > len(self._files)))

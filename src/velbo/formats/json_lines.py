@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 
@@ -27,6 +28,10 @@ from .typed import UNFIT, bytes_of, cast, first_line
 
 BLOCK = 4 * 2**20
 """Bytes that are read at a time, about."""
+DEEP = 500
+"""Brackets that are open at a time, above which a block is looked at line by line; some may be within text."""
+STEPS = np.zeros(256, np.int8)
+STEPS[list(b"[{")], STEPS[list(b"]}")] = 1, -1
 
 
 class JsonLinesPart(Part):
@@ -55,6 +60,7 @@ class JsonLinesPart(Part):
         guesses: dict[str, TypeGuess] = {}
         texts: set[str] = set()
         for number, data in self._blocks():
+            self._check_depth(data, number)
             table = self._parsed(data, number, {name: pa.string() for name in texts})
             names = table.column_names  # before those of known types come first
             # Arrow takes some text for times, and others of the same column not
@@ -137,6 +143,18 @@ class JsonLinesPart(Part):
                 data += file.readline()
                 yield number, data
                 number += data.count(b"\n")
+
+    def _check_depth(self, data: bytes, number: int) -> None:
+        """Arrow's parser ends the process at values that are nested without end."""
+        if np.cumsum(STEPS[np.frombuffer(data, np.uint8)], dtype=np.int32).max(initial=0) < DEEP:
+            return
+        for at, line in enumerate(data.splitlines(), start=number):
+            try:
+                json.loads(line)
+            except RecursionError as error:
+                raise DataError(f"{self.path}: line {at} is nested too deeply for a table") from error
+            except ValueError:
+                continue  # Arrow will say so
 
     def _parsed(self, data: bytes, number: int, kinds: dict[str, pa.DataType], only: bool = False) -> pa.Table:
         try:

@@ -133,7 +133,7 @@ class ArrayPart(TypedPart):
 
     def group(self, index: int) -> pa.Table:
         """The rows of one batch."""
-        start = sum(self.sizes[:index])
+        start = index * self.sizes[0]
         columns = [column.rows(start, start + self.sizes[index]) for column in self._columns.values()]
         return pa.Table.from_arrays(columns, names=self.names)
 

@@ -32,7 +32,7 @@ class Opened:
         path: of the file or folder that it names.
         parts: of one format.
         format: of theirs.
-        columns: names of columns, as after a colon; empty for the usual ones.
+        columns: names of columns, or a text as after a colon; empty for the usual ones.
         notes: on the whole.
         keep: what must live as long as the parts.
     """
@@ -41,7 +41,7 @@ class Opened:
     path: Path
     parts: Sequence[Part]
     format: Format
-    columns: str = ""
+    columns: str | Sequence[str] = ""
     notes: tuple[Note, ...] = ()
     keep: Any = None
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import ConfigError, DataError, unknown
 from .arrow import ARROW
 from .base import Format, Part
 from .excel import EXCEL
-from .images import IMAGES
+from .images import IMAGES, is_image
 from .json_lines import JSON_LINES
 from .npy import NPY, NPZ
 from .parquet import PARQUET
@@ -73,8 +72,6 @@ def format_to_read(path: Path, reading: Reading) -> Format:
 
 
 def _what(path: Path) -> str:
-    from .images import is_image
-
     if is_image(path):
         return "is one image; name the folder that it lies in, whose images are the rows"
     return f"a '{path.suffix}' file is of no format that is known" if path.suffix else "has no suffix"
@@ -110,7 +107,6 @@ def opened(path: Path, reading: Reading, kind: Format) -> Part:
     """
     if path.is_file() and not path.stat().st_size:
         raise DataError(f"{path}: the file is empty")
-    read: Callable[[Path, Reading], Part] | None = kind.read
-    if read is None:
+    if kind.read is None:
         raise DataError(f"{path}: files of the format {kind.name} are written, and not read")
-    return read(path, reading)
+    return kind.read(path, reading)

@@ -152,8 +152,8 @@ class Source:
         counts = [part.n_rows for part in self.parts]
         return sum(n for n in counts if n is not None) if None not in counts else None
 
-    def select(self, columns: str) -> Source:
-        """The same rows with some of the columns, named as after the colon of `open_source`."""
+    def select(self, columns: str | Sequence[str]) -> Source:
+        """The same rows with some of the columns: their names, or a text as after the colon of `open_source`."""
         return Source(replace(self._opened, columns=columns))
 
     def read(self) -> pa.Table:
