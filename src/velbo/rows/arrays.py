@@ -18,13 +18,14 @@ def as_rows(x: Any, what: str = "data") -> NDArray[Any]:
     """Rows of finite numbers (N, *shape), NaN where missing; whole numbers, float32 and float64 stay as they are.
 
     Args:
-        x: NumPy or torch array, nested lists, or a masked array, whose masked cells are missing.
+        x: NumPy or torch array, nested lists, whatever NumPy makes an array of, or a masked array, whose masked cells
+            are missing.
         what: the name of the data in error messages.
 
     Raises:
         DataError: if there are no rows or columns, or cells that are not finite real numbers.
     """
-    array = _plain(x)
+    array = plain_array(x, what)
     if np.iscomplexobj(array):
         raise DataError(f"{what}: Complex data not supported; give real and imaginary parts as two columns")
     if array.dtype.kind in "OUS":
@@ -42,31 +43,53 @@ def as_rows(x: Any, what: str = "data") -> NDArray[Any]:
     if array.dtype.kind == "f":
         array = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32, copy=False)
         _refuse_infinite(array, what)
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _plain(x: Any) -> NDArray[Any]:
+def plain_array(x: Any, what: str = "data") -> NDArray[Any]:
+    """NumPy's array of whatever is like one; masked cells, of any array that has some, are NaN or None.
+
+    Raises:
+        DataError: for rows of different lengths.
+    """
     if isinstance(x, torch.Tensor):
         whole = x.detach().cpu()
         return (whole.float() if whole.dtype == torch.bfloat16 else whole).numpy()
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
-        return x.astype(np.float64).filled(np.nan)
-    return np.asarray(x)
+        if x.dtype.kind in "OUSMm":
+            return x.astype(object).filled(None)
+        return x.astype(x.dtype if x.dtype.kind == "f" else np.float64).filled(np.nan)
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise DataError(f"{what}: rows have different lengths ({error}); give all the same") from error
 
 
 def _numbers(array: NDArray[Any], what: str) -> NDArray[np.float64]:
     try:
         return array.astype(np.float64)
+    except (TypeError, ValueError):
+        return np.array([_number(cell, at, what) for at, cell in np.ndenumerate(array)]).reshape(array.shape)
+
+
+def _number(cell: Any, at: tuple[int, ...], what: str) -> float:
+    if is_missing(cell):
+        return np.nan
+    try:
+        return float(cell)
     except (TypeError, ValueError) as error:
-        for place in np.ndindex(array.shape):
-            try:
-                float(array[place])
-            except (TypeError, ValueError):
-                raise DataError(
-                    f"{what}: the cell at {place} holds {array[place]!r}, which is no number; argument must be a "
-                    "string or a number: encode categories as numbers, or give a data frame"
-                ) from error
-        raise
+        raise DataError(
+            f"{what}: the cell at {at} holds {cell!r}, which is no number; argument must be a string or a number: "
+            "encode categories as numbers, or give a data frame"
+        ) from error
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether an object is None, NaN, or what pandas has for them."""
+    try:
+        return cell is None or bool(cell != cell)
+    except (TypeError, ValueError):  # pandas' NA does not compare
+        return True
 
 
 def _refuse_infinite(array: NDArray[Any], what: str) -> None:

@@ -1,7 +1,6 @@
 """Columns of Arrow as numbers v (field.py), NaN where missing, and what their types are called.
 
-A column of arrays is of type fixed_shape_tensor, or fixed_size_list for one axis. In typed data nothing but a null is
-missing, and NaN among floats: words are words.
+In typed data nothing but a null is missing, and NaN among floats: words are words. Columns of arrays: tensors.py.
 """
 
 # pyarrow.compute makes its functions when it is imported
@@ -10,7 +9,8 @@ missing, and NaN among floats: words are words.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..errors import DataError, SchemaError
+from ..errors import SchemaError
+from .tensors import parted, shape_of
 
 MICRO = 1e6
+PER_SECOND = {"s": 1.0, "ms": 1e3, "us": MICRO, "ns": 1e9}
+SECONDS_PER_DAY = 86_400.0
+NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+NUMBER_ALONE = re.compile(NUMBER)
 
 
 def value_type(kind: pa.DataType) -> pa.DataType:
@@ -45,28 +50,24 @@ def is_number(kind: pa.DataType) -> bool:
     return plain or pa.types.is_duration(kind)
 
 
-def shape_of(kind: pa.DataType) -> tuple[int, ...]:
-    """Of the arrays in a column; () for a column of single cells."""
-    if isinstance(kind, pa.FixedShapeTensorType):
-        return tuple(kind.shape)
-    return (kind.list_size,) if pa.types.is_fixed_size_list(kind) and is_number(kind.value_type) else ()
+SORTS: dict[str, Callable[[pa.DataType], bool]] = {
+    "text": is_text,
+    "dates": is_time,
+    "durations": pa.types.is_duration,
+    "truth values": pa.types.is_boolean,
+    "missing values only": pa.types.is_null,
+    "numbers": is_number,
+    "arrays": lambda kind: bool(shape_of(kind)),
+}
 
 
 def sort_of(kind: pa.DataType) -> str:
     """What cells of a type are, in a word for messages; empty if none that velbo knows."""
     inner = value_type(kind)
-    sorts = {
-        "text": is_text(inner),
-        "dates": is_time(inner),
-        "durations": pa.types.is_duration(inner),
-        "truth values": pa.types.is_boolean(inner),
-        "missing values only": pa.types.is_null(inner),
-        "numbers": is_number(inner),
-        "arrays": bool(shape_of(inner)),
-    }
-    return next((name for name, found in sorts.items() if found), "")
+    return next((name for name, holds in SORTS.items() if holds(inner)), "")
 
 
+@cache
 def type_of(name: str) -> pa.DataType:
     """The inverse of str(type), for the types of columns; a dictionary's is that of its values."""
     if found := re.fullmatch(r"dictionary<values=(.*?), indices=.*>", name):
@@ -85,45 +86,27 @@ def decoded(column: Any) -> Any:
     if is_text(column.type):
         return column.cast(pa.string())
     if pa.types.is_floating(column.type):
-        return pc.if_else(pc.is_nan(column), None, column)
+        is_nan = pc.is_nan(column)
+        return pc.if_else(is_nan, None, column) if pc.any(is_nan).as_py() else column
     return column
 
 
-def block_of(column: Any) -> NDArray[Any]:
-    """A column of arrays as (N, size), NaN where missing; no copy where none is needed."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(whole, pa.ChunkedArray):  # of no chunks, or of more than fit into one
-        whole = pa.concat_arrays(whole.chunks) if whole.num_chunks else pa.array([], whole.type)
-    lists = whole.storage if isinstance(whole.type, pa.FixedShapeTensorType) else whole
-    n = lists.type.list_size
-    values = lists.values.slice(lists.offset * n, len(lists) * n)
-    block = values.to_numpy(zero_copy_only=False).reshape(len(lists), n)
-    if lists.null_count:
-        block = np.where(np.asarray(lists.is_null())[:, None], np.nan, block)
-    permutation = getattr(whole.type, "permutation", None)
-    if permutation is not None and list(permutation) != sorted(permutation):
-        block = whole.to_numpy_ndarray().reshape(len(lists), n)
-    return block
+def missing_of(column: Any) -> NDArray[np.bool_]:
+    """Which cells are missing, (N,), or (N, size) of a column of arrays."""
+    if not shape_of(column.type):
+        return np.array(column.is_null(nan_is_null=True))
+    values, missing = parted(column)
+    return missing | np.isnan(values) if values.dtype.kind == "f" else missing
 
 
 def numbers(column: Any, name: str, what: str = "data") -> NDArray[np.float64]:
-    """v of numbers, truth values, dates (seconds since 1970) and durations (seconds); text that is a number counts.
+    """v of numbers, truth values, dates (seconds since 1970) and durations (seconds), to a microsecond; text that is a
+    number counts.
 
     Raises:
         SchemaError: naming the first cell that is no number, or infinite.
     """
-    column = decoded(column)
-    kind = column.type
-    if is_time(kind):
-        micro = column.cast(pa.timestamp("us", tz=getattr(kind, "tz", None)), safe=False)
-        return _floats(micro.cast(pa.int64())) / MICRO
-    if pa.types.is_duration(kind):
-        return _floats(column.cast(pa.duration("us"), safe=False).cast(pa.int64())) / MICRO
-    if pa.types.is_boolean(kind):
-        column = column.cast(pa.int8())
-    if is_text(kind):
-        column = _parsed(column, name, what)
-    values = _floats(column)
+    values = values_of(column, name, what)
     infinite = np.isinf(values)
     if infinite.any():
         row = int(infinite.argmax())
@@ -133,6 +116,34 @@ def numbers(column: Any, name: str, what: str = "data") -> NDArray[np.float64]:
     return values
 
 
+def values_of(column: Any, name: str, what: str = "data") -> NDArray[np.float64]:
+    """The same, infinite numbers among them.
+
+    Raises:
+        SchemaError: naming the first cell that is no number.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind = column.type
+    if is_time(kind) or pa.types.is_duration(kind):
+        return _seconds(column)
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    if is_text(kind):
+        column = _parsed(column, name, what)
+    return _floats(column)
+
+
+def _seconds(column: Any) -> NDArray[np.float64]:
+    kind = column.type
+    if pa.types.is_date32(kind):
+        return _floats(column.cast(pa.int32())) * SECONDS_PER_DAY
+    ticks, unit = column.cast(pa.int64()), "ms" if pa.types.is_date64(kind) else kind.unit
+    if unit == "ns":
+        ticks, unit = pc.divide(ticks, 1000), "us"  # more digits than a float has
+    return _floats(ticks) / PER_SECOND[unit]
+
+
 def _floats(column: Any) -> NDArray[np.float64]:
     plain = column.cast(pa.float64(), safe=False)
     values = plain.to_numpy(zero_copy_only=False) if isinstance(plain, pa.Array) else plain.to_numpy()
@@ -140,54 +151,38 @@ def _floats(column: Any) -> NDArray[np.float64]:
 
 
 def _parsed(column: Any, name: str, what: str) -> Any:
-    trimmed = pc.utf8_trim_whitespace(column)
-    try:
-        return trimmed.cast(pa.float64())
-    except pa.ArrowInvalid as error:
-        row, cell = _first_that_is_no_number(trimmed.to_pylist())
-        raise SchemaError(f"{what}: row {row}, column '{name}' holds {cell!r}, which is no number") from error
+    trimmed = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    row = pc.index(pc.match_substring_regex(trimmed, f"^{NUMBER}$"), False).as_py()
+    if row >= 0:
+        raise SchemaError(f"{what}: row {row}, column '{name}' holds {column[row].as_py()!r}, which is no number")
+    return pc.utf8_ltrim(trimmed, "+").cast(pa.float64())
 
 
 def is_number_text(text: str) -> bool:
-    """Whether text is a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    """Whether text is a finite number."""
+    return NUMBER_ALONE.fullmatch(text.strip()) is not None
 
 
-def _first_that_is_no_number(cells: Iterable[str | None]) -> tuple[int, str]:
-    found = ((row, cell) for row, cell in enumerate(cells) if cell is not None and not is_number_text(cell))
-    return next(found, (-1, ""))
-
-
-def times_of_text(column: Any, name: str, what: str = "data") -> Any:
+def times_of_text(column: Any, name: str, zone: str | None, what: str = "data") -> Any:
     """Text as timestamps.
+
+    Args:
+        column: of text.
+        name: of the column.
+        zone: of the times; where there is one, each cell says how far it is from UTC.
+        what: the name of the data in messages.
 
     Raises:
         SchemaError: if some are no dates.
     """
     try:
-        return decoded(column).cast(pa.timestamp("us"))
+        return decoded(column).cast(pa.timestamp("us", zone))
     except pa.ArrowInvalid as error:
-        raise SchemaError(f"{what}: column '{name}' holds text that is no date as in 2024-12-31 ({error})") from error
+        example = "2024-12-31" if zone is None else "2024-12-31T08:00:00+01:00"
+        raise SchemaError(f"{what}: column '{name}' holds text that is no date as in {example} ({error})") from error
 
 
 def wall_clock(column: Any) -> Any:
     """Dates and times as they stand on the clock of their zone, without it; all others as they are."""
     timed = pa.types.is_timestamp(column.type) and column.type.tz is not None
     return pc.local_timestamp(column) if timed else column
-
-
-def checked_names(table: pa.Table, what: str) -> pa.Table:
-    """
-    Raises:
-        DataError: if two columns have one name.
-    """
-    names = table.column_names
-    if len(set(names)) < len(names):
-        seen: set[str] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))
-        raise DataError(f"{what}: two columns are called '{twice}'; rename one")
-    return table

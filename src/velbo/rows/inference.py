@@ -14,12 +14,15 @@ from typing import Any
 
 from ..errors import DataError, SchemaError, unknown
 from .arrow import is_number_text
+from .column_statistics import ColumnStatistics, statistics_of
 from .containers import Column
 from .field import Field
 from .kinds import KINDS
-from .statistics import ColumnStatistics, Statistics, statistics_of
+from .kinds.coded import MAX_GRADES, is_flag
+from .statistics import Statistics
+from .tensors import item_type
 
-MAX_CATEGORIES, MAX_GRADES = 1000, 12
+MAX_CATEGORIES = 1000
 ROWS_PER_SLICE = 2**20
 MIN_ROWS_OF_IDENTIFIERS, LONG_TEXT = 50, 25.0
 IDENTIFIER = re.compile(r"(?i:(^|[\s_.-])(id|uuid|guid|key|index|nr|no)$)|[a-z](Id|ID|Key|Index|Nr|No)$")
@@ -100,7 +103,7 @@ def _field(column: Column, found: Statistics | None, asked: str, levels: int | N
         "name": column.name,
         "kind": kind,
         "shape": found.shape,
-        "dtype": str(found.type.value_type if found.shape else found.type),
+        "dtype": str(item_type(found.type)),
         "native": found.native,
         "key": column.key,
         "likelihood": likelihood,
@@ -138,10 +141,15 @@ def doubts(found: Statistics, kind: str) -> tuple[str, ...]:
         gaps = kind == "ordinal" and found.high - found.low + 1 > len(found.counts)
         if CODE.search(name) or gaps:
             said.append(f"its whole numbers may be codes without an order; if so: --column {name}=categorical")
-    if kind == "binary" and len(found.counts) == 1:
+    if kind in ("binary", "categorical") and is_flag(found):
         said.append(
             f"{found.n_missing} missing cells count as a value of their own and are never filled; if they are gaps: "
             f"--column {name}=constant"
+        )
+    if kind == "constant" and found.n and found.n_missing:
+        said.append(
+            f"{found.n_missing} missing cells are filled with the one value that there is; if they say something, make "
+            "the cells text"
         )
     return tuple(said)
 

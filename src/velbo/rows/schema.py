@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SchemaError, unknown
-from .arrow import decoded
-from .containers import Change, container_named, container_of
+from .arrow import missing_of
+from .containers import Change, Column, Container, container_named, container_of
 from .field import Field
 from .kinds import kind_of
+from .kinds.base import require_shape
 
 NAMES_SHOWN = 12
 
@@ -150,8 +151,7 @@ class Schema:
 
     def numbers_of(self, rows: Any, fields: Sequence[Field], what: str) -> NDArray[Any]:
         """The same for some of the fields."""
-        columns = {c.name: c for c in container_of(rows, what).columns(rows, what, fields)}
-        self._require(columns, fields, what)
+        _, columns = self._columns(rows, fields, what)
         wanted = [f for f in fields if f.kind != "drop" and f.name in columns]
         parts = [kind_of(f).numbers(columns[f.name].cells(), f, what) for f in wanted]
         return _joined([part for part in parts if part.shape[1]])
@@ -188,21 +188,29 @@ class Schema:
 
     def filled(self, rows: Any, v: NDArray[np.float64], what: str = "data") -> Any:
         """Rows with their missing cells as in v (N, D), where it has a number, and those of constant fields as all
-        others of the field; observed cells are as they were.
+        others of the field; observed cells are as they were, and so are missing ones of fields for which missing is a
+        value of its own.
         """
-        missing = np.isnan(self.numbers(rows, what).astype(np.float64, copy=False))
-        return container_of(rows, what).changed(
-            rows, [*self._changes(missing & ~np.isnan(v), v), *self._constants(rows, what)], what
-        )
+        container, columns = self._columns(rows, self.fields, what)
+        changes = []
+        for f in self.fields:
+            if f.name in columns and (f.name in self.places or f.value is not None) and None not in f.categories:
+                cells = columns[f.name].cells()
+                require_shape(cells, f, what)
+                missing = missing_of(cells).reshape(-1, f.size)
+                new = v[:, self.places[f.name]] if f.name in self.places else np.zeros(missing.shape)
+                changes.append(Change(f, missing & ~np.isnan(new), new))
+        return container.changed(rows, changes, what)
 
     def _changes(self, at: NDArray[np.bool_], v: NDArray[np.float64]) -> list[Change]:
         return [Change(f, at[:, self.places[f.name]], v[:, self.places[f.name]]) for f in self.modelled]
 
-    def _constants(self, rows: Any, what: str) -> list[Change]:
-        columns = {c.name: c for c in container_of(rows, what).columns(rows, what, self.fields)}
-        constant = [f for f in self.fields if f.kind == "constant" and f.value is not None and f.name in columns]
-        missing = ((f, np.asarray(decoded(columns[f.name].cells()).is_null())[:, None]) for f in constant)
-        return [Change(f, at, np.zeros(at.shape)) for f, at in missing]
+    def _columns(self, rows: Any, fields: Sequence[Field], what: str) -> tuple[Container, dict[str, Column]]:
+        """Of a container that has all modelled fields."""
+        container = container_of(rows, what)
+        columns = {c.name: c for c in container.columns(rows, what, fields)}
+        self._require(columns, fields, what)
+        return container, columns
 
 
 def _describe(f: Field) -> str:

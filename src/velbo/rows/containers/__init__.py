@@ -7,11 +7,11 @@ from typing import Any
 from ...errors import DataError
 from .arrays import NAME, ArrayRows, MappingRows
 from .arrow import ArrowRows, OtherFrames
-from .base import Change, Column, Container, as_arrow
+from .base import Change, Column, Container
 from .pandas import PandasRows
 from .polars import PolarsRows
 
-CONTAINERS: tuple[Container, ...] = (ArrayRows(), ArrowRows(), PandasRows(), PolarsRows(), MappingRows(), OtherFrames())
+CONTAINERS: tuple[Container, ...] = (ArrowRows(), PandasRows(), PolarsRows(), MappingRows(), OtherFrames(), ArrayRows())
 
 
 def container_of(x: Any, what: str = "data") -> Container:
@@ -22,10 +22,13 @@ def container_of(x: Any, what: str = "data") -> Container:
     """
     found = next((container for container in CONTAINERS if container.holds(x)), None)
     if found is None:
-        lazy = "; collect it first" if hasattr(x, "collect") else ""
-        array_like = "; give numpy.asarray(...) of it" if hasattr(x, "__array__") else ""
-        raise DataError(f"{what}: a data frame or an array is needed, not {type(x).__name__}{lazy or array_like}")
+        raise DataError(f"{what}: a data frame or an array is needed, not {type(x).__name__}{_advice(x)}")
     return found
+
+
+def _advice(x: Any) -> str:
+    ways = {"collect": "collect it first", "compute": "compute it first", "to_frame": "give .to_frame() of it"}
+    return next((f"; {advice}" for method, advice in ways.items() if hasattr(x, method)), "")
 
 
 def container_named(name: str) -> Container:
@@ -33,4 +36,4 @@ def container_named(name: str) -> Container:
     return next(container for container in CONTAINERS if container.name == name)
 
 
-__all__ = ["CONTAINERS", "NAME", "Change", "Column", "Container", "as_arrow", "container_named", "container_of"]
+__all__ = ["CONTAINERS", "NAME", "Change", "Column", "Container", "container_named", "container_of"]

@@ -1,52 +1,66 @@
-"""Arrays, and mappings of named arrays."""
+"""Arrays, and mappings of named arrays. Masked arrays come back masked where cells are still missing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
 from ...errors import DataError, SchemaError
-from ..arrays import as_rows
-from ..arrow import block_of
+from ..arrays import as_rows, plain_array
+from ..arrow import type_of
 from ..field import Field
 from ..kinds import kind_of
-from .base import Change, Column, Container, as_arrow, cells_of, restored, restored_block
+from ..tensors import tensors
+from .base import (
+    Change,
+    Column,
+    Container,
+    cells_of,
+    changed_block,
+    column_of,
+    like,
+    new_cells,
+    restored_block,
+    restored_cells,
+)
 
 NAME = "x"
 """Of the field that an array without a name is."""
 
 
 class ArrayRows(Container):
-    """Arrays (N, *shape)."""
+    """Arrays (N, *shape), nested lists, and whatever NumPy makes an array of."""
 
     name = "array"
 
     def holds(self, x: Any) -> bool:
-        return isinstance(x, np.ndarray | torch.Tensor | list | tuple)
+        if isinstance(x, np.ndarray | torch.Tensor | list | tuple):
+            return True
+        is_frame = nw.dependencies.is_into_series(x) or hasattr(x, "columns") or hasattr(x, "collect")
+        return hasattr(x, "__array__") and not is_frame
 
     def columns(self, x: Any, what: str, fields: Sequence[Field] = ()) -> list[Column]:
         modelled = [f for f in fields if kind_of(f).is_modelled]
         if not fields or (len(modelled) == 1 and modelled[0].shape):
             rows = as_rows(x, what)
-            name = modelled[0].name if modelled else NAME
-            return [Column(name, partial(as_arrow, rows), str(rows.dtype))]
-        rows = x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else np.asanyarray(x)
+            return [Column(modelled[0].name if modelled else NAME, partial(tensors, rows), _type_name(x, rows))]
         if any(f.shape for f in modelled):
             raise SchemaError(
                 f"{what}: the model has the fields {', '.join(f.name for f in modelled)}; give a mapping of arrays, "
                 f"{{{modelled[0].name!r}: ..., ...}}, or a data frame"
             )
+        rows = _own_array(x, what)
         named = fields if rows.ndim == 2 and rows.shape[1] == len(fields) else modelled
         if rows.ndim != 2 or rows.shape[1] != len(named):
             raise SchemaError(f"{what}: {len(fields)} columns are needed, not shape {rows.shape}")
-        return [Column(f.name, partial(cells_of, column), "") for f, column in zip(named, rows.T, strict=True)]
+        return [Column(f.name, partial(cells_of, column, what)) for f, column in zip(named, rows.T, strict=True)]
 
     def length(self, x: Any) -> int:
         return len(x)
@@ -56,33 +70,19 @@ class ArrayRows(Container):
 
     def new(self, fields: Sequence[Field], v: Sequence[NDArray[np.float64]]) -> Any:
         if len(fields) == 1 and fields[0].shape:
-            return restored_block(v[0], fields[0])
-        return np.column_stack(
-            [restored(f, each).to_numpy(zero_copy_only=False) for f, each in zip(fields, v, strict=True)]
-        )
+            return _new_array(fields[0], v[0])
+        return np.column_stack([_new_array(f, each) for f, each in zip(fields, v, strict=True)])
 
     def changed(self, x: Any, changes: Sequence[Change], what: str) -> Any:
+        rows = _own_array(x, what)
         if len(changes) == 1 and changes[0].field.shape:
-            return _changed_block(as_rows(x, what), changes[0])
-        rows = np.array(x, dtype=object if np.asarray(x).dtype.kind == "O" else None)
+            return _changed(rows if rows.dtype.kind in "biuf" else as_rows(x, what), changes[0])
         names = [c.name for c in self.columns(x, what, [change.field for change in changes])]
-        for change in changes:
-            if change.at.any():
-                d = names.index(change.field.name)
-                new = kind_of(change.field).restored(np.where(change.at, change.v, np.nan)[:, 0], change.field)
-                rows[change.at[:, 0], d] = new.to_numpy(zero_copy_only=False)[change.at[:, 0]]
-        return rows
-
-
-def _changed_block(rows: NDArray[Any], change: Change) -> NDArray[Any]:
-    if not change.at.any():
-        return rows
-    whole = change.at.all()
-    old = rows.reshape(len(rows), -1)
-    new = change.v if whole else np.where(change.at, change.v, old)
-    if rows.dtype.kind == "f":
-        return new.astype(np.float64 if whole else rows.dtype).reshape(rows.shape)
-    return restored_block(new, replace(change.field, dtype=str(pa.from_numpy_dtype(rows.dtype)))).reshape(rows.shape)
+        new = {names.index(c.field.name): _changed(rows[:, names.index(c.field.name)], c) for c in changes}
+        whole = rows.astype(np.result_type(rows.dtype, *(column.dtype for column in new.values())))
+        for place, column in new.items():
+            whole[:, place] = column
+        return whole
 
 
 class MappingRows(Container):
@@ -94,15 +94,21 @@ class MappingRows(Container):
         return isinstance(x, Mapping)
 
     def columns(self, x: Any, what: str, fields: Sequence[Field] = ()) -> list[Column]:
-        arrays = self._arrays(x)
+        arrays = self._arrays(x, what)
         lengths = {name: len(array) for name, array in arrays.items()}
         if len(set(lengths.values())) > 1:
             raise DataError(f"{what}: fields have different numbers of rows ({lengths}); give all the same")
-        return [Column(name, partial(as_arrow, array), str(array.dtype)) for name, array in arrays.items()]
+        return [
+            Column(name, partial(column_of, array, f"{what}: '{name}'"), _type_name(array, array))
+            for name, array in arrays.items()
+        ]
 
-    def _arrays(self, x: Any) -> dict[str, NDArray[Any]]:
-        plain = {str(k): v.detach().cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in x.items()}
-        return {name: np.asanyarray(array) for name, array in plain.items()}
+    def _arrays(self, x: Any, what: str = "data") -> dict[str, NDArray[Any]]:
+        arrays = {str(name): _own_array(array, f"{what}: '{name}'") for name, array in x.items()}
+        single = next((name for name, array in arrays.items() if not array.ndim), None)
+        if single is not None:
+            raise DataError(f"{what}: '{single}' is a single value; give an array of one a row")
+        return arrays
 
     def length(self, x: Any) -> int:
         return len(next(iter(x.values()), ()))
@@ -111,30 +117,55 @@ class MappingRows(Container):
         return {name: array[index] for name, array in self._arrays(x).items()}
 
     def new(self, fields: Sequence[Field], v: Sequence[NDArray[np.float64]]) -> Any:
-        return {f.name: _as_numpy(restored(f, each), f) for f, each in zip(fields, v, strict=True)}
+        return {f.name: _new_array(f, each) for f, each in zip(fields, v, strict=True)}
 
     def changed(self, x: Any, changes: Sequence[Change], what: str) -> Any:
-        arrays = self._arrays(x)
-        for change in changes:
-            old, name = arrays[change.field.name], change.field.name
-            if change.field.shape:
-                arrays[name] = _changed_block(old, change)
-            elif change.at.any():
-                arrays[name] = _changed_cells(old, change)
-        return arrays
+        arrays = self._arrays(x, what)
+        return arrays | {c.field.name: _changed(arrays[c.field.name], c) for c in changes if c.field.name in arrays}
 
 
-def _as_numpy(column: Any, field: Field) -> NDArray[Any]:
-    if field.shape:
-        return block_of(column).reshape(len(column), *field.shape)
-    cells = column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+def _own_array(x: Any, what: str) -> NDArray[Any]:
+    """As it is, masks and all."""
+    return x if isinstance(x, np.ndarray) else plain_array(x, what)
+
+
+def _type_name(x: Any, rows: NDArray[Any]) -> str:
+    """NumPy's name of the type that came in."""
+    kind = x.dtype if isinstance(x, np.ndarray) and x.dtype.kind in "biuf" else rows.dtype
+    return kind.newbyteorder("=").name
+
+
+def _new_array(field: Field, v: NDArray[np.float64]) -> NDArray[Any]:
+    if not field.shape:
+        return _as_numpy(restored_cells(field, v))
+    kind = np.dtype(type_of(field.dtype).to_pandas_dtype())
+    if field.native in np.sctypeDict and np.dtype(field.native).kind in "bf":
+        kind = np.dtype(field.native)  # 16 bits and truth values, which a model sees as others
+    return restored_block(v, field.shape, kind)
+
+
+def _changed(old: NDArray[Any], change: Change) -> NDArray[Any]:
+    """An array of which some cells are new."""
+    if not change.at.any():
+        return old.copy()
+    if isinstance(old, np.ma.MaskedArray):
+        cells = _changed(np.ma.getdata(old), change) if change.field.shape else _spliced(old, change)
+        mask = np.ma.getmaskarray(old) & ~change.at.reshape(old.shape)
+        return np.ma.MaskedArray(cells, mask=mask if mask.any() else np.ma.nomask)
+    return changed_block(old, change) if change.field.shape else _spliced(old, change)
+
+
+def _spliced(old: NDArray[Any], change: Change) -> NDArray[Any]:
+    at, data = change.at[:, 0], np.ma.getdata(old)
+    new = new_cells(change, like(cells_of(old), "", change.field))
+    part = _as_numpy(new.filter(pa.array(at)))
+    fits = part.dtype.kind == data.dtype.kind and np.can_cast(part.dtype, data.dtype, "safe")
+    whole = data.copy() if fits else data.astype(np.promote_types(data.dtype, part.dtype))
+    whole[at] = part
+    return whole
+
+
+def _as_numpy(column: pa.Array) -> NDArray[Any]:
+    cells = column.to_numpy(zero_copy_only=False)
     # text as such, which a .npy file takes
     return np.array(column.to_pylist()) if cells.dtype.kind == "O" and not column.null_count else cells
-
-
-def _changed_cells(old: NDArray[Any], change: Change) -> NDArray[Any]:
-    at = change.at[:, 0]
-    new = _as_numpy(kind_of(change.field).restored(np.where(at, change.v[:, 0], np.nan), change.field), change.field)
-    whole = np.asarray(old).astype(np.promote_types(old.dtype, new.dtype))
-    whole[at] = new[at]
-    return whole

@@ -6,21 +6,36 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ...errors import SchemaError
-from ..arrow import block_of, decoded, sort_of, type_of
+from ...errors import DataError
+from ..arrow import decoded, type_of
 from ..field import Field
-from ..kinds import kind_of
-from .base import Change, Column, Container, as_arrow, checked, restored, restored_block
+from ..tensors import array_type, arrays_of, parted
+from .base import (
+    Change,
+    Column,
+    Container,
+    changed_block,
+    checked,
+    like,
+    new_cells,
+    restored_block,
+    restored_cells,
+)
+
+LISTS = "list"
+"""The native name of arrays that are lists of a fixed size; others are tensors."""
+COMPARABLE = {pa.string_view(): pa.large_string(), pa.float16(): pa.float32()}
+"""Types that Arrow cannot look up -> those that it can."""
 
 
 class Frames(Container):
@@ -30,62 +45,54 @@ class Frames(Container):
         return len(x)
 
     def changed(self, x: Any, changes: Sequence[Change], what: str) -> Any:
-        columns = {column.name: column for column in self.columns(x, what)}
-        for change in changes:
-            if change.field.name in columns and change.at.any():
-                x = self._with_change(x, columns[change.field.name], change)
-        return x
+        places = {column.name: (i, column) for i, column in enumerate(self.columns(x, what))}
+        changed = [(*places[change.field.name], change) for change in changes if change.field.name in places]
+        return self.replaced(x, {i: self._changed(x, i, column, c) for i, column, c in changed if c.at.any()})
 
-    def _with_change(self, x: Any, column: Column, change: Change) -> Any:
+    def _changed(self, x: Any, place: int, column: Column, change: Change) -> Any:
         old = column.cells()
-        field = _like(old, column.native, change.field)
-        if field.shape:
-            block = restored_block(np.where(change.at, change.v, block_of(old)), field)
-            return self.with_cells(x, column, _tensors_like(block, old.type), field, np.ones(len(old), bool))
-        try:
-            new = kind_of(field).restored(np.where(change.at, change.v, np.nan)[:, 0], field)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise SchemaError(
-                f"column '{field.name}' is of type {field.dtype}, which has no room for the values of the model; "
-                "convert it"
-            ) from error
-        return self.with_cells(x, column, new, field, change.at[:, 0])
+        if change.field.shape:
+            return self.with_arrays(x, place, changed_arrays(old, change), change.at.any(1))
+        field = like(old, column.native, change.field)
+        return self.with_cells(x, place, new_cells(change, field), field, change.at[:, 0])
 
     @abstractmethod
-    def with_cells(self, x: Any, column: Column, new: pa.Array, field: Field, at: NDArray[np.bool_]) -> Any:
-        """The frame with some cells of a column new, all others as they are, bit for bit.
+    def replaced(self, x: Any, columns: Mapping[int, Any]) -> Any:
+        """A frame like x with other columns in some places."""
+
+    @abstractmethod
+    def with_cells(self, x: Any, place: int, new: pa.Array, field: Field, at: NDArray[np.bool_]) -> Any:
+        """A column with some cells new, all others as they are, bit for bit.
 
         Args:
             x: the frame.
-            column: of it.
+            place: of the column.
             new: cells (N,), null where nothing changes.
             field: says of which type the new cells are.
             at: which change, (N,).
         """
 
-
-def _like(column: Any, native: str, field: Field) -> Field:
-    """The field with the type of this frame, or that of training if nothing is in it and it is of another sort."""
-    sort = sort_of(column.type)
-    if not field.shape and decoded(column).null_count == len(column) and sort != sort_of(type_of(field.dtype)):
-        return field
-    kind = column.type.value_type if field.shape else column.type
-    return replace(field, dtype=str(kind), native=native)
+    def with_arrays(self, x: Any, place: int, cells: pa.Array, at: NDArray[np.bool_]) -> Any:
+        """A column of arrays that are these, and other ones than they were where ``at`` says so, (N,)."""
+        return cells
 
 
-def _tensors_like(block: NDArray[Any], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_fixed_size_list(kind):
-        values = pa.array(block.reshape(-1), from_pandas=True).cast(kind.value_type, safe=False)
-        return pa.FixedSizeListArray.from_arrays(values, kind.list_size)
-    return as_arrow(block)
+def changed_arrays(old: Any, change: Change) -> pa.Array:
+    """A column of arrays in its own type, of which some cells are new."""
+    values, missing = parted(old)
+    new = changed_block(values, change)
+    missing = missing & ~change.at
+    absent = np.asarray(old.is_null()) & missing.all(1)
+    return arrays_of(old.type, new, absent, missing if missing.any() else None)
 
 
-def _spliced(old: Any, new: pa.Array, at: NDArray[np.bool_]) -> Any:
-    chunks, n = old.chunks if isinstance(old, pa.ChunkedArray) else [old], len(old)
-    both = pa.chunked_array([*chunks, new], old.type).unify_dictionaries()
-    if pa.types.is_string_view(old.type):  # Arrow cannot take from these
-        both = both.cast(pa.large_string())
-    return both.take(pa.array(np.arange(n) + n * at)).cast(old.type)
+def new_column(field: Field, v: NDArray[np.float64], as_lists: bool) -> pa.Array:
+    """New cells (N, size) of a field; arrays as lists or as tensors."""
+    if not field.shape:
+        return restored_cells(field, v)
+    item = type_of(field.dtype)
+    block = restored_block(v, field.shape, np.dtype(item.to_pandas_dtype()))
+    return arrays_of(array_type(item, field.shape, as_lists), block.reshape(len(v), -1))
 
 
 class ArrowRows(Frames):
@@ -97,37 +104,74 @@ class ArrowRows(Frames):
         return isinstance(x, pa.Table)
 
     def columns(self, x: Any, what: str, fields: Sequence[Field] = ()) -> list[Column]:
-        return checked([Column(name, partial(x.column, i)) for i, name in enumerate(x.column_names)], what)
+        natives = [LISTS if pa.types.is_fixed_size_list(kind) else "" for kind in x.schema.types]
+        names = enumerate(zip(x.column_names, natives, strict=True))
+        return checked([Column(name, partial(x.column, i), native) for i, (name, native) in names], what)
 
     def take(self, x: Any, index: NDArray[np.integer]) -> Any:
         return x.take(pa.array(index))
 
     def new(self, fields: Sequence[Field], v: Sequence[NDArray[np.float64]]) -> Any:
-        arrays = [restored(f, each) for f, each in zip(fields, v, strict=True)]
+        arrays = [new_column(f, each, f.native == LISTS) for f, each in zip(fields, v, strict=True)]
         return pa.Table.from_arrays(arrays, [f.name for f in fields])
 
-    def with_cells(self, x: Any, column: Column, new: pa.Array, field: Field, at: NDArray[np.bool_]) -> Any:
-        place = x.column_names.index(column.name)
+    def replaced(self, x: Any, columns: Mapping[int, Any]) -> Any:
+        arrays = [columns.get(i, column) for i, column in enumerate(x.columns)]
+        fields = [field.with_type(array.type) for field, array in zip(x.schema, arrays, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=pa.schema(fields, x.schema.metadata))
+
+    def with_cells(self, x: Any, place: int, new: pa.Array, field: Field, at: NDArray[np.bool_]) -> Any:
         old = x.column(place)
-        cells = new if at.all() or old.type != new.type else _spliced(old, new, at)
-        return x.set_column(place, x.field(place).with_type(cells.type), cells)
+        if at.all() or field.dtype != str(old.type):
+            return new
+        return spliced_names(old, new, at) if pa.types.is_dictionary(old.type) else spliced(old, new, at)
+
+
+def spliced(old: Any, new: pa.Array, at: NDArray[np.bool_]) -> Any:
+    """Cells of a column, and new ones where ``at`` says so, in the column's type."""
+    chunks, n = old.chunks if isinstance(old, pa.ChunkedArray) else [old], len(old)
+    both = pa.chunked_array([*chunks, new.cast(old.type)], old.type)
+    if pa.types.is_string_view(old.type):  # Arrow cannot take from these
+        both = both.cast(pa.large_string())
+    return both.take(pa.array(np.arange(n) + n * at)).cast(old.type)
+
+
+def spliced_names(old: Any, new: pa.Array, at: NDArray[np.bool_]) -> pa.Array:
+    """The same of a dictionary, which keeps its order and is given what it lacks."""
+    whole = old.unify_dictionaries().combine_chunks() if isinstance(old, pa.ChunkedArray) else old
+    kind = COMPARABLE.get(old.type.value_type, old.type.value_type)
+    names, cells = whole.dictionary.cast(kind), decoded(new).cast(kind)
+    lacking = pc.unique(cells.filter(pa.array(at)).drop_null())
+    names = pa.concat_arrays([names, lacking.filter(pc.invert(pc.is_in(lacking, names)))])
+    index = pc.if_else(pa.array(at), pc.index_in(cells, names, skip_nulls=True), whole.indices.cast(pa.int32()))
+    width = old.type.index_type
+    fits = len(names) - 1 <= np.iinfo(width.to_pandas_dtype()).max
+    names = names.cast(old.type.value_type)
+    return pa.DictionaryArray.from_arrays(index.cast(width) if fits else index, names, ordered=old.type.ordered)
 
 
 class OtherFrames(ArrowRows):
     """Data frames of further libraries, which come back as pyarrow's tables."""
 
     def holds(self, x: Any) -> bool:
-        return nw.dependencies.is_into_dataframe(nw.to_native(x, pass_through=True))
+        return isinstance(x, pa.RecordBatch) or nw.dependencies.is_into_dataframe(nw.to_native(x, pass_through=True))
 
     def columns(self, x: Any, what: str, fields: Sequence[Field] = ()) -> list[Column]:
-        return super().columns(_as_table(x), what)
+        return super().columns(_as_table(x, what), what)
 
     def take(self, x: Any, index: NDArray[np.integer]) -> Any:
         return super().take(_as_table(x), index)
 
     def changed(self, x: Any, changes: Sequence[Change], what: str) -> Any:
-        return super().changed(_as_table(x), changes, what)
+        return super().changed(_as_table(x, what), changes, what)
 
 
-def _as_table(x: Any) -> pa.Table:
-    return x if isinstance(x, pa.Table) else nw.from_native(x, eager_only=True).to_arrow()
+def _as_table(x: Any, what: str = "data") -> pa.Table:
+    if isinstance(x, pa.Table):
+        return x
+    if isinstance(x, pa.RecordBatch):
+        return pa.Table.from_batches([x])
+    try:
+        return nw.from_native(x, eager_only=True).to_arrow()
+    except (pa.ArrowException, TypeError) as error:
+        raise DataError(f"{what}: Arrow has no such table ({error}); give a pandas, polars or pyarrow table") from error

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ...errors import DataError
-from ..arrays import as_rows
-from ..arrow import type_of
+from ...errors import DataError, SchemaError
+from ..arrays import as_rows, is_missing
+from ..arrow import missing_of, sort_of, type_of
 from ..field import Field
 from ..kinds import kind_of
+from ..tensors import tensors
 
 
 @dataclass(frozen=True)
@@ -101,47 +102,98 @@ class Container(ABC):
         """
 
 
-def restored_block(v: NDArray[np.float64], field: Field) -> NDArray[Any]:
-    """Values (N, size) of a field of arrays as (N, *shape), in their own type where that has room for them."""
-    kind = np.dtype(type_of(field.dtype).to_pandas_dtype())
-    block = v.reshape(len(v), *field.shape)
-    if kind.kind not in "iu":
-        return block
-    info = np.iinfo(kind)
-    fits = bool(((block == np.rint(block)) & (block >= info.min) & (block <= info.max)).all())
-    return block.astype(kind) if fits else block
-
-
-def as_arrow(array: NDArray[Any]) -> pa.Array:
+def column_of(array: NDArray[Any], what: str = "data") -> pa.Array:
     """An array (N, ...) as an Arrow column: of single cells, or of tensors."""
-    if array.ndim == 1:
-        return cells_of(array)
-    array = as_rows(array)
-    kind = np.dtype(np.uint8) if array.dtype.kind == "b" else array.dtype.newbyteorder("=")
-    return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(array.astype(kind, copy=False)))
+    return cells_of(array) if array.ndim == 1 else tensors(as_rows(array, what))
 
 
-def cells_of(column: NDArray[Any]) -> pa.Array:
-    if isinstance(column, np.ma.MaskedArray):
-        return pa.array(column.filled(), mask=np.ma.getmaskarray(column), from_pandas=True)
+def cells_of(column: NDArray[Any], what: str = "data") -> pa.Array:
+    """An array (N,) as an Arrow column; one of objects of several types is text.
+
+    Raises:
+        DataError: for cells that Arrow does not have.
+    """
+    data, mask = _known_to_arrow(np.ma.getdata(column), what), np.ma.getmaskarray(column)
     try:
-        return pa.array(np.asarray(column), from_pandas=True)
-    except pa.ArrowException:  # an array of objects may hold numbers and text in one column
-        return pa.array([None if _is_missing(v) else str(v) for v in column], pa.string())
+        return pa.array(data, mask=mask if mask.any() else None, from_pandas=True)
+    except pa.ArrowException as error:
+        if data.dtype.kind != "O":
+            kind = data.dtype
+            raise DataError(f"{what}: cells of type {kind} are no numbers, text or dates; convert them") from error
+        return pa.array([None if is_missing(v) else str(v) for v in np.ma.filled(np.ma.array(data, mask=mask), None)])
 
 
-def _is_missing(v: Any) -> bool:
+def _known_to_arrow(column: NDArray[Any], what: str) -> NDArray[Any]:
+    kind = column.dtype
+    if kind.kind == "S":
+        try:
+            return np.char.decode(column, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{what}: it holds bytes that are no text in UTF-8 ({error}); decode them") from error
+    if kind.kind in "Mm" and np.datetime_data(kind)[0] not in ("D", "s", "ms", "us", "ns"):
+        kind = np.dtype(f"{kind.kind}8[s]")
+    if kind == np.longdouble:
+        kind = np.dtype(np.float64)
+    return column.astype(kind.newbyteorder("="), copy=False)
+
+
+def like(cells: Any, native: str, field: Field) -> Field:
+    """The field with the type of these cells, or that of training if all are missing and they are of another sort."""
+    sort = sort_of(cells.type)
+    if sort != sort_of(type_of(field.dtype)) and missing_of(cells).all():
+        return field
+    return replace(field, dtype=str(cells.type), native=native)
+
+
+def new_cells(change: Change, field: Field) -> pa.Array:
+    """New cells (N,) of a column in the type of the field, null where nothing changes.
+
+    Raises:
+        SchemaError: if the type has no room for them.
+    """
     try:
-        return v is None or bool(v != v)
-    except TypeError:  # pandas' NA does not compare
-        return True
+        return kind_of(field).restored(np.where(change.at, change.v, np.nan)[:, 0], field)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise SchemaError(
+            f"column '{field.name}' is of type {field.dtype}, which has no room for the values of the model; convert it"
+        ) from error
 
 
-def restored(field: Field, v: NDArray[np.float64]) -> pa.Array:
-    """A column of new cells."""
-    if field.shape:
-        return as_arrow(restored_block(v, field))
-    return kind_of(field).restored(v.reshape(len(v), -1)[:, 0] if v.size else np.full(len(v), np.nan), field)
+def restored_cells(field: Field, v: NDArray[np.float64]) -> pa.Array:
+    """New cells (N, 1) of a column, those of a constant field (N, 0) among them."""
+    return kind_of(field).restored(v[:, 0] if v.shape[1] else np.full(len(v), np.nan), field)
+
+
+def restored_block(v: NDArray[np.float64], shape: Sequence[int], dtype: np.dtype[Any], strict: bool = False) -> Any:
+    """New arrays (N, size) as (N, *shape), in their own type.
+
+    Args:
+        v: the numbers.
+        shape: of one array.
+        dtype: the type that came in; whole numbers and truth values are rounded to it, or are floats if one is not.
+        strict: whether they are always rounded.
+    """
+    block = v.reshape(len(v), *shape)
+    if dtype.kind == "f":
+        ends = np.finfo(dtype)
+        return np.clip(block, ends.min, ends.max).astype(dtype)
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, float(np.iinfo(dtype).max))
+    whole = np.rint(block)
+    # beyond 2^53, a float is not the end of a type
+    fits = (whole == block) & (block >= low) & (block <= high) & ((high < 2**53) | (block < high))
+    if not (strict or fits.all()):
+        return block
+    return np.clip(whole, low, high if high < 2**53 else np.nextafter(high, 0)).astype(dtype)
+
+
+def changed_block(old: NDArray[Any], change: Change) -> NDArray[Any]:
+    """Arrays (N, ...) of which some cells are new, and all others as they are, bit for bit."""
+    at = change.at.reshape(old.shape)
+    v = np.where(change.at, change.v, 0.0)
+    new = restored_block(v, old.shape[1:], old.dtype, strict=not (change.at.all() or np.isnan(v).any()))
+    block = old.copy() if new.dtype == old.dtype else old.astype(new.dtype)
+    block[at] = new[at]
+    return block
 
 
 def checked(columns: list[Column], what: str) -> list[Column]:

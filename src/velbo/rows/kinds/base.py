@@ -27,9 +27,11 @@ from torch import Tensor, nn
 
 from ...errors import SchemaError
 from ..arrays import blocks
-from ..arrow import block_of, numbers, shape_of, sort_of
+from ..arrow import numbers, sort_of
+from ..column_statistics import ColumnStatistics
 from ..field import Category, Field, plain
-from ..statistics import ColumnStatistics, Statistics
+from ..statistics import Statistics
+from ..tensors import block_of, shape_of
 
 MAX_STANDARD_DEVIATIONS = 1e9
 
@@ -149,10 +151,12 @@ class Measured(Kind):
     def require_numbers(self, found: Statistics) -> None:
         """
         Raises:
-            SchemaError: for text, and for fields without an observed cell.
+            SchemaError: for text, dates, and fields without an observed cell.
         """
         if not found.n:
             raise self.refused(found.name, "every cell is missing; leave the kind to be guessed")
+        if isinstance(found, ColumnStatistics) and found.is_time:
+            raise self.refused(found.name, "its cells are dates; take kind datetime")
         if isinstance(found, ColumnStatistics) and found.is_text:
             place, cell = found.first.get("word", ("", ""))
             why = f"{place} holds {cell!r}, no number" if cell else "its numbers are text; convert them"
@@ -168,7 +172,8 @@ class Measured(Kind):
         return []
 
     def numbers(self, cells: Any, field: Field, what: str) -> NDArray[Any]:
-        v = self._block(cells, field, what) if field.shape else self.column(cells, field, what)[:, None]
+        require_shape(cells, field, what)
+        v = block_of(cells) if field.shape else self.column(cells, field, what)[:, None]
         for start, part in blocks(v):
             with np.errstate(invalid="ignore", over="ignore"):
                 misfits = self.misfits(part, field)
@@ -181,15 +186,6 @@ class Measured(Kind):
                     )
         return v
 
-    def _block(self, cells: Any, field: Field, what: str) -> NDArray[Any]:
-        shape = shape_of(cells.type)
-        if shape != field.shape:
-            raise SchemaError(
-                f"{what}: the observations of '{field.name}' have shape {shape or 'of single cells'}, the model was "
-                f"trained on {field.shape}; give data of the same shape"
-            )
-        return block_of(cells)
-
     def column(self, cells: Any, field: Field, what: str) -> NDArray[np.float64]:
         """v (N,) of a column."""
         refuse_other_sort(cells, field, what, "durations" if field.dtype.startswith("duration") else "numbers")
@@ -199,13 +195,25 @@ class Measured(Kind):
         return f"{np.min(field.low):g} to {np.max(field.high):g}"
 
 
+def require_shape(cells: Any, field: Field, what: str) -> None:
+    """
+    Raises:
+        SchemaError: if arrays have another shape than in training, or cells are none.
+    """
+    given = shape_of(cells.type)
+    if given != field.shape:
+        was, now = (f"arrays of shape {shape}" if shape else "single cells" for shape in (field.shape, given))
+        raise SchemaError(f"{what}: '{field.name}' holds {now}, and held {was} in training; give the same")
+
+
 def refuse_other_sort(cells: Any, field: Field, what: str, trained: str) -> None:
     """
     Raises:
         SchemaError: if cells are dates or durations and were not in training, or nothing that velbo knows.
     """
+    require_shape(cells, field, what)
     given = sort_of(cells.type)
-    if not given or given == "arrays" or (given in ("dates", "durations") and given != trained):
+    if not given or (given in ("dates", "durations") and given != trained):
         raise SchemaError(
             f"{what}: column '{field.name}' holds {given or cells.type} and held {field.dtype} in training; convert it"
         )

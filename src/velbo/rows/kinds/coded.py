@@ -30,18 +30,23 @@ from torch import Tensor
 
 from ...errors import VelboWarning
 from ..arrow import decoded, type_of
+from ..column_statistics import EXACT, ColumnStatistics
 from ..field import Category, Field
-from ..statistics import ArrayStatistics, ColumnStatistics, Statistics
+from ..statistics import ArrayStatistics, Statistics
 from .base import Elementwise, Kind, Measured, Misfit, View, refuse_other_sort, whole_number
 from .restoring import restored_numbers
 
 MAX_GRADES = 12
+WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
 
 
 def meaning(v: Any, single: bool = False) -> Any:
     """A number for numbers, truth values and text that is one, at single precision if asked; else the text itself."""
     if isinstance(v, str):
         v = {"true": 1.0, "false": 0.0}.get(v.strip().lower(), v)
+        v = int(v) if WHOLE.fullmatch(str(v)) else v
+    if isinstance(v, int) and abs(v) > EXACT:
+        return v
     try:
         return float(np.float32(v)) if single else float(v)
     except (TypeError, ValueError):
@@ -74,19 +79,30 @@ def places(column: Any, field: Field, what: str) -> NDArray[np.float64]:
 
 
 def named(v: NDArray[np.float64], field: Field) -> pa.Array:
-    """The categories at places v (N,), in the type that came in."""
-    missing, kind = np.isnan(v), type_of(field.dtype)
-    at = pa.array(np.where(missing, 0, np.rint(v)).astype(np.int32), mask=missing)
-    found = pa.array(field.categories)
+    """The categories at places v (N,), in the type that came in.
+
+    Raises:
+        pa.ArrowInvalid: if that type has no room for them.
+    """
+    names = [name for name in field.categories if name is not None]
+    blank = field.categories.index(None) if None in field.categories else len(names)
+    missing = np.isnan(v)
+    at = np.rint(np.where(missing, 0, v)).astype(np.int32)
+    places = pa.array(at - (at > blank), mask=missing | (at == blank))
+    kind, beyond = type_of(field.dtype), any(isinstance(name, int) and name >= 2**63 for name in names)
+    known = pa.array(names, pa.uint64() if beyond else None)
     if not field.dtype.startswith("dictionary"):
-        return found.take(at).cast(kind, safe=False)
+        return known.take(places).cast(kind, safe=False)
     index = re.search(r"indices=(\w+)", field.dtype)
     width = pa.type_for_alias(index[1]) if index else pa.int32()
-    fits = field.n_categories - 1 <= np.iinfo(width.to_pandas_dtype()).max
+    fits = len(names) - 1 <= np.iinfo(width.to_pandas_dtype()).max
     ordered = "ordered=1" in field.dtype
-    if None in field.categories:
-        return found.take(at).dictionary_encode().cast(pa.dictionary(width if fits else pa.int32(), kind, ordered))
-    return pa.DictionaryArray.from_arrays(at.cast(width) if fits else at, found.cast(kind), ordered=ordered)
+    return pa.DictionaryArray.from_arrays(places.cast(width) if fits else places, known.cast(kind), ordered=ordered)
+
+
+def is_flag(found: ColumnStatistics) -> bool:
+    """Whether there is one value or none, so that a missing cell says something."""
+    return len(found.counts) == 1 and found.n_missing > 0 and not found.is_time and not found.is_duration
 
 
 class Coded(Kind, ABC):
@@ -94,9 +110,8 @@ class Coded(Kind, ABC):
 
     def categories(self, found: ColumnStatistics) -> tuple[Category, ...]:
         """In the order of their codes."""
-        if found.declared:
-            return tuple(map(whole_number, found.declared))
-        return tuple(map(whole_number, (False, True) if found.is_bool else found.values))
+        seen = found.declared or ((False, True) if found.is_bool and not is_flag(found) else found.values)
+        return (None,) * is_flag(found) + tuple(map(whole_number, seen))
 
     def field(self, found: Statistics, about: dict[str, Any]) -> Field:
         if not isinstance(found, ColumnStatistics):
@@ -131,15 +146,10 @@ class Binary(Coded):
         if isinstance(found, ArrayStatistics):
             return "arrays of zeros and ones" if found.n and found.is_binary else ""
         assert isinstance(found, ColumnStatistics)
-        if len(found.counts) == 1 and found.n_missing and not found.is_time and not found.is_duration:
+        if is_flag(found):
             value = whole_number(next(iter(found.counts)))
-            return f"{value!r} or missing, which counts as a value"
+            return f"{value!r} or missing, which counts as a value" if len(found.declared) <= 1 else ""
         return "2 distinct values" if len(found.counts) == 2 and len(found.declared) <= 2 and not found.is_time else ""
-
-    def categories(self, found: ColumnStatistics) -> tuple[Category, ...]:
-        if len(found.counts) == 1 and found.n_missing:
-            return (None, whole_number(next(iter(found.counts))))
-        return super().categories(found)
 
     def field(self, found: Statistics, about: dict[str, Any]) -> Field:
         if isinstance(found, ArrayStatistics):
@@ -224,7 +234,7 @@ class Ordinal(Coded):
     def claims(self, found: Statistics) -> str:
         if not isinstance(found, ColumnStatistics) or found.is_time or found.is_duration:
             return ""
-        if found.ordered:
+        if found.ordered and not is_flag(found):
             return f"{len(found.declared)} categories that have an order"
         n = len(found.counts)
         if found.is_text or found.declared or not found.whole or not 2 < n <= MAX_GRADES:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ...errors import VelboWarning
 from ..arrow import decoded, is_time, numbers, sort_of, type_of
+from ..column_statistics import ColumnStatistics
 from ..field import Field
-from ..statistics import ArrayStatistics, ColumnStatistics, Statistics
+from ..statistics import ArrayStatistics, Statistics
 from .base import Kind, View, whole_number
 from .coded import meaning, named
 from .restoring import restored_numbers
@@ -104,6 +105,8 @@ class Constant(LeftOut):
             return named(np.full(n, float(field.categories.index(field.value))), field)
         if isinstance(field.value, str | bool):
             return pa.array([field.value] * n).cast(kind)
+        if isinstance(field.value, int) and pa.types.is_integer(kind):
+            return pa.array([field.value] * n, kind)
         return restored_numbers(np.full(n, float(field.value)), replace(field, decimals=None))
 
     def shown(self, field: Field) -> str:

@@ -15,9 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..arrow import numbers, sort_of, times_of_text
+from ...errors import SchemaError
+from ..arrow import missing_of, numbers, sort_of, times_of_text, type_of
+from ..column_statistics import ColumnStatistics
 from ..field import Field
-from ..statistics import ArrayStatistics, ColumnStatistics, Statistics
+from ..statistics import Statistics
 from .base import MAX_STANDARD_DEVIATIONS, Measured, Misfit, View, refuse_other_sort
 from .restoring import restored_numbers
 
@@ -74,23 +76,45 @@ class Real(Measured):
         return Squashed(len(cells))
 
 
-class Datetime(Real):
+class Datetime(Measured):
     """Dates, and times of dates."""
 
     name = "datetime"
+    is_density = True
 
     def claims(self, found: Statistics) -> str:
         return "dates" if isinstance(found, ColumnStatistics) and found.is_time else ""
 
     def field(self, found: Statistics, about: dict[str, Any]) -> Field:
-        if isinstance(found, ArrayStatistics) or not (isinstance(found, ColumnStatistics) and found.is_time):
+        if not (isinstance(found, ColumnStatistics) and found.is_time):
             raise self.refused(found.name, "its cells are no dates; convert them first")
-        return super().field(found, about)
+        if not found.n:
+            raise self.refused(found.name, "every cell is missing; leave the kind to be guessed")
+        return self.measured(found, about, found.moments.mean, found.spread)
 
     def column(self, cells: Any, field: Field, what: str) -> NDArray[np.float64]:
         refuse_other_sort(cells, field, what, "dates")
-        timed = times_of_text(cells, field.name, what) if sort_of(cells.type) == "text" else cells
-        return numbers(timed, field.name, what)
+        sort, zone = sort_of(cells.type), getattr(type_of(field.dtype), "tz", None)
+        if sort == "text":
+            return numbers(times_of_text(cells, field.name, zone, what), field.name, what)
+        if sort != "dates" and not missing_of(cells).all():
+            raise SchemaError(f"{what}: column '{field.name}' holds {sort}, and held dates in training; convert them")
+        if sort == "dates" and (getattr(cells.type, "tz", None) is None) != (zone is None):
+            had, advice = ("none", "remove theirs") if zone is None else (zone, "give these one")
+            raise SchemaError(
+                f"{what}: column '{field.name}' holds times of type {cells.type}, and in training their zone was "
+                f"{had}; {advice}"
+            )
+        return numbers(cells, field.name, what)
+
+    def misfits(self, v: NDArray[Any], field: Field) -> list[Misfit]:
+        return [too_far(v, field)]
+
+    def restored(self, v: NDArray[np.float64], field: Field) -> pa.Array:
+        return restored_numbers(v, field)
+
+    def view(self, cells: Sequence[Field]) -> View:
+        return Squashed(len(cells))
 
     def shown(self, field: Field) -> str:
         ends = (np.datetime64(int(v), "s").astype("datetime64[D]") for v in (field.low, field.high))  # type: ignore[arg-type]

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..column_statistics import ColumnStatistics
 from ..field import Field
-from ..statistics import ColumnStatistics, Statistics
+from ..statistics import Statistics
 from .base import Measured, Misfit, View
 from .reals import Squashed, too_far
 from .restoring import restored_numbers
