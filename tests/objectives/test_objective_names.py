@@ -161,7 +161,7 @@ def test_every_objective_trains(spec):
     be read back from its JSON, and what is reported has risen from the first epoch to the best.
     """
     training = TrainingConfig(Budget(epochs=4), Optimisation(batch_size=45, lr=5e-3, ema=0.0))
-    what = plan(DIGITS, Recipe("mlp", 2, (16,)), ObjectiveConfig(spec), training)
+    what = plan(DIGITS, Recipe("mlp", 2, (16,)), objective=ObjectiveConfig(spec), training=training)
     assert replace(type(what).from_json(what.to_json()), choices={}) == replace(what, choices={})
     history = carry_out(what, DIGITS).history
     assert history.skipped == 0

@@ -80,7 +80,7 @@ def test_cells_may_be_missing():
 @pytest.mark.parametrize("name", ["mixture", "iaf", "spline"])
 def test_posteriors_go_with_every_objective(name, objective):
     recipe = Recipe("mlp", 2, (8,), posterior=name)
-    what = plan(DIGITS[:100], recipe, ObjectiveConfig(objective), TrainingConfig(Budget(epochs=1)))
+    what = plan(DIGITS[:100], recipe, objective=ObjectiveConfig(objective), training=TrainingConfig(Budget(epochs=1)))
     history = carry_out(what, DIGITS[:100]).history
     assert history.skipped == 0
     assert np.isfinite(history.metrics[-1]["validation_bound"])

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ConfigError, DataError
-from ...rows import Field
+from ...rows import Field, kind_of
 from ...rows.arrays import as_rows
 from ..samples import Floats
 
@@ -57,11 +57,11 @@ def as_table(codes: Any, columns: Sequence[Field], what: str, least: int = 1) ->
         ConfigError: for columns that are not modelled, or have the same name.
         DataError: for another number of columns, too few rows, infinite cells or codes that no category has.
     """
-    left_out = [c.name for c in columns if not c.is_modelled]
+    left_out = [c.name for c in columns if not kind_of(c).is_modelled]
     if left_out or not columns:
         raise ConfigError(
             f"columns: {left_out or 'none'} given that are not modelled; give those of the codes: "
-            "[c for c in schema.columns if c.is_modelled]"
+            "schema.modelled"
         )
     names = [c.name for c in columns]
     if len(set(names)) < len(names):
