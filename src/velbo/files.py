@@ -17,12 +17,13 @@ from .errors import RunError
 
 @contextmanager
 def whole_or_absent(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` to write to inside the block; renamed after it, removed if it raises.
+    """A temporary path beside ``path``, hidden and of the same suffix, to write to inside the block; renamed after it,
+    removed if it raises.
 
     Raises:
         RunError: if the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -47,8 +47,8 @@ class Reading:
         missing_words: words for a missing value in a text; MISSING_WORDS if None.
         columns: name of a column -> how it is read; also what an earlier file has shown, so that a later one is read
             with the same types.
-        labels: of a folder of images: "folders" (the name of the folder that an image is in) or "table" (a labels.csv or
-            metadata.csv beside the images), as fields of their own; "" for images alone.
+        labels: of a folder of images: "folders" (the name of the folder that an image is in) or "table" (a labels.csv
+            or metadata.csv beside the images), as fields of their own; "" for images alone.
     """
 
     format: str = ""
