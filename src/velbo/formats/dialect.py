@@ -105,12 +105,8 @@ class Sample:
         regular = [cut for cut in usual if cut.is_regular and cut.width > 1]
         if not regular:
             one = self._one_column()
-            if (
-                one
-                and one.is_of_numbers
-                and all(cut.width == 1 for cut in usual)
-                and len(usual) > sum(cut.is_regular for cut in usual)
-            ):
+            has_delimiters = not all(cut.is_regular for cut in usual)
+            if one and one.is_of_numbers and has_delimiters and all(cut.width == 1 for cut in usual):
                 return self._dialect(one)
             if not one or one.value_share < MANY:
                 regular = [cut for cut in self._cuts(RARE) if cut.is_regular and cut.is_table]

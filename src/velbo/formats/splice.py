@@ -13,97 +13,99 @@ another delimiter goes the same text of each cell, in quotes where that delimite
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..files import whole_or_absent
-from .base import ROWS_PER_BATCH
+from .base import Change, Masks, rows_per_batch
 from .cell_values import Cells
 from .cell_writing import Style
 from .dialect import OF_SUFFIX
 from .encoding import suffixes_of, written
-from .text import Lines, TextPart
 from .text_sheet import as_cells, needs_quotes, quoted
 from .tokens import Block
 
-Changed = Mapping[str, Any]
-Change = Callable[[pa.Table], Sequence[tuple[pa.Table, Changed]]]
+if TYPE_CHECKING:
+    from .text import Lines, TextPart
 
 
-def splice(part: TextPart, targets: Sequence[Path], change: Change, n_rows: int = ROWS_PER_BATCH) -> int:
-    """Copy a text, in a stream, with some cells changed; each copy appears whole or not at all.
+def splice(parts: Sequence[TextPart], schema: pa.Schema, targets: Sequence[Path], change: Change) -> int:
+    """Copy texts, one below the other, in a stream, with some cells changed; as `Part.splice` says.
 
     Args:
-        part: the text.
+        parts: the texts.
+        schema: of their rows.
         targets: the copies.
-        change: gets some rows as values and returns for each target (rows, name -> (n,) whether the cell is changed).
-            Only changed cells of the rows are looked at, and columns that the text has not, which become the last ones.
-        n_rows: at most so many at a time.
+        change: rows -> what becomes of them in each target. Columns that the texts have not become the last ones.
 
     Returns:
         How many rows there are.
-
-    Raises:
-        DataError: as for reading the text.
-        RunError: if a target cannot be written.
     """
     n = 0
     with ExitStack() as stack:
-        copies = [_Copy(part, path, written(stack.enter_context(whole_or_absent(path)))) for path in targets]
-        for copy in copies:
-            stack.callback(copy.file.close)
-        for lines in part.lines(n_rows):
-            results = change(lines.table) if len(lines.table) else [(lines.table, {})] * len(targets)
-            for copy, (table, changed) in zip(copies, results, strict=True):
-                copy.write(lines, table, changed)
-            n += len(lines.table)
+        copies = [_Copy(parts[0], path, stack.enter_context(written(path))) for path in targets]
+        for part in parts:
+            for lines in part.lines(schema, rows_per_batch(schema)):
+                rows = lines.table.select(schema.names)
+                outcomes = change(rows) if len(rows) else [(rows, {})] * len(copies)
+                for copy, (new, masks) in zip(copies, outcomes, strict=True):
+                    copy.write(part, lines, new, masks)
+                n += len(rows)
     return n
 
 
 class _Copy:
-    """A copy of a text that is being written.
+    """A copy of texts that is being written.
 
     Args:
-        part: the text.
+        first: of the texts.
         path: of the copy; its suffix tells the delimiter.
         file: to write to.
     """
 
-    def __init__(self, part: TextPart, path: Path, file: Any) -> None:
-        self.part, self.file = part, file
-        self.delimiter = _delimiter_of(part, path)
+    def __init__(self, first: TextPart, path: Path, file: Any) -> None:
+        self.first, self.file = first, file
+        self.delimiter = _delimiter_of(first, path)
         self._new_names: list[str] | None = None
         self._styles: dict[str, Style] = {}
+        self._ends_line = True
 
-    def write(self, lines: Lines, table: pa.Table, changed: Changed) -> None:
+    def write(self, part: TextPart, lines: Lines, new: pa.Table, masks: Masks) -> None:
         if self._new_names is None:
-            self._new_names = [name for name in table.column_names if name not in self.part.names]
-            self.file.write(self.part.encoding.mark)
+            self._new_names = [name for name in new.column_names if name not in self.first.names]
+            self.file.write(self.first.encoding.mark)
             self._write(self._head(self._new_names))
-        edits = {name: _Edit(self._style(name, lines.block), table[name], mask) for name, mask in changed.items()}
-        new = [self._new_tokens(table[name]) for name in self._new_names]
-        self._write(self._recut(lines, edits, new) if self._is_recut else self._spliced(lines, edits, new))
+        edits = {
+            name: _Edit(self._style(part, name, lines.block), new[name], mask)
+            for name, mask in masks.items()
+            if name in part.names and mask.any()
+        }
+        added = [self._added(new[name]) for name in self._new_names]
+        write = self._recut if self._is_recut(part) else self._spliced
+        self._write(write(part, lines, edits, added))
 
-    @property
-    def _is_recut(self) -> bool:
-        """Whether the text is cut at another delimiter; the only column of a text has none to be cut at."""
-        return self.delimiter != self.part.delimiter and (self.part.width > 1 or bool(self._new_names))
+    def _is_recut(self, part: TextPart) -> bool:
+        """Whether tokens are written between other delimiters, or in another order."""
+        if part.width == 1 and not self._new_names:
+            return False
+        return part.delimiter != self.delimiter or part.names != self.first.names
 
     def _write(self, text: bytes) -> None:
-        self.file.write(self.part.encoding.encode(text))
+        if text:
+            self.file.write(self.first.encoding.encode(text))
+            self._ends_line = text.endswith((b"\n", b"\r"))
 
     def _head(self, new_names: list[str]) -> bytes:
-        part = self.part
+        part = self.first
         names = quoted(pa.array(new_names, pa.string()), self.delimiter)
-        if self._is_recut:
-            tokens = [self._requoted(part.first, column)[0].as_py() for column in range(part.width)]
+        if self._is_recut(part):
+            tokens = [self._requoted(part, part.first, name)[0].as_py() for name in part.names]
             line = self.delimiter.join([*tokens, *names.to_pylist()]).encode() + part.line_end
             return line if part.header.is_there else b""
         if not part.header.is_there:
@@ -112,64 +114,70 @@ class _Copy:
         added = "".join(self.delimiter + name for name in names.to_pylist()).encode()
         return part.head[:end] + added + part.head[end:]
 
-    def _style(self, name: str, block: Block) -> Style:
+    def _style(self, part: TextPart, name: str, block: Block) -> Style:
         """By the first cell that is known."""
         if name not in self._styles:
-            cells = Cells(block, self.part.names.index(name), self.part.words)
+            cells = Cells(block, part.names.index(name), part.words)
             model = cells.tokens.filter(cells.known.is_valid())
-            style = Style(self.part.decided[name].reading, model[0].as_py() if len(model) else "", self.delimiter)
+            style = Style(part.decided[name].reading, model[0].as_py() if len(model) else "", self.delimiter)
             if not len(model):
                 return style
             self._styles[name] = style
         return self._styles[name]
 
-    def _new_tokens(self, column: pa.ChunkedArray) -> pa.StringArray:
+    def _added(self, column: pa.ChunkedArray) -> pa.StringArray:
+        """Tokens of a new column."""
         cells, is_text = as_cells(column)
         if is_text:
             return quoted(cells, self.delimiter)
-        decimals = {decision.reading.decimal for decision in self.part.decided.values()}
+        decimals = {decision.reading.decimal for decision in self.first.decided.values()}
         return pc.replace_substring(cells, ".", ",") if "," in decimals and pa.types.is_floating(column.type) else cells
 
-    def _spliced(self, lines: Lines, edits: Mapping[str, _Edit], new: Sequence[pa.StringArray]) -> bytes:
+    def _spliced(
+        self, part: TextPart, lines: Lines, edits: Mapping[str, _Edit], added: Sequence[pa.StringArray]
+    ) -> bytes:
         """The text of the lines with tokens replaced where they stand."""
-        block, names = lines.block, self.part.names
+        block = lines.block
         starts, ends, texts = [], [], list[bytes]()
         for name, edit in edits.items():
-            column = names.index(name)
+            column = part.names.index(name)
             starts.append(block.starts[edit.rows, column])
             ends.append(block.ends[edit.rows, column])
             texts += _bytes_of(edit.tokens)
-        if new:
+        if added:
             starts.append(block.ends[:, -1])
             ends.append(block.ends[:, -1])
-            texts += [self.delimiter.encode() + text for text in _bytes_of(_joined(new, self.delimiter))]
-        if not texts:
-            return lines.text
-        order = np.argsort(np.concatenate(starts), kind="stable")
-        pieces, at = [], lines.start
-        for i, start, end in zip(
-            order.tolist(), np.concatenate(starts)[order].tolist(), np.concatenate(ends)[order].tolist(), strict=True
-        ):
-            pieces += (block.data[at:start], texts[i])
-            at = end
-        pieces.append(block.data[at : lines.start + len(lines.text)])
-        return b"".join(pieces)
+            texts += [self.delimiter.encode() + text for text in _bytes_of(_joined(added, self.delimiter))]
+        pieces, at = [] if self._ends_line else [part.line_end], lines.start
+        if texts:
+            order = np.argsort(np.concatenate(starts), kind="stable")
+            places = zip(
+                *(np.concatenate(each)[order].tolist() for each in (starts, ends)), order.tolist(), strict=True
+            )
+            for start, end, i in places:
+                pieces += (block.data[at:start], texts[i])
+                at = end
+        return b"".join([*pieces, block.data[at : lines.end]])
 
-    def _recut(self, lines: Lines, edits: Mapping[str, _Edit], new: Sequence[pa.StringArray]) -> bytes:
-        """The tokens between other delimiters."""
+    def _recut(
+        self, part: TextPart, lines: Lines, edits: Mapping[str, _Edit], added: Sequence[pa.StringArray]
+    ) -> bytes:
+        """The tokens of the lines between other delimiters."""
         columns = []
-        for column, name in enumerate(self.part.names):
-            tokens = self._requoted(lines.block, column)
+        for name in self.first.names:
+            tokens = self._requoted(part, lines.block, name)
             columns.append(edits[name].into(tokens) if name in edits else tokens)
-        end = self.part.line_end
-        return b"".join(text + end for text in _bytes_of(_joined([*columns, *new], self.delimiter)))
+        start = b"" if self._ends_line else self.first.line_end
+        return start + b"".join(
+            text + self.first.line_end for text in _bytes_of(_joined([*columns, *added], self.delimiter))
+        )
 
-    def _requoted(self, block: Block, column: int) -> pa.StringArray:
+    def _requoted(self, part: TextPart, block: Block, name: str) -> pa.StringArray:
         """Tokens with quotes if the new delimiter asks for them, or if the old one was not what asked for them."""
-        cells = Cells(block, column, self.part.words)
+        cells = Cells(block, part.names.index(name), part.words)
         needed = pc.match_substring_regex(cells.texts, needs_quotes(self.delimiter))
         if cells.is_quoted is not None:
-            for_old = pc.match_substring_regex(cells.texts, needs_quotes(self.part.delimiter or ","))
+            for_old = pc.match_substring_regex(cells.texts, needs_quotes(part.delimiter or ","))
             needed = pc.or_(needed, pc.and_not(cells.is_quoted, for_old))
         in_quotes = pc.binary_join_element_wise('"', pc.replace_substring(cells.texts, '"', '""'), '"', "")
         return pc.if_else(needed, in_quotes, cells.texts)

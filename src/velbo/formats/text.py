@@ -20,17 +20,19 @@ from typing import Self
 import pyarrow as pa
 
 from ..errors import DataError
-from .base import Format, Part
+from .base import Change, Format, Part
 from .cell_values import Cells, Words, first_unfit, values
 from .column_guess import ColumnGuess
 from .decisions import Decision, Decisions
-from .dialect import Sample
-from .encoding import encoding_of, pieces
+from .dialect import OF_SUFFIX, Sample
+from .encoding import COMPRESSED, encoding_of, pieces
 from .header import N_ROWS, header_of
 from .reading import MISSING_WORDS, ColumnReading, Note, Reading
+from .splice import splice
 from .text_notes import column_notes, dialect_notes
 from .text_sheet import TextSheet
 from .tokens import LONGEST_RECORD, Block, Tokenizer, lines_in
+from .typed import bytes_of
 
 BLOCK, SAMPLE = 2**20, 2**18  # bytes
 MIN_LINES = 20  # of the sample
@@ -43,15 +45,15 @@ class Lines:
 
     Attributes:
         table: the values.
-        block: the tokens of these rows.
-        text: of these rows and of blank lines beside them; those of a whole file are the file but for its head.
-        start: where the text is in the data of the block.
+        block: the tokens.
+        start: where the text of the rows begins in the data of the block.
+        end: where it ends. Blank lines are part of it, so that all texts of a file are the file but for its head.
     """
 
     table: pa.Table
     block: Block
-    text: bytes
     start: int
+    end: int
 
 
 class TextPart(Part):
@@ -75,6 +77,8 @@ class TextPart(Part):
     Raises:
         DataError: if it is empty, no text, has lines of different widths, or no proper header.
     """
+
+    can_splice = True
 
     def __init__(self, path: Path, reading: Reading = Reading(), block: int = BLOCK) -> None:
         self.path, self.asked = path, reading
@@ -175,19 +179,23 @@ class TextPart(Part):
             if len(block):
                 yield self._table(block, schema)
 
-    def lines(self, n_rows: int) -> Iterator[Lines]:
-        """All rows in order, at most so many at a time, as values and as text.
+    def lines(self, schema: pa.Schema, n_rows: int) -> Iterator[Lines]:
+        """All rows in order, at most so many at a time, as values and as text; raises as `tables` does.
 
-        Raises:
-            DataError: as `schema_of` and `tables` do.
+        Args:
+            schema: that `schema_of` gave.
+            n_rows: at a time.
         """
-        schema = self.schema_of([self])
         for block in self._blocks():
             table = self._table(block, schema)
-            starts = [0, *block.starts[n_rows::n_rows, 0].tolist(), len(block.data)]
-            for i, (start, end) in enumerate(pairwise(starts)):
+            bounds = [0, *block.starts[n_rows::n_rows, 0].tolist(), len(block.data)]
+            for i, (start, end) in enumerate(pairwise(bounds)):
                 rows = slice(i * n_rows, (i + 1) * n_rows)
-                yield Lines(table[rows], block.rows(rows.start, rows.stop), block.data[start:end], start)
+                yield Lines(table[rows], block.rows(rows.start, rows.stop), start, end)
+
+    @classmethod
+    def splice(cls, parts: Sequence[Self], schema: pa.Schema, targets: Sequence[Path], change: Change) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return splice(parts, schema, targets, change)
 
     def _table(self, block: Block, schema: pa.Schema) -> pa.Table:
         if not self.decided:
@@ -238,9 +246,7 @@ class TextPart(Part):
         )
 
     def stamp(self) -> Iterator[bytes]:
-        with self.path.open("rb") as file:
-            while piece := file.read(BLOCK):
-                yield piece
+        return bytes_of(self.path)
 
 
 def _line_end(text: bytes) -> bytes:
@@ -250,4 +256,5 @@ def _line_end(text: bytes) -> bytes:
     return b"\r\n" if text[newline - 1 : newline] == b"\r" else b"\n"
 
 
-CSV = Format("csv", (".csv", ".tsv", ".txt", ".tab", ".psv"), TextPart, TextSheet)
+SUFFIXES = tuple(suffix + compression for compression in ("", *COMPRESSED) for suffix in (*OF_SUFFIX, ".txt"))
+CSV = Format("csv", SUFFIXES, TextPart, TextSheet)

@@ -21,16 +21,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import DataError
-from .base import ROWS_PER_BATCH, Sheet
+from .base import Sheet, UnfitError, rows_per_batch
 from .cell_values import Words
 from .dialect import OF_SUFFIX, Dialect, Sample
 from .encoding import suffixes_of, written
 from .header import N_ROWS, header_of
 from .reading import MISSING_WORDS
+from .typed import called
 
 WORDS = Words(MISSING_WORDS)
 OTHERWISE = r"^\s*(?i:[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?|true|false)\s*$"
-CELLS_PER_BATCH = 2**20
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 END_OF_FRACTION = r"\.?0*(Z|[+-]\d{4})?$"
 
@@ -44,14 +44,14 @@ class TextSheet(Sheet):
         delimiter: one character, for another one than the suffix's.
 
     Raises:
-        DataError: if text has no cells for a type.
+        UnfitError: if text has no cells for a type.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, delimiter: str = "") -> None:
         for field in schema:
             if _is_compound(field.type):
-                raise DataError(
-                    f"{path}: column '{field.name}' is of type {field.type}, for which text has no cells; name a "
+                raise UnfitError(
+                    f"column '{field.name}' is of type {called(field.type)}, for which text has no cells; name a "
                     ".parquet file, or a .npy file for arrays alone"
                 )
         self.path, self.schema = path, schema
@@ -60,7 +60,7 @@ class TextSheet(Sheet):
         self._file = written(path)
 
     def write(self, table: pa.Table) -> None:
-        size = min(ROWS_PER_BATCH, CELLS_PER_BATCH // len(self.schema) + 1)
+        size = rows_per_batch(self.schema)
         for start in range(0, len(table), size):
             rows = table.slice(start, size)
             if not self._has_header:
@@ -72,9 +72,12 @@ class TextSheet(Sheet):
             self._write(self._header(self.schema.empty_table()))
         self._file.close()
 
+    def discard(self) -> None:
+        self._file.close()
+
     def _write(self, text: bytes) -> None:
         if b"\0" in text:
-            raise DataError(f"{self.path}: a cell holds a zero byte, which text cannot; name a .parquet file")
+            raise UnfitError("a cell holds a zero byte, which text cannot; name a .parquet file")
         self._file.write(text)
 
     def _header(self, rows: pa.Table) -> bytes:
@@ -110,9 +113,9 @@ class TextSheet(Sheet):
         try:
             cells, is_text = as_cells(column)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise DataError(
-                f"{self.path}: column '{name}' has values of type {column.type} for which text has no cells; name a "
-                ".parquet file"
+            raise UnfitError(
+                f"column '{name}' has values of type {called(column.type)}, for which text has no cells; name "
+                "a .parquet file"
             ) from error
         if is_text:
             cells = quoted(cells, self.delimiter, always=self._quotes_texts)
