@@ -91,7 +91,10 @@ class TestTokenizer:
                 blocks(text, 2, size)
 
     def test_bytes_that_are_no_text(self):
-        for data, words in (("ü,b\n1,\xfc\n".encode("latin-1"), "line 1 is not in UTF-8"), (b"a,b\n1,\0\n", "line 2 holds a zero byte")):
+        for data, words in (
+            ("ü,b\n1,\xfc\n".encode("latin-1"), "line 1 is not in UTF-8"),
+            (b"a,b\n1,\0\n", "line 2 holds a zero byte"),
+        ):
             with pytest.raises(DataError, match=words):
                 list(Tokenizer(Path("t.csv"), ",").blocks([data], 2))
 
