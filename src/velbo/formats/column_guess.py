@@ -14,7 +14,6 @@ Every cell is asked for itself, as in column_types.py.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from decimal import Decimal
 
@@ -121,13 +120,12 @@ class ColumnGuess:
         if self.is_whole:
             return
         if not self.example_of_marks:
-            marked = known.filter(pc.match_substring_regex(known, "[.,]"))
+            marked = _with_marks(known)
             self.example_of_marks = marked[0].as_py() if len(marked) else ""
         if holds(known, "E") or holds(known, "e"):
             self._note("exponents", known, pc.match_substring_regex(known, r"^[+-]?\d+[eE]\d+$").to_numpy(False))
         if self._spellings is not None:
-            unique = pc.unique(known)
-            self._spellings |= set(unique.filter(pc.match_substring_regex(unique, "[.,]")).to_pylist())
+            self._spellings |= set(_with_marks(pc.unique(known)).to_pylist())
             if len(self._spellings) > MAX_SPELLINGS:
                 self._spellings = None
 
@@ -149,18 +147,23 @@ class ColumnGuess:
     @property
     def two_spellings(self) -> tuple[str, str] | None:
         """Two cells, such as 1.1 and 1.10, that are one number."""
-        seen: dict[str, str] = {}
         for cell in sorted(self._spellings or ()):
-            plain = re.sub(r"[.,]$", "", cell.rstrip("0"))
-            if plain in seen:
-                return seen[plain], cell
-            seen[plain] = cell
+            shorter = cell
+            while shorter.endswith("0"):
+                shorter = shorter[:-1]
+                if self._spellings and shorter in self._spellings:
+                    return shorter, cell
         return None
 
 
 def _count(counter: Counter[str], words: pa.StringArray) -> None:
     for pair in pc.value_counts(words).to_pylist():
         counter[pair["values"]] += pair["counts"]
+
+
+def _with_marks(cells: pa.StringArray) -> pa.StringArray:
+    """Those with a point or a comma."""
+    return cells.filter(pc.or_(pc.match_substring(cells, "."), pc.match_substring(cells, ",")))
 
 
 def _begin_with_zeros(cells: pa.StringArray) -> NDArray[np.bool_]:

@@ -21,10 +21,11 @@ import pyarrow.compute as pc
 
 from .cell_values import ISO_WITH_OFFSET, arrow_type, holds, values
 from .date_cells import day_formats, day_of, iso, parsed
-from .number_cells import THOUSANDS, affix_of, bare_numbers, may_be_number, plain_numbers
+from .number_cells import THOUSANDS, affix_of, bare_numbers, decimals_of, may_be_number, plain_numbers
 from .reading import ColumnReading
 
 PROBE = 16  # cells
+DIGITS = re.compile(r"-?\d+")
 ISO_START = re.compile(r"\d{4}-\d\d-\d\d")
 MIDNIGHT = pa.timestamp("us")
 
@@ -69,8 +70,9 @@ class Fixed(Candidate):
 
     def explains(self, cells: pa.StringArray) -> bool:
         try:
-            # Arrow words an error for each cell that fails: most candidates fail at the first ones
-            self._values(cells.slice(0, PROBE))
+            if len(cells) > 4 * PROBE:
+                # Arrow words an error for each cell that fails: most candidates fail at the first ones
+                self._values(cells.slice(0, PROBE))
             self._values(cells)
         except pa.ArrowInvalid:
             return False
@@ -230,8 +232,9 @@ def candidates_for(cell: str, decimal: str | None = None, date_format: str | Non
     if may_be_number(cell):
         affix = affix_of(cell)
         if not affix:
-            found += [WholeNumbers()] + [Fixed(ColumnReading("number"))] * (decimal != ",")
-        found += [MarkedNumbers(mark, affix) for mark in THOUSANDS if decimal in (None, mark)]
+            found += [WholeNumbers()] * bool(DIGITS.fullmatch(cell))
+            found += [Fixed(ColumnReading("number"))] * (decimal != ",")
+        found += [MarkedNumbers(mark, affix) for mark in decimals_of(cell) if decimal in (None, mark)]
     if cell.lower() in ("true", "false"):
         found.append(Fixed(ColumnReading("boolean")))
     if ISO_START.match(cell):

@@ -101,22 +101,21 @@ class Sample:
         if asked := asked or self.said:
             return self._dialect(_Cut(self, one_character(asked)))
         own = OF_SUFFIX.get(suffixes_of(self.path)[0], ",")
-        usual = self._cuts(sorted(USUAL, key=lambda delimiter: delimiter != own))
+        usual, errors = self._cuts(sorted(USUAL, key=lambda delimiter: delimiter != own))
         regular = [cut for cut in usual if cut.is_regular and cut.width > 1]
-        if not regular:
-            one = self._one_column()
-            if (
-                one
-                and one.is_of_numbers
-                and all(cut.width == 1 for cut in usual)
-                and len(usual) > sum(cut.is_regular for cut in usual)
-            ):
+        if not regular and not errors:
+            one = _Cut(self, "")
+            has_delimiters = not all(cut.is_regular for cut in usual)
+            if one.is_of_numbers and has_delimiters and all(cut.width == 1 for cut in usual):
                 return self._dialect(one)
-            if not one or one.value_share < MANY:
-                regular = [cut for cut in self._cuts(RARE) if cut.is_regular and cut.is_table]
+            if one.value_share < MANY:
+                regular = [cut for cut in self._cuts(RARE)[0] if cut.is_regular and cut.is_table]
         if regular:
             return self._dialect(max(regular, key=lambda cut: cut.score))
-        return self._dialect(max(usual, key=lambda cut: cut.score * cut.commonest_share))
+        likeliest = max(usual, key=lambda cut: cut.score * cut.commonest_share, default=None)
+        if likeliest is None or (errors and not likeliest.commonest_share):
+            raise errors[0]
+        return self._dialect(likeliest)
 
     def first_rows(self, dialect: Dialect, n: int) -> Block:
         """The first lines, header or not."""
@@ -128,23 +127,15 @@ class Sample:
             return self.whole_text[: self.skip]
         return self.whole_text[: self.skip + int(rows.starts[n, 0])] if n < len(rows) else self.whole_text
 
-    def _cuts(self, delimiters: Iterable[str]) -> list[_Cut]:
-        """At those of the delimiters between which quotes are well placed."""
+    def _cuts(self, delimiters: Iterable[str]) -> tuple[list[_Cut], list[DataError]]:
+        """At those of the delimiters between which quotes are well placed; what is wrong at the others."""
         found, errors = [], []
         for delimiter in delimiters:
             try:
                 found.append(_Cut(self, delimiter))
             except DataError as error:
                 errors.append(error)
-        if not found:
-            raise errors[0]
-        return found
-
-    def _one_column(self) -> _Cut | None:
-        try:
-            return _Cut(self, "")
-        except DataError:
-            return None
+        return found, errors
 
     def _dialect(self, cut: _Cut) -> Dialect:
         if not cut.is_regular:
@@ -170,7 +161,7 @@ class _Cut:
         self._tokenizer = Tokenizer(sample.path, delimiter, line=2 if sample.skip else 1)
         self._cuts = self._tokenizer.cuts(sample.text, sample.is_whole)
         lasts = np.flatnonzero(self._cuts.is_last)[:N_LINES]
-        firsts = np.concatenate([[-1], lasts[:-1]]) + 1
+        firsts = np.concatenate([[0], lasts + 1])[:-1].astype(np.intp)
         spans = zip(self._cuts.starts[firsts].tolist(), self._cuts.ends[lasts].tolist(), strict=True)
         has_cells = np.array([bool(self.text[start:end].strip()) for start, end in spans], bool)
         if not has_cells.any():
@@ -226,11 +217,10 @@ class _Cut:
     def score(self) -> float:
         cells = [cell for line in self._cells for cell in line]
         others = re.compile(f"[{re.escape(''.join({*USUAL} - {self.delimiter}))}]")
-        points = [
-            1.0 if IS_VALUE.fullmatch(cell) else 0.1 if others.search(cell) and cell[0] != '"' else 0.5
-            for cell in cells
-        ]
-        return sum(points) / len(points) * (1 - 1 / max(self.widths))
+        points = (
+            10 if IS_VALUE.fullmatch(cell) else 1 if others.search(cell) and cell[0] != '"' else 5 for cell in cells
+        )
+        return sum(points) / len(cells) * (1 - 1 / int(self.widths.max()))
 
     @property
     def irregularity(self) -> str:

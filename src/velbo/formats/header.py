@@ -49,7 +49,8 @@ def header_of(block: Block, words: Words, known: Sequence[str] = ()) -> Header:
         words: for missing values.
         known: names that a later file of a table is expected to have.
     """
-    tops = [_Top(block, column, words) for column in range(min(block.width, N_COLUMNS))]
+    first, below = block.rows(0, 1), block.rows(1, N_ROWS)
+    tops = [_Top(first, below, column, words) for column in range(min(block.width, N_COLUMNS))]
     cells = [top.cell for top in tops]
     if 2 * len(set(cells) & set(known)) > len(cells) and not all(name.isdigit() for name in known):
         return Header(True)
@@ -75,9 +76,9 @@ def header_of(block: Block, words: Words, known: Sequence[str] = ()) -> Header:
 class _Top:
     """The first cell of a column, and what is known of those below it."""
 
-    def __init__(self, block: Block, column: int, words: Words) -> None:
-        first = Cells(block.rows(0, 1), column, words)
-        self._cells = Cells(block.rows(1, N_ROWS), column, words)
+    def __init__(self, first_row: Block, below: Block, column: int, words: Words) -> None:
+        first = Cells(first_row, column, words)
+        self._cells = Cells(below, column, words)
         self.cell = first.bare[0].as_py()
         self.is_missing = first.has_words
         self.is_quoted = first.is_quoted is not None and not self.is_missing

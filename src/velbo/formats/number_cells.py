@@ -23,6 +23,7 @@ THOUSANDS = {".": (",", "'", " "), ",": (".", "'", " ")}
 
 CODES = "EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|HUF|RON|BRL|RUB|TRY|CAD|AUD|NZD|ZAR|MXN|KRW|kr|Kč|zł|Ft"
 AFFIX = re.compile(rf"[A-Z]{{0,3}}[$\u00a2-\u00a5\u20a0-\u20bf]|{CODES}|[%‰]")
+SIMPLE = re.compile(r"[-+.,\deE]+")
 START = re.compile(rf"[-+(\u2212\s]*(?:{AFFIX.pattern})?[-+(\u2212\s]*[.,]?\d|[-+]?(?i:inf)")
 
 
@@ -37,10 +38,22 @@ def affix_of(cell: str) -> str:
     return found[0] if found else ""
 
 
+def decimals_of(cell: str) -> list[str]:
+    """The marks that may be the decimal mark of a column with this cell in it, as far as a glance tells."""
+    if not SIMPLE.fullmatch(cell):
+        return list(THOUSANDS)
+    return [mark for mark, others in THOUSANDS.items() if any(_is_number(cell, mark, m) for m in ("", others[0]))]
+
+
+def _is_number(cell: str, decimal: str, thousands: str) -> bool:
+    return re.match(_grammar(decimal, thousands), cell) is not None
+
+
 def bare_numbers(cells: pa.Array, affix: str) -> pa.Array:
     """Cells without the affix, with the blanks, apostrophes and minus signs of a keyboard; null where it is not."""
-    cells = pc.replace_substring_regex(cells, r"[\x{00a0}\x{2007}\x{2009}\x{202f}]", " ")
-    cells = pc.replace_substring(pc.replace_substring(cells, "\u2019", "'"), "\u2212", "-")
+    if not pc.all(pc.string_is_ascii(cells)).as_py():
+        cells = pc.replace_substring_regex(cells, r"[\x{00a0}\x{2007}\x{2009}\x{202f}]", " ")
+        cells = pc.replace_substring(pc.replace_substring(cells, "\u2019", "'"), "\u2212", "-")
     if not affix:
         return cells
     cells = pc.if_else(pc.match_substring(cells, affix), cells, None)

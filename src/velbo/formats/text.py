@@ -20,20 +20,23 @@ from typing import Self
 import pyarrow as pa
 
 from ..errors import DataError
-from .base import Format, Part
+from .base import Change, Format, Part
 from .cell_values import Cells, Words, first_unfit, values
 from .column_guess import ColumnGuess
 from .decisions import Decision, Decisions
-from .dialect import Sample
-from .encoding import encoding_of, pieces
+from .dialect import OF_SUFFIX, Sample
+from .encoding import COMPRESSED, encoding_of, pieces
 from .header import N_ROWS, header_of
 from .reading import MISSING_WORDS, ColumnReading, Note, Reading
+from .splice import splice
 from .text_notes import column_notes, dialect_notes
 from .text_sheet import TextSheet
 from .tokens import LONGEST_RECORD, Block, Tokenizer, lines_in
+from .typed import bytes_of
 
 BLOCK, SAMPLE = 2**20, 2**18  # bytes
-MIN_LINES = 20
+MIN_LINES = 20  # of the sample
+MIN_ROWS = 100  # of a block
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,15 @@ class Lines:
 
     Attributes:
         table: the values.
-        block: the tokens of these rows.
-        text: of these rows and of blank lines beside them; those of a whole file are the file but for its head.
-        start: where the text is in the data of the block.
+        block: the tokens.
+        start: where the text of the rows begins in the data of the block.
+        end: where it ends. Blank lines are part of it, so that all texts of a file are the file but for its head.
     """
 
     table: pa.Table
     block: Block
-    text: bytes
     start: int
+    end: int
 
 
 class TextPart(Part):
@@ -61,12 +64,24 @@ class TextPart(Part):
         reading: what is known of it.
         block: bytes read at a time.
 
+    Attributes:
+        encoding: of the file.
+        delimiter: between cells; "" if there is one column, in which any character may be.
+        header: whether there is one.
+        first: the first line.
+        skip: bytes of "sep=;".
+        line_end: of the first line.
+        head: all before the first row: "sep=;", the header, blank lines.
+        decided: name -> how a column is read, when `schema_of` has found it.
+
     Raises:
         DataError: if it is empty, no text, has lines of different widths, or no proper header.
     """
 
+    can_splice = True
+
     def __init__(self, path: Path, reading: Reading = Reading(), block: int = BLOCK) -> None:
-        self.path, self.asked, self.block_size = path, reading, block
+        self.path, self.asked = path, reading
         self.encoding = encoding_of(path)
         self.words = Words(MISSING_WORDS if reading.missing_words is None else reading.missing_words)
         sample = self._sample()
@@ -76,16 +91,19 @@ class TextPart(Part):
         self.header = header_of(rows, self.words, tuple(reading.columns))
         if reading.header is not None:
             self.header = replace(self.header, is_there=reading.header, in_doubt=False)
-        self.names = self._names(rows)
+        self.first = rows.rows(0, 1)
+        self.skip, self.line_end = dialect.skip, _line_end(rows.data)
+        self.names = self._names()
         self.head = sample.head(rows, 1 if self.header.is_there else 0)
-        self._decided: dict[str, Decision] = {}
+        self._block_size = max(block, MIN_ROWS * len(rows.data) // len(rows))
+        self.decided: dict[str, Decision] = {}
         self._quotes_count = True
         self._column_notes: list[Note] = []
 
     def _sample(self) -> Sample:
         """Enough of the text to see some lines."""
         text = b""
-        for piece in pieces(self.path, self.block_size):
+        for piece in pieces(self.path, SAMPLE):
             text += piece
             if len(text) >= SAMPLE and text.count(b"\n") >= MIN_LINES:
                 return Sample(self.path, text, is_whole=False)
@@ -93,11 +111,10 @@ class TextPart(Part):
                 break
         return Sample(self.path, text, is_whole=True)
 
-    def _names(self, rows: Block) -> list[str]:
+    def _names(self) -> list[str]:
         if not self.header.is_there:
             return [str(i) for i in range(self.width)]
-        first = rows.rows(0, 1)
-        names = [Cells(first, column, self.words).bare[0].as_py() for column in range(self.width)]
+        names = [Cells(self.first, column, self.words).bare[0].as_py() for column in range(self.width)]
         for i, name in enumerate(names):
             if not name:
                 raise DataError(
@@ -107,13 +124,13 @@ class TextPart(Part):
         name, n = Counter(names).most_common(1)[0]
         if n > 1:
             raise DataError(
-                f"{self.path}: the header has '{name}' twice; give every column a name of its own, or --header no if the "
-                "first line is a row"
+                f"{self.path}: the header has '{name}' twice; give every column a name of its own, or say --header no "
+                "if the first line is a row"
             )
         return names
 
     @classmethod
-    def schema_of(cls, parts: Sequence[Self]) -> pa.Schema:
+    def schema_of(cls, parts: Sequence[Self]) -> pa.Schema:  # pyright: ignore[reportIncompatibleMethodOverride]
         asked = parts[0].asked
         guesses = {name: ColumnGuess(asked.decimal, asked.date_format, parts[0].given(name)) for name in parts[0].names}
         for part in parts:
@@ -122,7 +139,7 @@ class TextPart(Part):
         decisions = Decisions(guesses, asked, delimiters, str(parts[0].path))
         decided = {name: decisions.decide(name) for name in guesses}
         for part in parts:
-            part._decided, part._quotes_count = decided, decisions.quotes_count
+            part.decided, part._quotes_count = decided, decisions.quotes_count
         parts[0]._column_notes = list(column_notes(decisions, decided))
         return pa.schema([(name, decision.kind) for name, decision in decided.items()])
 
@@ -153,7 +170,7 @@ class TextPart(Part):
     def _text(self) -> Iterator[bytes]:
         """All but the head."""
         left = len(self.head)
-        for piece in pieces(self.path, self.block_size):
+        for piece in pieces(self.path, self._block_size):
             yield piece[left:]
             left = max(0, left - len(piece))
 
@@ -162,47 +179,52 @@ class TextPart(Part):
             if len(block):
                 yield self._table(block, schema)
 
-    def lines(self, n_rows: int) -> Iterator[Lines]:
-        """All rows in order, at most so many at a time, as values and as text.
+    def lines(self, schema: pa.Schema, n_rows: int) -> Iterator[Lines]:
+        """All rows in order, at most so many at a time, as values and as text; raises as `tables` does.
 
-        Raises:
-            DataError: as `schema_of` and `tables` do.
+        Args:
+            schema: that `schema_of` gave.
+            n_rows: at a time.
         """
-        schema = self.schema_of([self])
         for block in self._blocks():
             table = self._table(block, schema)
-            starts = [0, *block.starts[n_rows::n_rows, 0].tolist(), len(block.data)]
-            for i, (start, end) in enumerate(pairwise(starts)):
+            bounds = [0, *block.starts[n_rows::n_rows, 0].tolist(), len(block.data)]
+            for i, (start, end) in enumerate(pairwise(bounds)):
                 rows = slice(i * n_rows, (i + 1) * n_rows)
-                yield Lines(table[rows], block.rows(rows.start, rows.stop), block.data[start:end], start)
+                yield Lines(table[rows], block.rows(rows.start, rows.stop), start, end)
+
+    @classmethod
+    def splice(cls, parts: Sequence[Self], schema: pa.Schema, targets: Sequence[Path], change: Change) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return splice(parts, schema, targets, change)
 
     def _table(self, block: Block, schema: pa.Schema) -> pa.Table:
-        if not self._decided:
+        if not self.decided:
             self.schema_of([self])
         columns = [self._values(block, column, schema.field(name).type) for column, name in enumerate(self.names)]
         return pa.Table.from_arrays(columns, self.names)
 
     def _values(self, block: Block, column: int, kind: pa.DataType) -> pa.Array:
-        cells, decision = Cells(block, column, self.words), self._decided[self.names[column]]
+        cells, decision = Cells(block, column, self.words), self.decided[self.names[column]]
         if pa.types.is_string(kind) or decision.reading.type == "text":
             return cells.text(self._quotes_count)
         try:
             return values(cells.known, decision.reading, decision.kind).cast(kind)
         except pa.ArrowInvalid as error:
             row = first_unfit(cells.known, decision.reading, decision.kind)
-            name, kind_of_cell = self.names[column], decision.reading.type
+            name, cell = self.names[column], cells.bare[row].as_py()
             raise DataError(
-                f"{self.path}: line {block.line_of(row)}, column '{name}' holds {cells.bare[row].as_py()!r}, which is no "
-                f"{kind_of_cell}, as which this column is read; mend the cell, or give --type {name}=text"
+                f"{self.path}: line {block.line_of(row)}, column '{name}' holds {cell!r}, which is no "
+                f"{decision.reading.type} as the column is read; mend the cell, or read the column otherwise: "
+                f"--type {name}=text"
             ) from error
 
     def notes(self) -> list[Note]:
         return [*dialect_notes(self.path, self.delimiter, self.header, self.width), *self._column_notes]
 
     def reading(self) -> Reading:
-        if not self._decided:
+        if not self.decided:
             self.schema_of([self])
-        columns = {name: decision.reading for name, decision in self._decided.items() if decision.is_known}
+        columns = {name: decision.reading for name, decision in self.decided.items() if decision.is_known}
         found = {"format": CSV.name, "delimiter": self.delimiter, "header": self.header.is_there, "columns": columns}
         return replace(self.asked, **found)
 
@@ -224,9 +246,15 @@ class TextPart(Part):
         )
 
     def stamp(self) -> Iterator[bytes]:
-        with self.path.open("rb") as file:
-            while piece := file.read(self.block_size):
-                yield piece
+        return bytes_of(self.path)
 
 
-CSV = Format("csv", (".csv", ".tsv", ".txt", ".tab", ".psv"), TextPart, TextSheet)
+def _line_end(text: bytes) -> bytes:
+    newline = text.find(b"\n")
+    if newline < 0:
+        return b"\r" if b"\r" in text else b"\n"
+    return b"\r\n" if text[newline - 1 : newline] == b"\r" else b"\n"
+
+
+SUFFIXES = tuple(suffix + compression for compression in ("", *COMPRESSED) for suffix in (*OF_SUFFIX, ".txt"))
+CSV = Format("csv", SUFFIXES, TextPart, TextSheet)

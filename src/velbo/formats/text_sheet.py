@@ -1,9 +1,9 @@
 """Tables as text that the reader of texts reads back equal.
 
 A number has the fewest digits that read back to the same value, a missing value has nothing (in an only column two
-quotes, lest the line be empty). Quotes are around cells that need them: with a delimiter, quote or line end in them, and
-texts that would be read as something else, that is words for missing values, numbers, true and false, and nothing. The
-header is in quotes if else it would be read as a row. Durations are seconds, as text knows none.
+quotes, lest the line be empty). Quotes are around cells that need them: with a delimiter, quote or line end in them,
+and texts that would be read as something else, that is words for missing values, numbers, true and false, and nothing.
+The header is in quotes if else it would be read as a row. Durations are seconds, as text knows none.
 
 What text cannot say: of a table whose every cell is in quotes, that these are not for show; of a column of nothing but
 dates that they were text; of an only column, that a text was empty and not missing.
@@ -21,16 +21,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import DataError
-from .base import ROWS_PER_BATCH, Sheet
+from .base import Sheet, UnfitError, rows_per_batch
 from .cell_values import Words
 from .dialect import OF_SUFFIX, Dialect, Sample
 from .encoding import suffixes_of, written
 from .header import N_ROWS, header_of
 from .reading import MISSING_WORDS
+from .typed import called
 
 WORDS = Words(MISSING_WORDS)
 OTHERWISE = r"^\s*(?i:[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?|true|false)\s*$"
-CELLS_PER_BATCH = 2**20
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 END_OF_FRACTION = r"\.?0*(Z|[+-]\d{4})?$"
 
@@ -44,15 +44,15 @@ class TextSheet(Sheet):
         delimiter: one character, for another one than the suffix's.
 
     Raises:
-        DataError: if text has no cells for a type.
+        UnfitError: if text has no cells for a type.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, delimiter: str = "") -> None:
         for field in schema:
             if _is_compound(field.type):
-                raise DataError(
-                    f"{path}: column '{field.name}' is of type {field.type}, for which text has no cells; name a .parquet "
-                    "file, or a .npy file for arrays alone"
+                raise UnfitError(
+                    f"column '{field.name}' is of type {called(field.type)}, for which text has no cells; name a "
+                    ".parquet file, or a .npy file for arrays alone"
                 )
         self.path, self.schema = path, schema
         self.delimiter = delimiter or OF_SUFFIX.get(suffixes_of(path)[0], ",")
@@ -60,7 +60,7 @@ class TextSheet(Sheet):
         self._file = written(path)
 
     def write(self, table: pa.Table) -> None:
-        size = min(ROWS_PER_BATCH, CELLS_PER_BATCH // len(self.schema) + 1)
+        size = rows_per_batch(self.schema)
         for start in range(0, len(table), size):
             rows = table.slice(start, size)
             if not self._has_header:
@@ -72,9 +72,12 @@ class TextSheet(Sheet):
             self._write(self._header(self.schema.empty_table()))
         self._file.close()
 
+    def discard(self) -> None:
+        self._file.close()
+
     def _write(self, text: bytes) -> None:
         if b"\0" in text:
-            raise DataError(f"{self.path}: a cell holds a zero byte, which text cannot; name a .parquet file")
+            raise UnfitError("a cell holds a zero byte, which text cannot; name a .parquet file")
         self._file.write(text)
 
     def _header(self, rows: pa.Table) -> bytes:
@@ -110,8 +113,9 @@ class TextSheet(Sheet):
         try:
             cells, is_text = as_cells(column)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise DataError(
-                f"{self.path}: column '{name}' is of type {column.type}, for which text has no cells; name a .parquet file"
+            raise UnfitError(
+                f"column '{name}' has values of type {called(column.type)}, for which text has no cells; name "
+                "a .parquet file"
             ) from error
         if is_text:
             cells = quoted(cells, self.delimiter, always=self._quotes_texts)
@@ -141,16 +145,29 @@ def as_cells(column: pa.ChunkedArray) -> tuple[pa.StringArray, bool]:
     return cells, _is_text(kind)
 
 
-def quoted(cells: pa.StringArray, delimiter: str, always: bool = False) -> pa.StringArray:
-    """Texts as tokens."""
-    if always:
-        needed = pa.scalar(True)
-    else:
+def quoted(cells: pa.StringArray, delimiter: str, always: bool = False, numbers: bool = True) -> pa.StringArray:
+    """Texts as tokens.
+
+    Args:
+        cells: the texts.
+        delimiter: that a token without quotes does not hold.
+        always: whether all get quotes.
+        numbers: whether texts that would be read as numbers get some.
+    """
+    needed = pa.scalar(True)
+    if not always:
         is_word = pc.is_in(pc.ascii_lower(pc.utf8_trim_whitespace(cells)), WORDS.lower, skip_nulls=True)
-        mark = re.escape(delimiter) if delimiter in "^-]\\" else delimiter
-        holds = pc.match_substring_regex(cells, f'["\r\n{mark}]|{OTHERWISE}')
-        needed = pc.or_(is_word, holds)
+        pattern = f"{needs_quotes(delimiter)}|{OTHERWISE}" if numbers else needs_quotes(delimiter)
+        needed = pc.or_(is_word, pc.match_substring_regex(cells, pattern))
+        if not pc.any(needed).as_py():
+            return cells
     return pc.if_else(needed, pc.binary_join_element_wise('"', pc.replace_substring(cells, '"', '""'), '"', ""), cells)
+
+
+def needs_quotes(delimiter: str) -> str:
+    """A regular expression for characters that no token without quotes holds."""
+    mark = re.escape(delimiter) if delimiter in "^-]\\" else delimiter
+    return f'["\r\n{mark}]'
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -48,7 +48,7 @@ class Cuts(NamedTuple):
         """Those of whole records, but for so many at the end."""
         lasts = np.flatnonzero(self.is_last)
         n = lasts[-1 - leave] + 1 if len(lasts) > leave else 0
-        return Cuts(*(array[:n] for array in self))
+        return Cuts(self.starts[:n], self.ends[:n], self.after[:n], self.is_last[:n])
 
 
 class Block:
@@ -82,7 +82,7 @@ class Block:
         offsets = np.full(2 * n + 1, len(self.data), np.int32)
         offsets[:-1:2], offsets[1::2] = self.starts.ravel(), self.ends.ravel()
         with_gaps = pa.StringArray.from_buffers(2 * n, pa.py_buffer(offsets), pa.py_buffer(self.data))
-        order = np.arange(0, 2 * n, 2, np.int32).reshape(self.starts.shape).T.ravel()
+        order = np.arange(0, 2 * n, 2, dtype=np.int32).reshape(self.starts.shape).T.ravel()
         return with_gaps.take(pa.array(order))
 
     def tokens(self, column: int) -> pa.StringArray:
@@ -109,7 +109,7 @@ class Block:
 
 def lines_in(text: bytes) -> int:
     """The number of line ends."""
-    newlines = np.count_nonzero(np.frombuffer(text, np.uint8) == NEWLINE)
+    newlines = int(np.count_nonzero(np.frombuffer(text, np.uint8) == NEWLINE))
     return newlines + (text.count(b"\r") - text.count(b"\r\n") if RETURN in text else 0)
 
 
@@ -262,8 +262,8 @@ class Tokenizer:
             at = match.end()
         line, cell = self.line + lines_in(text[:at]), _shown(text[at + 1 : at + 21])
         return DataError(
-            f"{self.path}: line {line}: the quote before {cell} is not closed and takes in all lines below; close it, or "
-            "double it if it is meant as a quote"
+            f"{self.path}: line {line}: the quote before {cell} is not closed and takes in all lines below; close it, "
+            "or double it if it is meant as a quote"
         )
 
     def block(self, data: bytes, cuts: Cuts, width: int) -> Block:
