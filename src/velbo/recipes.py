@@ -225,7 +225,7 @@ def _connected(schema: Schema, recipe: Recipe, trunk: Callable[..., MLP | Residu
     condition = _condition(schema, recipe)
     if schema.label is not None and condition is not None:
         front, width = Beside(front, schema.n_dims, condition.features), width + condition.n_features
-    n_given = 0 if condition is None else condition.n_features - recipe.library_size
+    n_given = 0 if condition is None else condition.n_features
     up, down = trunk(width, *recipe.hidden), trunk(recipe.n_latents + n_given, *recipe.hidden[::-1])
     head = _head(recipe, schema, down.n_features)
     return _assemble(schema, recipe, nn.Sequential(front, up), up.n_features, down, head, condition)
