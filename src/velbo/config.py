@@ -50,9 +50,9 @@ class Recipe(Group):
         latent: number of latents Z; 16 if not given, but for auto, which has its own number.
         hidden: width of each layer (mlp), of each residual block (resmlp), or channels of each stage (conv), as in
             200,200; the recipe's own if empty.
-        likelihood: bernoulli, continuous-bernoulli, normal (one learned scale a column), normal-fixed,
-            normal-scalar, normal-predicted, categorical, discretized-logistic; mixed: one a column of a table; auto
-            takes what suits the data.
+        likelihood: of all dimensions of an array: bernoulli, continuous-bernoulli, normal (one learned scale a
+            dimension), normal-fixed, normal-scalar, normal-predicted, student-t, laplace, normal-mixture, logit-normal,
+            beta, categorical, discretized-logistic; mixed: one a column of a table; auto takes what suits the data.
         dropout: share of the inner units of residual blocks dropped in training.
         prior: auto (standard, but for recipe auto), standard, learned (Normal), mixture (of Normals), vamp (mixture of
             the encoder's posteriors), real-nvp, spline, maf (masked autoregressive flow) or autoregressive.

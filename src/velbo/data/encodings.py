@@ -212,7 +212,7 @@ def for_unit_interval(schema: Schema) -> Encoding:
         return Dequantise(schema.levels)
     if schema.kind == "binary" or schema.low < 0 or schema.high > 1:
         raise ConfigError(
-            "a continuous Bernoulli likelihood needs real numbers in [0, 1] or 8-bit images; use 'bernoulli' for "
+            "a density on [0, 1] needs real numbers in [0, 1] or 8-bit images; use 'bernoulli' for "
             "binary data, 'normal' for other numbers"
         )
     return Unit()
@@ -223,7 +223,7 @@ def for_reals(schema: Schema) -> Encoding:
     if schema.kind == "byte":
         return Dequantise(schema.levels)
     if schema.kind == "binary":
-        raise ConfigError("a Normal likelihood of binary data has no finite optimum; use 'bernoulli', or kind 'real'")
+        raise ConfigError("a density of binary data has no finite optimum; use 'bernoulli', or kind 'real'")
     return Standardise(schema.location, schema.scale)
 
 
