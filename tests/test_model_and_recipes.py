@@ -96,6 +96,19 @@ def test_every_recipe_with_every_likelihood(recipe, likelihood, tmp_path):
     np.testing.assert_array_equal(again.sample(2, seed=5), fitted.sample(2, seed=5))
 
 
+@pytest.mark.parametrize(
+    ("likelihood", "words"),
+    [
+        ("poisson", "columns of kind count.*give a data frame"),
+        ("ordered-logistic", "kind ordinal"),
+        ("mixed", "tables"),
+    ],
+)
+def test_an_array_refuses_a_likelihood_of_columns(likelihood, words):
+    with pytest.raises(ConfigError, match=words):
+        build(Recipe("mlp", likelihood=likelihood), infer(DIGITS))
+
+
 def test_continuous_bernoulli_on_the_unit_interval():
     x = DIGITS / 16
     fitted, _ = fit(x, plan(x, Recipe("mlp", 2, (8,), "continuous-bernoulli"), training=ONE_EPOCH))
