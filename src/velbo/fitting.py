@@ -171,7 +171,6 @@ def _work(
     """What each of several processes does."""
     trained = _train(team, Plan.from_json(config), rows, Run(run) if run else None, loggers)
     if team.rank == 0:
-        assert trained.history is not None
         write_tensors(out / "model.safetensors", trained.model.state_dict())
         write_json(out / "history.json", asdict(trained.history))
 

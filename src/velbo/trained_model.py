@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,13 @@ class TrainedModel:
     Attributes:
         model: in evaluation mode.
         plan: all that it was built from and trained with.
-        history: of its training; None for a model that was loaded.
+        history: of its training; empty for a model that was loaded.
         dtype: of all computation; float64 makes scores independent of the order and number of rows to 1e-12.
     """
 
     model: VAE | ConditionalVAE
     plan: Plan
-    history: History | None = None
+    history: History = field(default_factory=History)
     dtype: torch.dtype = torch.float32
 
     @property
@@ -130,11 +130,10 @@ class TrainedModel:
         """
         return self._remade(x, self._map(self.store(x), seed, self.model.reconstruct))
 
-    def sample(self, n: int, seed: int = 0, mean: bool = False, given: Any = None, balance: str | None = None) -> Any:
+    def sample(self, n: int, seed: int = 0, mean: bool = False, given: Any = None, balance: str | None = None, missing: bool = False) -> Any:
         """n new observations: draws of x, or with ``mean`` the point estimates of p(x|z).
 
-        Columns stay within the range that training data had. No cell is missing, but of fields for which missing is a
-        value of its own.
+        Columns stay within the range that training data had.
 
         Args:
             n: how many.
@@ -143,6 +142,8 @@ class TrainedModel:
             given: of a conditional model, what is given in every row: a container of n rows with those fields, or
                 a value a field. Drawn from their empirical law if not given.
             balance: a given field of names, all of which shall be as frequent.
+            missing: leave cells out as often as they were missing in training, field by field and at random. Without it
+                every cell has a value, but of fields for which missing is a value of its own.
 
         Raises:
             DataError: if n is less than 1, or ``given`` has not n rows.
@@ -152,12 +153,12 @@ class TrainedModel:
         if n < 1:
             raise DataError(f"the number of samples must be at least 1, not {n}")
         if given is None and balance is None:
-            return self._new(self.model.sample(n, seed, mean))
+            return self._new(self.model.sample(n, seed, mean), seed if missing else None)
         c = self._condition(given, n) if given is not None else None
         if balance is not None:
             even = self._balanced(balance, n, seed)
             c = even if c is None else torch.where(c.isnan(), even.to(c), c)
-        return self._new(self._conditional.sample(n, seed, mean, c))
+        return self._new(self._conditional.sample(n, seed, mean, c), seed if missing else None)
 
     def what_if(self, x: Any, changes: Mapping[str, Any], seed: int = 0) -> Any:
         """Rows as they would be, were other values given: each row's own z, decoded under the changed condition.
@@ -264,8 +265,14 @@ class TrainedModel:
         """x (N, D) in the units of the data."""
         return self.plan.encoding.restore(x.cpu()).double().numpy()
 
-    def _new(self, x: Tensor) -> Any:
-        return self.schema.new(self.schema.clipped(self._values(x)))
+    def _new(self, x: Tensor, missing: int | None = None) -> Any:
+        """New rows; with a seed ``missing``, without the cells that it leaves out."""
+        v = self.schema.clipped(self._values(x))
+        if missing is not None:
+            share = [f.n_missing / max(self.plan.data.n_rows * f.size, 1) for f in self.schema.modelled]
+            of_cells = np.repeat(share, [f.size for f in self.schema.modelled])
+            v[np.random.default_rng(missing).random(v.shape) < of_cells] = np.nan
+        return self.schema.new(v)
 
     def _remade(self, x: Any, made: Tensor, also: set[str] = frozenset()) -> Any:  # type: ignore[assignment]
         """Rows x with their modelled cells, and those of the given fields ``also``, as the model made them."""

@@ -229,6 +229,55 @@ def test_every_likelihood_that_suits_a_kind_scores_and_draws_its_columns(kind: s
         assert float(p.log_prob(x).mean().detach()) > -16
 
 
+def test_one_likelihood_for_all_is_that_heads_own_distribution():
+    """As for an array: nothing is taken apart and put together again."""
+    model, h = mixed((Field("", "real", likelihood="normal"),) * 5), torch.randn(3, F).double()
+    (head,) = model.heads.values()
+    p = model(h)
+    assert isinstance(p, Factorised)
+    x = torch.randn(3, 5).double()
+    assert torch.equal(p.log_prob(x), head(h).log_prob(x))
+    assert not isinstance(mixed((Field("", "real"),) * 3, given=[1])(h), Factorised)
+
+
+def test_cells_of_another_number_of_levels_have_another_head():
+    """And those whose values have names another than those that have none."""
+    byte, binary = Field("", "byte"), Field("", "binary")
+    columns = (byte, replace(byte, levels=5), binary, replace(binary, categories=("no", "yes")), byte)
+    model = mixed(columns)
+    p, x = model(torch.randn(4, F).double()), torch.tensor([[1 / 255, 0.75, 1, 1, 1.0]]).double().expand(4, -1)
+    parts = {tuple(at.tolist()): part for at, part in p.parts}
+    assert set(parts) == {(0, 4), (1,), (2,), (3,)}
+    assert [parts[at].cell.n_levels for at in ((0, 4), (1,))] == [256, 5]
+    assert [parts[at].is_coded for at in ((2,), (3,))] == [False, True]
+    assert p.log_prob(x).isfinite().all()
+    assert torch.equal(point_estimate(p)[:, 2], p.mean[:, 2])
+    assert torch.equal(point_estimate(p)[:, 3], p.mode[:, 3])
+    other = mixed(columns)
+    other.load_state_dict(model.state_dict())
+
+
+def test_pixels_of_several_kinds_are_those_of_their_position():
+    """Three channels at each of four positions, and behind them a label that is given: the cells of a position depend
+    on its features alone, and every channel's on its own weights.
+    """
+    channels = (Field("", "byte", levels=5), Field("", "binary"), Field("", "byte", levels=5))
+    cells = (*channels * 4, Field("label", "categorical", categories=("a", "b")))
+    model, h = mixed(cells, given=[12], positions=4), torch.randn(2, 4, F).double()
+    x = torch.cat([torch.tensor([0.25, 1.0, 0.5])] * 4 + [torch.zeros(1)]).double().expand(2, 13)
+    log_p = model(h).log_prob_cells(x)
+    assert (log_p[:, 12] == 0).all()
+    assert len(model.heads) == 2
+    moved = h.clone()
+    moved[:, 2] += 1
+    changed = (model(moved).log_prob_cells(x) != log_p).all(0)
+    assert changed.nonzero().flatten().tolist() == [6, 7, 8]
+    alike = model(h[:, :1].expand(2, 4, F)).log_prob_cells(x)[:, :12].view(2, 4, 3)
+    torch.testing.assert_close(alike, alike[:, :1].expand(2, 4, 3))
+    with pytest.raises(ConfigError, match="13 cells cannot be dealt out evenly among 4 positions"):
+        mixed(cells, positions=4)
+
+
 def test_counts_begin_near_the_middle_of_their_range():
     few, many = (Field("n", "count", low=0, high=high) for high in (1, 9999))
     assert initial_rate(few) == pytest.approx(math.sqrt(2) - 1)

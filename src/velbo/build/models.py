@@ -86,7 +86,7 @@ def resmlp(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
 def _connected(schema: Schema, recipe: Recipe, trunk: Callable[..., MLP | ResidualMLP]) -> VAE | ConditionalVAE:
     front, condition = FieldFeatures(schema.cells, schema.missing), _condition(schema, recipe)
     up = trunk(front.n_features, *recipe.hidden)
-    down = trunk(recipe.n_latents + _n_given(recipe, condition), *recipe.hidden[::-1])
+    down = trunk(recipe.n_latents + (condition.n_features if condition else 0), *recipe.hidden[::-1])
     head = Mixed(down.n_features, schema.cells, schema.dims(recipe.condition), recipe.library_size)
     decoder = down, _with_mask(schema, recipe, head, down.n_features)
     return _assemble(schema, recipe, [front, up], up.n_features, decoder, condition)
@@ -108,7 +108,7 @@ def conv(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
     if others:
         more = FieldFeatures(schema.cells, any(schema.cells[d].has_missing for d in others), others)
         trunk, n_features = Beside(trunk, at, more), n_features + more.n_features
-    n_in = recipe.n_latents + _n_given(recipe, condition)
+    n_in = recipe.n_latents + (condition.n_features if condition else 0)
     down = ConvDecoder(n_in, shape, recipe.hidden)
     image_head = nn.Sequential(down, Mixed(down.n_features, schema.cells[at], positions=down.n_positions))
     heads = [(inside, image_head)]
@@ -136,16 +136,11 @@ def _image(schema: Schema, recipe: Recipe) -> Field:
     return image
 
 
-def _n_given(recipe: Recipe, condition: Condition | None) -> int:
-    """Numbers that the trunk of a decoder sees beside z."""
-    return 0 if condition is None else condition.n_features - recipe.library_size
-
-
 def _condition(schema: Schema, recipe: Recipe) -> Condition | None:
     places = schema.dims(recipe.condition)
     if not places and not recipe.library_size:
         return None
-    mask = any(schema.cells[d].has_missing for d in places)
+    mask = any(schema.cells[d].has_missing for d in (range(schema.n_dims) if recipe.library_size else places))
     return Condition(schema.cells, places, mask, recipe.library_size)
 
 

@@ -70,9 +70,9 @@ class Grid:
     @classmethod
     def of(cls, column: Field) -> Self:
         """Of x = (v - location) / scale for whole v; nothing and the most that is recorded are often frequent."""
-        low, high = ((v - column.location) / column.scale for v in (column.low, column.high))
-        atoms = sorted({column.low, column.high, *column.frequent})
-        return cls(low, high, 1 / column.scale, tuple((v - column.location) / column.scale for v in atoms))
+        low, high, location, scale = (column.one(what) for what in ("low", "high", "location", "scale"))
+        atoms = tuple((v - location) / scale for v in sorted({low, high, *column.frequent}))
+        return cls((low - location) / scale, (high - location) / scale, 1 / scale, atoms)
 
     @property
     def width(self) -> float:

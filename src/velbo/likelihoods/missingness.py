@@ -99,14 +99,14 @@ class MissingNotAtRandom(nn.Module):
         if self.latents is not None:
             nn.init.zeros_(self.latents.weight)
 
-    def forward(self, features: Tensor, library: Tensor | None = None) -> RowAndMask:
+    def forward(self, features: Tensor, *sizes: Tensor) -> RowAndMask:
         """p(x, mask | z) with event shape (D,).
 
         Args:
             features: (..., F).
-            library: (..., 1), for a head that takes the library size.
+            sizes: for a head that takes them, such as the library size and its counts.
         """
-        p: Any = self.head(features) if library is None else self.head(features, library)
+        p: Any = self.head(features, *sizes)
         offsets = self.intercept if self.latents is None else self.intercept + self.latents(features)
         parts: list[Part] = []
         effects = iter(self.effects)

@@ -156,17 +156,20 @@ class Mixed(nn.Module):
                 "count columns negative-binomial, zero-inflated-negative-binomial or poisson"
             )
 
-    def forward(self, features: Tensor, library: Tensor | None = None) -> Factorised | MixedCells:
+    def forward(
+        self, features: Tensor, library: Tensor | None = None, observed: Tensor | None = None
+    ) -> Factorised | MixedCells:
         """p(x|z) with event shape (D,).
 
         Args:
             features: (..., F).
-            library: (..., 1), what the means of the counts sum to.
+            library: (..., 1), what the means of the counts sum to ...
+            observed: ... over these counts, (..., n); over all, if not given.
         """
         found: list[Factorised] = []
         for head in self.heads.values():
             takes = library is not None and isinstance(head, CountLikelihood)
-            found.append(head(features, library) if takes else head(features))
+            found.append(head(features, library, observed) if takes else head(features))
         if self.is_of_one:
             return found[0]
         return MixedCells([(getattr(self, f"positions{i}"), p) for i, p in enumerate(found)], self.n_cells)

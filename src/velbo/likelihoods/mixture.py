@@ -99,8 +99,8 @@ class MixtureOfNormals(Likelihood):
     @classmethod
     def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
         of_one = cells[: len(cells) // positions]
-        low = [max((c.low - c.location) / c.scale, -FARTHEST_START) for c in of_one]
-        high = [min((c.high - c.location) / c.scale, FARTHEST_START) for c in of_one]
+        low = [max((c.one("low") - c.one("location")) / c.one("scale"), -FARTHEST_START) for c in of_one]
+        high = [min((c.one("high") - c.one("location")) / c.one("scale"), FARTHEST_START) for c in of_one]
         return cls(n_in, len(of_one), low, high, positions=positions)
 
     def __init__(

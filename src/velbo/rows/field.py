@@ -94,6 +94,10 @@ class Field:
         """`low`, `high`, `mean`, `location` or `scale` of every cell, (size,)."""
         return np.broadcast_to(np.asarray(getattr(self, what), np.float64), (self.size,))
 
+    def one(self, what: str) -> float:
+        """The same of a field of one cell."""
+        return float(self.each(what)[0])
+
     def cell_name(self, place: int) -> str:
         """What to call one of its cells, counted through the field, in a message."""
         if not self.shape:

@@ -60,8 +60,7 @@ def as_table(codes: Any, columns: Sequence[Field], what: str, least: int = 1) ->
     left_out = [c.name for c in columns if not kind_of(c).is_modelled]
     if left_out or not columns:
         raise ConfigError(
-            f"columns: {left_out or 'none'} given that are not modelled; give those of the codes: "
-            "schema.modelled"
+            f"columns: {left_out or 'none'} given that are not modelled; give those of the codes: schema.modelled"
         )
     names = [c.name for c in columns]
     if len(set(names)) < len(names):
