@@ -140,7 +140,7 @@ def table_rows(n: int) -> Tensor:
 
 
 def test_balance_makes_every_category_as_frequent_and_keeps_what_goes_with_it():
-    model = build(Recipe("mlp", condition=("job", "grade")), SCHEMA)
+    model = built(Recipe("mlp", condition=("job", "grade")))
     assert isinstance(model, ConditionalVAE)
     x = table_rows(1000)
     x[:, 1] = torch.where(torch.arange(1000) < 990, 0.0, 1.0)

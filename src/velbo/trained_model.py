@@ -130,7 +130,15 @@ class TrainedModel:
         """
         return self._remade(x, self._map(self.store(x), seed, self.model.reconstruct))
 
-    def sample(self, n: int, seed: int = 0, mean: bool = False, given: Any = None, balance: str | None = None, missing: bool = False) -> Any:
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        mean: bool = False,
+        given: Any = None,
+        balance: str | None = None,
+        missing: bool = False,
+    ) -> Any:
         """n new observations: draws of x, or with ``mean`` the point estimates of p(x|z).
 
         Columns stay within the range that training data had.

@@ -124,7 +124,7 @@ def test_a_likelihood_whose_scale_is_wrong():
     """Standardised columns that two latents explain but for a tenth, and a scale that is fixed at one."""
     clear = replace(ORACLE, sigma=0.1 * ORACLE.sigma)
     train, test = (clear.sample(n, seed=s).numpy() for n, s in ((1500, 1), (250, 2)))
-    fitted, _ = trained(train, Recipe("mlp", 2, (16,), "normal-fixed"))
+    fitted = trained(train, Recipe("mlp", 2, (16,), "normal-fixed"))
     is_fault(findings(fitted, test, train[:250])["likelihood"], "times the predicted variance", "does not fit")
 
 
@@ -132,14 +132,14 @@ def test_a_likelihood_whose_tails_are_too_light():
     """A Normal for noise of Student's t with 1.5 degrees of freedom: its variance says nothing, its shape does."""
     rng = np.random.default_rng(0)
     heavy = [x + np.clip(rng.standard_t(1.5, x.shape), -200, 200) for x in (TRAIN, TEST)]
-    fitted, _ = trained(heavy[0])
+    fitted = trained(heavy[0])
     is_fault(findings(fitted, heavy[1], heavy[0][:250])["likelihood"], "from uniform")
 
 
 def test_a_model_that_knows_its_rows_by_heart():
     few = TRAIN[:40]
     training = TrainingConfig(Budget(epochs=300), Optimisation(batch_size=40, lr=1e-2), validation=Validation(0))
-    fitted, _ = trained(few, Recipe("mlp", 6, (64, 64), "normal"), training)
+    fitted = trained(few, Recipe("mlp", 6, (64, 64), "normal"), training)
     is_fault(findings(fitted, TEST, few)["over-fitting"], "by heart")
 
 

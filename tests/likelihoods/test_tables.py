@@ -387,7 +387,7 @@ class TestDiscretizedMixture(Oracle):
         column = Field("gain", "integer", low=0, high=99_999, location=1100, scale=7400)
         head = DiscretizedMixture(F, [Grid.of(column)])
         v = torch.cat((torch.zeros(90), torch.linspace(100, 99_999, 10).round()))
-        x, h = ((v - column.location) / column.scale)[:, None], torch.ones(1, F)
+        x, h = ((v - 1100) / 7400)[:, None], torch.ones(1, F)
         optimizer = torch.optim.Adam(head.parameters(), 3e-2)
         for _ in range(100):
             optimizer.zero_grad()

@@ -78,7 +78,9 @@ def _one(column: Field, real: Floats, synthetic: Floats, rng: np.random.Generato
     holes = np.isnan(real), np.isnan(synthetic)
     x, y = np.sort(real[~holes[0]]), np.sort(synthetic[~holes[1]])
     if len(x) and len(y):
-        found = _codes(x, y, column.n_categories) if bool(column.categories) else _numbers(x, y, column.one("scale"), rng)
+        found = (
+            _codes(x, y, column.n_categories) if bool(column.categories) else _numbers(x, y, column.one("scale"), rng)
+        )
     else:
         found = (float(len(x) != len(y)), 0.0, None, None)
     n, m = len(real), len(synthetic)
