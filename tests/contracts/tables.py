@@ -146,7 +146,7 @@ ARROW_COLUMNS: list[pa.Array] = [
     pa.array([Decimal("1.50"), Decimal("-2.25"), None, Decimal("3.75")] * 5),
     pa.array([1, 2, None, 500] * 5, pa.decimal256(40, 2)),
     pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 2] * 5, pa.int8()), ["lo", "mid", "hi"], ordered=True),
-    pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 2] * 5, pa.uint16()), [7, 5, 9]),
+    pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 2] * 5, pa.uint16()), [5, 7, 9]),
 ]
 
 

@@ -79,10 +79,28 @@ def type_of(name: str) -> pa.DataType:
     return pa.type_for_alias(name)
 
 
+def undictionaried(column: Any) -> Any:
+    """The cells of a dictionary, or the column itself."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    inner = column.type.value_type
+    if not pa.types.is_string_view(inner):
+        return column.cast(inner)
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    taken = [selected(chunk.dictionary, chunk.indices) for chunk in chunks]
+    return pa.chunked_array(taken, inner) if isinstance(column, pa.ChunkedArray) else taken[0]
+
+
+def selected(column: Any, index: Any) -> Any:
+    """Cells at the places of an Arrow index, of any type."""
+    if pa.types.is_string_view(column.type):  # Arrow cannot take from these
+        return column.cast(pa.large_string()).take(index).cast(column.type)
+    return column.take(index)
+
+
 def decoded(column: Any) -> Any:
     """Without a dictionary, text as plain strings, NaN as null."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+    column = undictionaried(column)
     if is_text(column.type):
         return column.cast(pa.string())
     if pa.types.is_floating(column.type):
@@ -122,8 +140,7 @@ def values_of(column: Any, name: str, what: str = "data") -> NDArray[np.float64]
     Raises:
         SchemaError: naming the first cell that is no number.
     """
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+    column = undictionaried(column)
     kind = column.type
     if is_time(kind) or pa.types.is_duration(kind):
         return _seconds(column)

@@ -113,6 +113,7 @@ class ColumnStatistics(Statistics):
             SchemaError: for cells that are neither numbers, text nor dates, that are infinite or too large, or of a
                 type that does not go with that of the chunks before.
         """
+        self._refuse_unknown(column.type)
         cells = decoded(column)
         self._widen(column.type, native, is_empty=cells.null_count == len(cells))
         if pa.types.is_dictionary(column.type) and pa.types.is_dictionary(self.type):
@@ -137,7 +138,9 @@ class ColumnStatistics(Statistics):
                 self.type, self.native = joined, native if joined == type_ else ""
                 self.sort = sort_of(joined)
         self.native = self.native or native
-        if self.sort in ("", "arrays"):
+
+    def _refuse_unknown(self, type_: pa.DataType) -> None:
+        if sort_of(type_) in ("", "arrays"):
             raise SchemaError(
                 f"column '{self.name}' holds cells of type {type_}, which are no numbers, text, dates or arrays of one "
                 f"size; leave it out with --column {self.name}=drop, or convert it"

@@ -68,7 +68,7 @@ def infer_fields(
                     refused[name] = str(error)
     if not first:
         raise DataError("there are no rows; give some, and a column at least")
-    if found and not next(iter(found.values())).n_rows:
+    if found and not refused and not next(iter(found.values())).n_rows:
         raise DataError("the table has no rows")
     fields: list[Field] = []
     for name, column in first.items():

@@ -184,7 +184,7 @@ class Schema:
 
     def changed(self, rows: Any, at: NDArray[np.bool_], v: NDArray[np.float64], what: str = "data") -> Any:
         """Rows with cells ``at`` (N, D) as in v (N, D); all others, and all other fields, are as they were."""
-        return container_of(rows, what).changed(rows, self._changes(at, v), what)
+        return container_of(rows, what).changed(rows, self._changes(at, v), what, self.fields)
 
     def filled(self, rows: Any, v: NDArray[np.float64], what: str = "data") -> Any:
         """Rows with their missing cells as in v (N, D), where it has a number, and those of constant fields as all
@@ -200,7 +200,7 @@ class Schema:
                 missing = missing_of(cells).reshape(-1, f.size)
                 new = v[:, self.places[f.name]] if f.name in self.places else np.zeros(missing.shape)
                 changes.append(Change(f, missing & ~np.isnan(new), new))
-        return container.changed(rows, changes, what)
+        return container.changed(rows, changes, what, self.fields)
 
     def _changes(self, at: NDArray[np.bool_], v: NDArray[np.float64]) -> list[Change]:
         return [Change(f, at[:, self.places[f.name]], v[:, self.places[f.name]]) for f in self.modelled]

@@ -43,14 +43,14 @@ class ArrayRows(Container):
     def holds(self, x: Any) -> bool:
         if isinstance(x, np.ndarray | torch.Tensor | list | tuple):
             return True
-        is_frame = nw.dependencies.is_into_series(x) or hasattr(x, "columns") or hasattr(x, "collect")
-        return hasattr(x, "__array__") and not is_frame
+        return hasattr(x, "__array__") and not (hasattr(x, "columns") or nw.dependencies.is_into_series(x))
 
     def columns(self, x: Any, what: str, fields: Sequence[Field] = ()) -> list[Column]:
         modelled = [f for f in fields if kind_of(f).is_modelled]
         if not fields or (len(modelled) == 1 and modelled[0].shape):
-            rows = as_rows(x, what)
-            return [Column(modelled[0].name if modelled else NAME, partial(tensors, rows), _type_name(x, rows))]
+            own = _own_array(x, what)
+            rows = as_rows(own, what)
+            return [Column(modelled[0].name if modelled else NAME, partial(tensors, rows), _type_name(own, rows))]
         if any(f.shape for f in modelled):
             raise SchemaError(
                 f"{what}: the model has the fields {', '.join(f.name for f in modelled)}; give a mapping of arrays, "
@@ -73,12 +73,13 @@ class ArrayRows(Container):
             return _new_array(fields[0], v[0])
         return np.column_stack([_new_array(f, each) for f, each in zip(fields, v, strict=True)])
 
-    def changed(self, x: Any, changes: Sequence[Change], what: str) -> Any:
+    def changed(self, x: Any, changes: Sequence[Change], what: str, fields: Sequence[Field]) -> Any:
         rows = _own_array(x, what)
-        if len(changes) == 1 and changes[0].field.shape:
-            return _changed(rows if rows.dtype.kind in "biuf" else as_rows(x, what), changes[0])
-        names = [c.name for c in self.columns(x, what, [change.field for change in changes])]
-        new = {names.index(c.field.name): _changed(rows[:, names.index(c.field.name)], c) for c in changes}
+        places = {column.name: i for i, column in enumerate(self.columns(x, what, fields))}
+        known = [c for c in changes if c.field.name in places]
+        if len(known) == 1 and known[0].field.shape:
+            return _changed(rows if rows.dtype.kind in "biuf" else as_rows(x, what), known[0])
+        new = {places[c.field.name]: _changed(rows[:, places[c.field.name]], c) for c in known if c.at.any()}
         whole = rows.astype(np.result_type(rows.dtype, *(column.dtype for column in new.values())))
         for place, column in new.items():
             whole[:, place] = column
@@ -119,7 +120,7 @@ class MappingRows(Container):
     def new(self, fields: Sequence[Field], v: Sequence[NDArray[np.float64]]) -> Any:
         return {f.name: _new_array(f, each) for f, each in zip(fields, v, strict=True)}
 
-    def changed(self, x: Any, changes: Sequence[Change], what: str) -> Any:
+    def changed(self, x: Any, changes: Sequence[Change], what: str, fields: Sequence[Field]) -> Any:
         arrays = self._arrays(x, what)
         return arrays | {c.field.name: _changed(arrays[c.field.name], c) for c in changes if c.field.name in arrays}
 
@@ -129,9 +130,9 @@ def _own_array(x: Any, what: str) -> NDArray[Any]:
     return x if isinstance(x, np.ndarray) else plain_array(x, what)
 
 
-def _type_name(x: Any, rows: NDArray[Any]) -> str:
+def _type_name(own: NDArray[Any], rows: NDArray[Any]) -> str:
     """NumPy's name of the type that came in."""
-    kind = x.dtype if isinstance(x, np.ndarray) and x.dtype.kind in "biuf" else rows.dtype
+    kind = own.dtype if own.dtype.kind in "biuf" else rows.dtype
     return kind.newbyteorder("=").name
 
 

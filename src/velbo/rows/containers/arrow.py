@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ..arrow import decoded, type_of
+from ..arrow import decoded, selected, type_of
 from ..field import Field
 from ..tensors import array_type, arrays_of, parted
 from .base import (
@@ -44,7 +44,7 @@ class Frames(Container):
     def length(self, x: Any) -> int:
         return len(x)
 
-    def changed(self, x: Any, changes: Sequence[Change], what: str) -> Any:
+    def changed(self, x: Any, changes: Sequence[Change], what: str, fields: Sequence[Field]) -> Any:
         places = {column.name: (i, column) for i, column in enumerate(self.columns(x, what))}
         changed = [(*places[change.field.name], change) for change in changes if change.field.name in places]
         return self.replaced(x, {i: self._changed(x, i, column, c) for i, column, c in changed if c.at.any()})
@@ -109,7 +109,7 @@ class ArrowRows(Frames):
         return checked([Column(name, partial(x.column, i), native) for i, (name, native) in names], what)
 
     def take(self, x: Any, index: NDArray[np.integer]) -> Any:
-        return x.take(pa.array(index))
+        return pa.Table.from_arrays([selected(column, pa.array(index)) for column in x.columns], schema=x.schema)
 
     def new(self, fields: Sequence[Field], v: Sequence[NDArray[np.float64]]) -> Any:
         arrays = [new_column(f, each, f.native == LISTS) for f, each in zip(fields, v, strict=True)]
@@ -130,10 +130,7 @@ class ArrowRows(Frames):
 def spliced(old: Any, new: pa.Array, at: NDArray[np.bool_]) -> Any:
     """Cells of a column, and new ones where ``at`` says so, in the column's type."""
     chunks, n = old.chunks if isinstance(old, pa.ChunkedArray) else [old], len(old)
-    both = pa.chunked_array([*chunks, new.cast(old.type)], old.type)
-    if pa.types.is_string_view(old.type):  # Arrow cannot take from these
-        both = both.cast(pa.large_string())
-    return both.take(pa.array(np.arange(n) + n * at)).cast(old.type)
+    return selected(pa.chunked_array([*chunks, new.cast(old.type)], old.type), pa.array(np.arange(n) + n * at))
 
 
 def spliced_names(old: Any, new: pa.Array, at: NDArray[np.bool_]) -> pa.Array:
@@ -162,8 +159,8 @@ class OtherFrames(ArrowRows):
     def take(self, x: Any, index: NDArray[np.integer]) -> Any:
         return super().take(_as_table(x), index)
 
-    def changed(self, x: Any, changes: Sequence[Change], what: str) -> Any:
-        return super().changed(_as_table(x, what), changes, what)
+    def changed(self, x: Any, changes: Sequence[Change], what: str, fields: Sequence[Field]) -> Any:
+        return super().changed(_as_table(x, what), changes, what, fields)
 
 
 def _as_table(x: Any, what: str = "data") -> pa.Table:

@@ -94,8 +94,14 @@ class Container(ABC):
         """New rows: v (N, size) of every field; those without numbers hold what all rows held."""
 
     @abstractmethod
-    def changed(self, x: Any, changes: Sequence[Change], what: str) -> Any:
+    def changed(self, x: Any, changes: Sequence[Change], what: str, fields: Sequence[Field]) -> Any:
         """The rows with some cells changed; all else is as it was.
+
+        Args:
+            x: the rows.
+            changes: of fields; those that the rows do not have are passed over.
+            what: names the rows in messages.
+            fields: of the model, all of them.
 
         Raises:
             SchemaError: if a column's type has no room for the new values.
@@ -104,7 +110,7 @@ class Container(ABC):
 
 def column_of(array: NDArray[Any], what: str = "data") -> pa.Array:
     """An array (N, ...) as an Arrow column: of single cells, or of tensors."""
-    return cells_of(array) if array.ndim == 1 else tensors(as_rows(array, what))
+    return cells_of(array, what) if array.ndim == 1 else tensors(as_rows(array, what))
 
 
 def cells_of(column: NDArray[Any], what: str = "data") -> pa.Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataError, need
 from ..arrays import is_missing
-from ..arrow import type_of
+from ..arrow import selected, type_of
 from ..field import Field
 from ..tensors import block_of, shape_of, tensors
 from .arrow import ArrowRows, Frames, new_column
@@ -82,7 +84,7 @@ class PandasRows(Frames):
         old = nw.to_native(x, pass_through=True).iloc[:, place]
         if at.all() or _native_name(old.dtype) != field.native:
             return _series(new, field.native).set_axis(old.index)
-        series, part = _dense(old).copy(), _series(new.filter(pa.array(at)), field.native)
+        series, part = _dense(old).copy(), _series(selected(new, pa.array(np.flatnonzero(at))), field.native)
         if field.native == "category":
             lacking = [v for v in part.dropna().unique() if v not in series.cat.categories]
             series = series.cat.add_categories(lacking)
@@ -135,7 +137,7 @@ def _stacked(series: Any, what: str) -> pa.Array:
     Raises:
         DataError: for arrays of several shapes, or that hold other things than numbers.
     """
-    cells = [None if isinstance(v, float) or v is None else np.asarray(v) for v in series]
+    cells = [np.asarray(v) if isinstance(v, np.ndarray | list | tuple) or not is_missing(v) else None for v in series]
     shapes = sorted({cell.shape for cell in cells if cell is not None})
     if len(shapes) > 1 or any(cell is not None and cell.dtype.kind not in "biuf" for cell in cells):
         raise DataError(
@@ -168,8 +170,15 @@ def _series(column: Any, native: str) -> Any:
         return series.astype(object).where(series.notna(), None)
     if column.null_count and native.startswith(("int", "uint", "bool")):
         native = {"bool": "boolean"}.get(native) or native.replace("uint", "UInt").replace("int", "Int")
+    return series.astype(_type_named(native) or series.dtype)
+
+
+def _type_named(native: str) -> Any:
+    """The inverse of `_native_name`; None if the name is another library's."""
+    pandas = need("pandas", "data")
+    if found := re.fullmatch(r"Sparse\[(\w+), (.*)\]", native):
+        return pandas.SparseDtype(found[1], json.loads(found[2].lower().replace("nan", "NaN")))
     try:
-        wanted = pandas.api.types.pandas_dtype(native or series.dtype)
-    except TypeError:  # the name is another library's
-        return series
-    return series.astype(wanted)
+        return pandas.api.types.pandas_dtype(native) if native else None
+    except TypeError:
+        return None
