@@ -11,7 +11,7 @@ from torch import Tensor
 
 from velbo import VAE
 from velbo.errors import ConfigError, DataError
-from velbo.likelihoods import DEFAULT, LIKELIHOODS, Factorised, Mixed, Normal, likelihood_of, point_estimate
+from velbo.likelihoods import LIKELIHOODS, Factorised, Mixed, Normal, likelihood_of, point_estimate
 from velbo.likelihoods.counts import initial_rate
 from velbo.nets import MLP
 from velbo.posteriors import DiagonalNormal
@@ -31,6 +31,7 @@ COLUMNS = (
     Field("income", "positive", low=10, high=1e6, scale=3e4),
     Field("size", "categorical", categories=("a", "b")),
     Field("grade", "ordinal", categories=("low", "middle", "high")),
+    Field("shade", "byte", levels=8),
     Field("share", "bounded", location=0, scale=100, low=3, high=99),
     Field("weight", "real", low=-3, high=3),
     Field("grip", "ordinal", categories=(1, 2, 3, 4, 5)),
@@ -47,6 +48,7 @@ def rows(n: int, columns: tuple[Field, ...] = COLUMNS) -> Tensor:
         "bounded": lambda c: torch.rand(n) * 0.98 + 0.01,
         "integer": lambda c: (torch.randint(int(c.low), int(c.high) + 1, (n,)).double() - c.location) / c.scale,
         "count": lambda c: torch.randint(0, 9, (n,)),
+        "byte": lambda c: torch.randint(0, c.levels, (n,)) / (c.levels - 1),
     }
     codes = {kind: lambda c: torch.randint(0, c.n_categories, (n,)) for kind in CODED}
     return torch.stack([(draws | codes)[c.kind](c).double() for c in columns], -1)
@@ -216,8 +218,7 @@ def test_a_library_size_needs_one_likelihood_of_counts():
 @pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.is_modelled])
 def test_every_likelihood_that_suits_a_kind_scores_and_draws_its_columns(kind: str):
     plain = next(c for c in COLUMNS if c.kind == kind)
-    assert likelihood_of(plain) == DEFAULT["column"][kind]
-    assert kind in LIKELIHOODS[DEFAULT["column"][kind]].kinds
+    assert likelihood_of(plain) == KINDS[kind].likelihood
     for name in (n for n, cell in LIKELIHOODS.items() if kind in cell.kinds):
         columns = (replace(plain, likelihood=name),) * 2
         p = Mixed(F, columns)(0.1 * torch.randn(50, F))
@@ -286,7 +287,7 @@ def test_counts_begin_near_the_middle_of_their_range():
 
 
 def test_errors_name_the_column_and_what_to_type():
-    with pytest.raises(ConfigError, match=r"column 'age'.*Did you mean 'poisson'"):
+    with pytest.raises(ConfigError, match=r"of 'age'.*Did you mean 'poisson'"):
         likelihood_of(Field("age", "count", likelihood="poison"))
     with pytest.raises(ConfigError, match=r"'age'.*kind real or datetime.*'count'.*negative-binomial"):
         likelihood_of(Field("age", "count", likelihood="normal"))

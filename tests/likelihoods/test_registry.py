@@ -12,7 +12,7 @@ import torch
 import velbo.likelihoods
 from contracts.cell_kinds import KINDS
 from contracts.likelihoods import F, LikelihoodContract
-from velbo.likelihoods import DEFAULT, LIKELIHOODS, Factorised, Likelihood
+from velbo.likelihoods import LIKELIHOODS, Factorised, Likelihood
 from velbo.likelihoods.counts import CountLikelihood
 from velbo.rows import KINDS as FIELD_KINDS
 
@@ -40,10 +40,10 @@ def test_every_head_is_in_the_registry():
 
 
 def test_every_kind_has_a_default_that_suits_it():
-    columns, arrays = DEFAULT["column"], DEFAULT["array"]
-    assert set(columns) >= {name for name, kind in FIELD_KINDS.items() if kind.is_modelled}
-    assert all(kind in LIKELIHOODS[name].kinds for kind, name in columns.items())
-    assert all(LIKELIHOODS[name].array_encoding is not None for name in arrays.values())
+    for name, kind in FIELD_KINDS.items():
+        assert bool(kind.likelihood) == kind.is_modelled
+        for default in filter(None, (kind.likelihood, kind.likelihood_of_arrays)):
+            assert name in LIKELIHOODS[default].suits()
 
 
 def test_one_likelihood_has_one_model_of_arrays_and_of_columns():

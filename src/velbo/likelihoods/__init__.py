@@ -18,12 +18,10 @@ from .negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
 from .normal import FixedScale, LearnedScale, Normal, NormalFixed, NormalPredicted, NormalScalar, PredictedScale
 from .ordered_logistic import OrderedLogistic
 from .poisson import Poisson
-from .registry import DEFAULT, DEFAULT_OF_ARRAYS, LIKELIHOODS, likelihood_of
+from .registry import LIKELIHOODS, likelihood_of
 from .student_t import StudentT
 
 __all__ = [
-    "DEFAULT",
-    "DEFAULT_OF_ARRAYS",
     "LIKELIHOODS",
     "Bernoulli",
     "Beta",

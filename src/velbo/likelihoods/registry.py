@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..errors import ConfigError, unknown
 from ..rows import Field
+from ..rows.kinds import kind_of
 from .base import Likelihood
 from .bernoulli import Bernoulli
 from .beta import Beta
@@ -51,23 +52,6 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
 }
 """In the order in which a row's heads are built."""
 
-DEFAULT: dict[str, str] = {
-    "real": "student-t",
-    "positive": "log-normal",
-    "bounded": "logit-normal",
-    "datetime": "normal-mixture",
-    "integer": "discretized-mixture",
-    "count": "negative-binomial",
-    "binary": "bernoulli",
-    "byte": "discretized-logistic",
-    "categorical": "categorical",
-    "ordinal": "ordered-logistic",
-}
-"""The likelihood of a kind where none is named."""
-
-DEFAULT_OF_ARRAYS: dict[str, str] = {**DEFAULT, "real": "normal"}
-"""The same for arrays, whose cells are of one sort; a column of a table may have heavy tails of its own."""
-
 
 def likelihood_of(field: Field, of_all: str = "auto") -> str:
     """The name of a field's likelihood: its own, that asked of all, or its kind's default.
@@ -75,10 +59,11 @@ def likelihood_of(field: Field, of_all: str = "auto") -> str:
     Raises:
         ConfigError: for a name that is none, a likelihood that does not suit the kind, or a field that has none.
     """
-    defaults = DEFAULT_OF_ARRAYS if field.shape else DEFAULT
-    if field.kind not in defaults:
+    kind = kind_of(field)
+    if not kind.is_modelled:
         raise ConfigError(f"'{field.name}' is of kind '{field.kind}' and has no likelihood; leave it out")
-    name = field.likelihood or (defaults[field.kind] if of_all == "auto" else of_all)
+    default = (field.shape and kind.likelihood_of_arrays) or kind.likelihood
+    name = field.likelihood or (default if of_all == "auto" else of_all)
     if name not in LIKELIHOODS:
         raise unknown(f"likelihood of '{field.name}'", name, LIKELIHOODS)
     kinds = LIKELIHOODS[name].suits()

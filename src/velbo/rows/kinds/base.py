@@ -75,6 +75,10 @@ class Kind(ABC):
     """One kind. A class without state: its methods take the field."""
 
     name: ClassVar[str]
+    likelihood: ClassVar[str] = ""
+    """The name of the likelihood of such a field where none is asked for."""
+    likelihood_of_arrays: ClassVar[str] = ""
+    """The same for a field of arrays; empty for the same."""
     is_modelled: ClassVar[bool] = True
     """Whether such a field is part of x."""
     is_density: ClassVar[bool] = False

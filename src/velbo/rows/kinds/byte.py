@@ -25,6 +25,7 @@ class Byte(Measured):
     """Levels of pixels."""
 
     name = "byte"
+    likelihood = "discretized-logistic"
 
     def claims(self, found: Statistics) -> str:
         if not isinstance(found, ArrayStatistics) or not found.whole or "negative" in found.first:

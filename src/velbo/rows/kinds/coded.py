@@ -141,6 +141,7 @@ class Binary(Coded):
     """Two values."""
 
     name = "binary"
+    likelihood = "bernoulli"
 
     def claims(self, found: Statistics) -> str:
         if isinstance(found, ArrayStatistics):
@@ -178,6 +179,7 @@ class _ZerosAndOnes(Measured):
     """Arrays of kind binary."""
 
     name = "binary"
+    likelihood = "bernoulli"
 
     def claims(self, found: Statistics) -> str:
         return ""
@@ -217,6 +219,7 @@ class Categorical(Coded):
     """Names without order."""
 
     name = "categorical"
+    likelihood = "categorical"
 
     def claims(self, found: Statistics) -> str:
         named = isinstance(found, ColumnStatistics) and (found.is_text or found.declared)
@@ -230,6 +233,7 @@ class Ordinal(Coded):
     """Names that have an order, and few whole numbers close together."""
 
     name = "ordinal"
+    likelihood = "ordered-logistic"
 
     def claims(self, found: Statistics) -> str:
         if not isinstance(found, ColumnStatistics) or found.is_time or found.is_duration:

@@ -34,6 +34,7 @@ class Positive(Measured):
     """Numbers above 0, skewed unless in logarithms."""
 
     name = "positive"
+    likelihood = "log-normal"
     is_density = True
 
     def claims(self, found: Statistics) -> str:
@@ -75,6 +76,7 @@ class Bounded(Measured):
     """
 
     name = "bounded"
+    likelihood = "logit-normal"
     is_density = True
 
     def claims(self, found: Statistics) -> str:

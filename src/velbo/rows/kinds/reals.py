@@ -55,6 +55,8 @@ class Real(Measured):
     """Numbers without bounds."""
 
     name = "real"
+    likelihood = "student-t"  # a column may have heavy tails of its own
+    likelihood_of_arrays = "normal"  # their cells are of one sort
     is_density = True
 
     def claims(self, found: Statistics) -> str:
@@ -80,6 +82,7 @@ class Datetime(Measured):
     """Dates, and times of dates."""
 
     name = "datetime"
+    likelihood = "normal-mixture"
     is_density = True
 
     def claims(self, found: Statistics) -> str:

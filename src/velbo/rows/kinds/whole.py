@@ -35,6 +35,7 @@ class Integer(Measured):
     """Whole numbers without bounds."""
 
     name = "integer"
+    likelihood = "discretized-mixture"
 
     def claims(self, found: Statistics) -> str:
         is_whole = isinstance(found, ColumnStatistics) and found.whole and found.holds_numbers
@@ -60,6 +61,7 @@ class Count(Measured):
     """Whole numbers from 0."""
 
     name = "count"
+    likelihood = "negative-binomial"
 
     def claims(self, found: Statistics) -> str:
         is_whole = isinstance(found, ColumnStatistics) and found.whole and found.holds_numbers
