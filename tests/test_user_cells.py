@@ -28,7 +28,7 @@ from velbo.rows import Store
 class Bare(Cell):
     """N(mu, 1), of which only what training and drawing need is said."""
 
-    support = td.constraints.real
+    support = td.constraints.real  # pyright: ignore
 
     def __init__(self, loc: Tensor) -> None:
         self.loc = loc

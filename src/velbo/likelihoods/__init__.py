@@ -9,6 +9,7 @@ from .continuous_bernoulli import ContinuousBernoulli
 from .discretized_logistic import DiscretizedLogistic
 from .gamma import Gamma
 from .integers import DiscretizedMixture, Grid
+from .laplace import Laplace
 from .log_normal import LogNormal
 from .logit_normal import LogitNormal
 from .missingness import MissingNotAtRandom
@@ -34,6 +35,7 @@ __all__ = [
     "FixedScale",
     "Gamma",
     "Grid",
+    "Laplace",
     "LearnedScale",
     "Likelihood",
     "LogNormal",

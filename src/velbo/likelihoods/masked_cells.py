@@ -69,6 +69,10 @@ class GivenMissing(Cell):
         points, log_w, log_m = self.joint.rule
         return torch.broadcast_tensors(points, log_w + log_m - self.joint.log_missing)  # type: ignore[return-value]
 
+    def rule(self, nodes: int) -> Rule:
+        """The joint's own nodes, however many are asked for."""
+        return self.nodes
+
     @property
     def mean(self) -> Tensor:
         points, log_w = self.nodes
