@@ -23,8 +23,7 @@ from velbo.evaluation import impute
 from velbo.likelihoods import Factorised, MixedCells
 from velbo.model import VAE
 from velbo.priors import StandardNormal
-from velbo.rows import Field, Schema
-from velbo.rows.encoded import InMemory
+from velbo.rows import Field, Schema, Store
 
 NAN = math.nan
 W, A, B, S = torch.tensor([1.5, -0.5]), torch.tensor([0.7, 2.0]), torch.tensor([0.3, -1.0]), 0.6
@@ -194,7 +193,7 @@ def test_the_library_size_of_some_counts_is_shared_among_these():
     model.start_from(torch.tensor([[40.0, 60.0], [4.0, 6.0]]).double())
     expected = torch.tensor([[40, 60], [20, 30], [10, 15], [22, 33]]).double()
     torch.testing.assert_close(model.given(x).decode(torch.zeros(4, 1).double()).mean, expected, rtol=1e-6, atol=0)
-    filled = impute(model, InMemory(x), 20).x
+    filled = impute(model, Store.from_tensor(x), 20).x
     torch.testing.assert_close(filled[x.isnan()], expected[x.isnan()], rtol=1e-6, atol=0)
 
 

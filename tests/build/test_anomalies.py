@@ -89,9 +89,9 @@ def test_a_cluster_of_anomalous_rows_is_found_where_a_density_explains_it():
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, bool])
 def test_whole_numbers_and_truth_values_are_standardised_as_any(dtype):
     x = (np.random.default_rng(0).integers(0, 2, (50, 3)) * [1, 9, 200]).astype(dtype)
-    (field,) = AnomalyDetector(max_epochs=1, random_state=0).fit(x).fitted_.schema.fields
-    assert (field.kind, field.likelihood) == ("real", "normal-fixed")
-    np.testing.assert_allclose(field.scale, x.std(0), rtol=1e-6)
+    fields = AnomalyDetector(max_epochs=1, random_state=0).fit(x).fitted_.schema.fields
+    assert {(field.kind, field.likelihood) for field in fields} == {("real", "normal-fixed")}
+    np.testing.assert_allclose([field.scale for field in fields], x.std(0), rtol=1e-6)
 
 
 def test_a_row_is_odd_by_the_cell_that_is():

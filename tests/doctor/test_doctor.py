@@ -46,7 +46,7 @@ def healthy():
 
 @pytest.fixture(scope="module")
 def examined(healthy) -> Examination:
-    return examine(healthy[0], TEST, TRAIN[:250], healthy[1].metrics)
+    return examine(healthy, TEST, TRAIN[:250], healthy.history.metrics)
 
 
 def answers(e: Examination) -> dict[str, Finding]:
@@ -59,7 +59,7 @@ def findings(fitted: TrainedModel, test=TEST, train=TRAIN[:250], samples=64) -> 
 
 def planted(healthy, change, samples=64) -> dict[str, Finding]:
     """Findings of a copy of the healthy model after a change to its weights."""
-    copied = copy.deepcopy(healthy[0])
+    copied = copy.deepcopy(healthy)
     with torch.no_grad():
         change(copied.model)
     return findings(copied, samples=samples)
@@ -164,15 +164,15 @@ def test_without_training_rows_the_run_is_asked(examined):
 
 
 def test_an_examination_is_a_function_of_its_rows(healthy, examined):
-    assert diagnose(examine(healthy[0], TEST, TRAIN[:250], healthy[1].metrics)) == diagnose(examined)
+    assert diagnose(examine(healthy, TEST, TRAIN[:250], healthy.history.metrics)) == diagnose(examined)
     with pytest.raises(DataError, match="at least 20 rows"):
-        examine(healthy[0], TEST[:19])
+        examine(healthy, TEST[:19])
 
 
 def test_a_cell_without_distribution_function_is_left_out_and_named(healthy, examined, monkeypatch, tmp_path):
     """The rest of the page is as it would be."""
     monkeypatch.setattr(NormalCell, "cdf", Cell.cdf)
-    e = examine(healthy[0], TEST, TRAIN[:250], healthy[1].metrics)
+    e = examine(healthy, TEST, TRAIN[:250], healthy.history.metrics)
     found, whole = answers(e), answers(examined)
     assert found["likelihood"].verdict == "unknown"
     assert "the distance from uniform is left out, as NormalCell has no cdf(value)" in found["likelihood"].figure

@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from contracts.objectives import ready
 from velbo.config import Budget, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
 from velbo.errors import ConfigError
+from velbo.files import as_json
 from velbo.fitting import carry_out, plan
 from velbo.objectives import (
     CIWAE,
@@ -71,7 +72,7 @@ def test_options_leave_the_rest_of_a_preset_alone():
 
 
 def test_make_objective_reads_a_config():
-    made = make_objective(**ObjectiveConfig("elbo", 2, free_bits=0.1).to_json())
+    made = make_objective(**as_json(ObjectiveConfig("elbo", 2, free_bits=0.1)))
     assert made == ELBO(2, free_bits=FreeBits(0.1))
     assert make_objective("elbo:samples=2", free_bits=0.1) == made
 

@@ -358,9 +358,9 @@ def test_a_validation_bound_that_is_not_finite_stops_with_a_clear_error():
 def test_dropout_is_at_work_in_training_and_nowhere_else():
     """Validation equals the evaluation of the saved weights; the model is left in evaluation mode."""
     what = plan(DIGITS[:300], Recipe("resmlp", 2, (16,), dropout=0.5), training=TrainingConfig(Budget(epochs=3)))
-    fitted = what.build()
+    model = what.build()
     store = loop.Store.from_rows(what.schema.numbers(DIGITS[:300]), what.encoding)
-    trainer = Trainer(fitted.model, store, ELBO(), what.training)
+    trainer = Trainer(model, store, ELBO(), what.training)
     modes = []
     bound = trainer.bound
     trainer.bound = lambda x, b: (modes.append(trainer.model.training), bound(x, b))[1]  # type: ignore[method-assign]
@@ -368,7 +368,7 @@ def test_dropout_is_at_work_in_training_and_nowhere_else():
     assert all(modes)
     assert not trainer.model.training
     assert trainer.validation is not None
-    again = trainer.validation.evaluate(fitted.model, torch.autocast("cpu", enabled=False))
+    again = trainer.validation.evaluate(model, torch.autocast("cpu", enabled=False))
     assert again["validation_bound"] == history.best
 
 

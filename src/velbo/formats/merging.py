@@ -27,7 +27,11 @@ def merged(old: pa.Table, new: pa.Table, masks: Masks) -> pa.Table:
 
 
 def type_to_write(old: pa.DataType, new: pa.DataType) -> pa.DataType:
-    """The type of a column with new cells: its own, but for one of nothing but missing values."""
+    """The type of a column with new cells: its own, but for one of nothing but missing values, and for arrays of whole
+    numbers of which a model says the means.
+    """
+    if is_tensor(old) and is_tensor(new) and pa.types.is_floating(new.value_type):
+        return old if pa.types.is_floating(old.value_type) else new
     return new if pa.types.is_null(old) else old
 
 

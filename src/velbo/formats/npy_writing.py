@@ -1,6 +1,6 @@
 """Tables into NumPy's files, in constant memory.
 
-.npy   one array: that of the only column if it is one of arrays, else the columns side by side, (N, D)
+.npy   one array: that of the only column, (N,) or (N, *shape), or several columns side by side, (N, D)
 .npz   one array a column, under its name
 
 A missing value is NaN, or NaT in dates; whole numbers, truth values and text have none, and are refused with one.
@@ -49,7 +49,7 @@ class NpySheet(Sheet):
         for start in range(0, len(table), self._step):
             rows = table.slice(start, self._step)
             columns = [_exact(_cells(rows, field), self._dtype, field.name) for field in self.schema]
-            array = columns[0] if is_tensor(self.schema.field(0).type) else np.stack(columns, 1)
+            array = columns[0] if len(columns) == 1 else np.stack(columns, 1)
             self._file.write(array.tobytes())
             self._n_rows += len(rows)
 
@@ -72,7 +72,7 @@ def _array_of(schema: pa.Schema) -> tuple[np.dtype, tuple[int, ...]]:
             )
     if len({pa.types.is_boolean(kind) for kind in schema.types}) > 1:
         raise UnfitError("some columns are truth values and some are numbers; name a .npz or a .parquet file")
-    return np.result_type(*(kind.to_pandas_dtype() for kind in schema.types)), (len(schema),)
+    return np.result_type(*(kind.to_pandas_dtype() for kind in schema.types)), (len(schema),) if len(schema) > 1 else ()
 
 
 def _exact(array: NDArray[Any], dtype: np.dtype, name: str) -> NDArray[Any]:

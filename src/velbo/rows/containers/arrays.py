@@ -25,6 +25,7 @@ from .base import (
     cells_of,
     changed_block,
     column_of,
+    known_names,
     like,
     new_cells,
     restored_block,
@@ -99,9 +100,10 @@ class MappingRows(Container):
         lengths = {name: len(array) for name, array in arrays.items()}
         if len(set(lengths.values())) > 1:
             raise DataError(f"{what}: fields have different numbers of rows ({lengths}); give all the same")
+        names = known_names(list(arrays), [array.ndim > 1 for array in arrays.values()], fields)
         return [
-            Column(name, partial(column_of, array, f"{what}: '{name}'"), _type_name(array, array))
-            for name, array in arrays.items()
+            Column(known, partial(column_of, array, f"{what}: '{name}'"), _type_name(array, array))
+            for known, (name, array) in zip(names, arrays.items(), strict=True)
         ]
 
     def _arrays(self, x: Any, what: str = "data") -> dict[str, NDArray[Any]]:
@@ -122,7 +124,9 @@ class MappingRows(Container):
 
     def changed(self, x: Any, changes: Sequence[Change], what: str, fields: Sequence[Field]) -> Any:
         arrays = self._arrays(x, what)
-        return arrays | {c.field.name: _changed(arrays[c.field.name], c) for c in changes if c.field.name in arrays}
+        own = {column.name: name for column, name in zip(self.columns(x, what, fields), arrays, strict=True)}
+        new = {own[c.field.name]: c for c in changes if c.field.name in own}
+        return arrays | {name: _changed(arrays[name], change) for name, change in new.items()}
 
 
 def _own_array(x: Any, what: str) -> NDArray[Any]:

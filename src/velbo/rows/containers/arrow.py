@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from ...errors import DataError
 from ..arrow import decoded, selected, type_of
 from ..field import Field
-from ..tensors import array_type, arrays_of, parted
+from ..tensors import array_type, arrays_of, parted, shape_of
 from .base import (
     Change,
     Column,
     Container,
     changed_block,
     checked,
+    known_names,
     like,
     new_cells,
     restored_block,
@@ -45,7 +46,7 @@ class Frames(Container):
         return len(x)
 
     def changed(self, x: Any, changes: Sequence[Change], what: str, fields: Sequence[Field]) -> Any:
-        places = {column.name: (i, column) for i, column in enumerate(self.columns(x, what))}
+        places = {column.name: (i, column) for i, column in enumerate(self.columns(x, what, fields))}
         changed = [(*places[change.field.name], change) for change in changes if change.field.name in places]
         return self.replaced(x, {i: self._changed(x, i, column, c) for i, column, c in changed if c.at.any()})
 
@@ -105,7 +106,8 @@ class ArrowRows(Frames):
 
     def columns(self, x: Any, what: str, fields: Sequence[Field] = ()) -> list[Column]:
         natives = [LISTS if pa.types.is_fixed_size_list(kind) else "" for kind in x.schema.types]
-        names = enumerate(zip(x.column_names, natives, strict=True))
+        own = known_names(x.column_names, [bool(shape_of(kind)) for kind in x.schema.types], fields)
+        names = enumerate(zip(own, natives, strict=True))
         return checked([Column(name, partial(x.column, i), native) for i, (name, native) in names], what)
 
     def take(self, x: Any, index: NDArray[np.integer]) -> Any:
@@ -154,7 +156,7 @@ class OtherFrames(ArrowRows):
         return isinstance(x, pa.RecordBatch) or nw.dependencies.is_into_dataframe(nw.to_native(x, pass_through=True))
 
     def columns(self, x: Any, what: str, fields: Sequence[Field] = ()) -> list[Column]:
-        return super().columns(_as_table(x, what), what)
+        return super().columns(_as_table(x, what), what, fields)
 
     def take(self, x: Any, index: NDArray[np.integer]) -> Any:
         return super().take(_as_table(x), index)

@@ -108,6 +108,16 @@ class Container(ABC):
         """
 
 
+def known_names(names: Sequence[str], are_arrays: Sequence[bool], fields: Sequence[Field]) -> list[str]:
+    """Names of columns as a model knows them. Where it has one field, of arrays, and there is one column of arrays,
+    that is it, whatever its name: files of different formats call one array differently, or not at all.
+    """
+    modelled = [f for f in fields if kind_of(f).is_modelled]
+    if sum(are_arrays) != 1 or len(modelled) != 1 or not modelled[0].shape or modelled[0].name in names:
+        return list(names)
+    return [modelled[0].name if is_array else name for name, is_array in zip(names, are_arrays, strict=True)]
+
+
 def column_of(array: NDArray[Any], what: str = "data") -> pa.Array:
     """An array (N, ...) as an Arrow column: of single cells, or of tensors."""
     return cells_of(array, what) if array.ndim == 1 else tensors(as_rows(array, what))
@@ -193,10 +203,14 @@ def restored_block(v: NDArray[np.float64], shape: Sequence[int], dtype: np.dtype
 
 
 def changed_block(old: NDArray[Any], change: Change) -> NDArray[Any]:
-    """Arrays (N, ...) of which some cells are new, and all others as they are, bit for bit."""
+    """Arrays (N, ...) of which some cells are new, and all others as they are, bit for bit. Arrays all of whose cells
+    are new are floats, whatever the numbers: the type does not depend on the rows.
+    """
+    if change.at.all() and old.dtype.kind != "f":
+        return change.v.reshape(old.shape).astype(np.float64)
     at = change.at.reshape(old.shape)
     v = np.where(change.at, change.v, 0.0)
-    new = restored_block(v, old.shape[1:], old.dtype, strict=not (change.at.all() or np.isnan(v).any()))
+    new = restored_block(v, old.shape[1:], old.dtype, strict=not np.isnan(v).any())
     block = old.copy() if new.dtype == old.dtype else old.astype(new.dtype)
     block[at] = new[at]
     return block
