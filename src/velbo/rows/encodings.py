@@ -289,6 +289,4 @@ def for_reals(field: Field) -> Encoding:
 
 def for_levels(field: Field) -> Encoding:
     """Masses on a grid of levels; codes of columns as they are."""
-    if not field.shape:
-        return standardised(field)
-    return Levels(field.levels - 1)
+    return standardised(field) if field.categories else Levels(field.levels - 1)
