@@ -8,15 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from velbo.recipes import build, encoding, resolve
 
 import velbo
 from contracts.commands import call
 from velbo import Budget, Data, FittedVAE, Optimisation, Recipe, TrainingConfig, Validation
 from velbo.data import Store
-from velbo.data.encodings import Binarise, Levels
-from velbo.data.labelled import WithLabel
 from velbo.errors import ConfigError, DataError, SchemaError
-from velbo.recipes import build, encoding, resolve
 
 GIVEN = Recipe("mlp", 2, (16,), "bernoulli", condition=("label",))
 LEARNING = Optimisation(batch_size=20, lr=0.01, ema=0.0)
@@ -52,16 +50,6 @@ def test_a_row_is_its_pixels_and_the_code_of_its_label():
     codes = [schema.label.categories.index(v) for v in labels_of(data)]
     assert store.kept[:, -1].tolist() == codes
     assert np.array_equal(store.kept[:, :-1].numpy(), data.rows.reshape(60, 64))
-
-
-def test_the_encoding_is_that_of_the_pixels_alone_beside_the_label():
-    rows = np.random.default_rng(0).integers(0, 200, (20, 7)).astype(np.uint8)
-    both, alone = WithLabel(Binarise(255), Levels(1)), Binarise(255)
-    noise = torch.rand(20, 7)
-    x = both.present(both.store(rows, torch.float32), noise, torch.float32)
-    assert torch.equal(x[:, :-1], alone.present(alone.store(rows[:, :-1], torch.float32), noise[:, :-1], torch.float32))
-    assert x[:, -1].tolist() == rows[:, -1].tolist()
-    assert both.log_det(7).tolist() == [0.0] * 7
 
 
 @pytest.mark.parametrize("recipe", ["mlp", "conv"])

@@ -111,12 +111,12 @@ def test_a_number_is_finite_and_in_digits(text, is_one):
     if is_one:
         assert numbers(column, "x")[1] == float(text)
     else:
-        with pytest.raises(SchemaError, match="data: row 1, column 'x' holds '.*', which is no number"):
+        with pytest.raises(SchemaError, match=r"data: row 1, column 'x' holds '.*', which is no number"):
             numbers(column, "x")
 
 
 def test_infinity_is_named():
-    with pytest.raises(SchemaError, match="given: row 2, column 'x' holds inf; .*cap it, or mark it missing"):
+    with pytest.raises(SchemaError, match=r"given: row 2, column 'x' holds inf; .*cap it, or mark it missing"):
         numbers(pa.array([0.0, NAN, -np.inf]), "x", "given")
 
 
