@@ -220,7 +220,7 @@ def test_a_hidden_count_is_imputed_within_2_percent_of_its_expectation():
     kinds = {"a": "count:poisson", "b": "count:poisson"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CollapseWarning)
-        model = fit(pd.DataFrame(counts, columns=["a", "b"]), recipe, training=training, kinds=kinds)
+        model = fit(pd.DataFrame(counts, columns=["a", "b"]), recipe, training=training, columns=kinds)
     filled = model.impute(pd.DataFrame(counts, columns=["a", "b"]), samples=100)
     ratio = filled["a"][:375].sum() / counts[:375, 1].sum(), filled["b"][375:750].sum() / counts[375:750, 0].sum()
     assert list(ratio) == pytest.approx([0.4, 2.5], rel=0.02)

@@ -120,7 +120,7 @@ def test_fields_of_several_shapes_lie_one_after_another():
     assert [f.name for f in schema.images()] == ["image"]
     assert not schema.images(apart=["image"])
     for ask in (schema.field, lambda name: schema.dims([name])):
-        with pytest.raises(ConfigError, match="unknown field 'lable'.* Did you mean 'label'"):
+        with pytest.raises(ConfigError, match=r"unknown field 'lable'.* Did you mean 'label'"):
             ask("lable")
 
 
@@ -411,8 +411,8 @@ def test_a_schema_is_described():
     records = infer(frame, {"gone": "drop"}).records()
     assert [(r["values"], r["missing"]) for r in records[:3]] == [("2020-02-03", "0"), ("2", "0"), ("-", "-")]
     assert schema.describe() == (
-        "10 columns (1 real, 1 positive, 1 bounded, 1 integer, 1 count, 1 ordinal, 1 categorical, 1 binary, 1 datetime, "
-        "1 constant)"
+        "10 columns (1 real, 1 positive, 1 bounded, 1 integer, 1 count, 1 ordinal, 1 categorical, 1 binary, "
+        "1 datetime, 1 constant)"
     )
     images = infer({"image": np.arange(12).reshape(3, 2, 2), "size": np.array([0.5, NAN, 4.25])})
     assert images.describe() == "'image': 2 x 2 byte, 0 to 11, 12 levels and 1 column (1 binary), with missing cells"
@@ -432,7 +432,7 @@ def test_a_schema_without_a_field_to_learn_from_is_refused():
     for frame in (pd.DataFrame({"x": [1.0, 1.0]}), pd.DataFrame({"x": [None, None]})):
         with pytest.raises(SchemaError, match="no column is left to learn from"):
             infer(frame)
-    with pytest.raises(ConfigError, match="unknown kind of 'x' 'reel'.*'real'"):
+    with pytest.raises(ConfigError, match=r"unknown kind of 'x' 'reel'.*'real'"):
         schema_of(Field("x", "reel"))
     with pytest.raises(DataError, match="numbers"):
         infer(np.array([["a", "b"]]))

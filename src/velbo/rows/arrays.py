@@ -57,7 +57,7 @@ def plain_array(x: Any, what: str = "data") -> NDArray[Any]:
         return (whole.float() if whole.dtype == torch.bfloat16 else whole).numpy()
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
         if x.dtype.kind in "OUSMm":
-            return x.astype(object).filled(None)
+            return np.where(np.ma.getmaskarray(x), None, np.ma.getdata(x).astype(object))
         return x.astype(x.dtype if x.dtype.kind == "f" else np.float64).filled(np.nan)
     try:
         return np.asarray(x)

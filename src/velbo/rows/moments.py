@@ -54,7 +54,7 @@ class Moments:
     def spread(self) -> Any:
         """Standard deviation; 0 where there is nothing but rounding error."""
         s = np.sqrt(self.m2 / np.maximum(self.n, 1))
-        return np.where(s > 1e-12 * np.abs(self.mean), s, 0.0)
+        return np.where(s > 1e-12 * np.abs(self.mean), s, 0.0)[()]
 
     @property
     def skewness(self) -> float:

@@ -178,8 +178,9 @@ class Schema:
     def new(self, v: NDArray[np.float64]) -> Any:
         """v (N, D) as new rows: all fields but dropped ones, in order and type as they came."""
         fields = [f for f in self.fields if f.kind != "drop"]
-        none = np.empty((len(v), 0))
-        parts = [v[:, self.places[f.name]] if f.name in self.places else none for f in fields]
+        parts = [
+            v[:, self.places[f.name]] if f.name in self.places else np.full((len(v), f.size), np.nan) for f in fields
+        ]
         return container_named(self.container).new(fields, parts)
 
     def changed(self, rows: Any, at: NDArray[np.bool_], v: NDArray[np.float64], what: str = "data") -> Any:

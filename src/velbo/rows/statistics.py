@@ -89,7 +89,7 @@ class Statistics(ABC):
     @property
     def spread(self) -> Any:
         """Standard deviation of v, 1 where it is 0."""
-        return np.where(self.moments.spread > 0, self.moments.spread, 1.0)
+        return np.where(self.moments.spread > 0, self.moments.spread, 1.0)[()]
 
     def measure(self, v: NDArray[Any]) -> None:
         """Take in numbers (n,) or (n, D), NaN where missing.
@@ -108,8 +108,9 @@ class Statistics(ABC):
         if least <= 0:
             self.note("not positive", lambda: v <= 0, v)
         self.moments = self.moments.merged(Moments.of(v, self.is_skewed))
-        if "not positive" not in self.first:
-            self.logs = self.logs.merged(Moments.of(np.log(v, dtype=np.float64), self.is_skewed))
+        is_positive = "not positive" not in self.first
+        logs = Moments.of(np.log(v, dtype=np.float64), self.is_skewed) if is_positive else Moments()
+        self.logs = self.logs.merged(logs) if is_positive else logs
 
     def note(self, what: str, find: Callable[[], NDArray[np.bool_]], v: NDArray[Any]) -> None:
         """Remember the first cell that is found, if none was before."""
@@ -175,10 +176,12 @@ class ArrayStatistics(Statistics):
         Raises:
             SchemaError: for arrays of another shape, infinite or too large numbers.
         """
-        if shape_of(column.type) != self.shape:
+        shape = shape_of(column.type)
+        if shape != self.shape:
+            other = f"arrays of shape {shape}" if shape else str(column.type)
             raise SchemaError(
-                f"'{self.name}' holds arrays of shape {self.shape} before row {self.n_rows} and {column.type} from "
-                "there on; give all rows one shape"
+                f"'{self.name}' holds arrays of shape {self.shape} before row {self.n_rows} and {other} from there on; "
+                "give all rows one shape"
             )
         self.native = self.native or native
         for _, part in blocks(block_of(column)):

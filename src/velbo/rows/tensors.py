@@ -10,6 +10,7 @@ row is a row of missing cells.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -51,20 +52,20 @@ def block_of(column: Any) -> NDArray[Any]:
 def parted(column: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """(cells, which of them are null), (N, size) each: cells of any whole number as they are; NaN is not null here."""
     whole = _one_chunk(column)
-    kind, n = whole.type, len(whole)
+    kind, n, size = whole.type, len(whole), math.prod(shape_of(whole.type))
     lists = whole.storage if isinstance(kind, pa.FixedShapeTensorType) else whole
     cells, missing = _cells(lists)
-    values = _as_numpy(cells).reshape(n, -1)
+    values = _as_numpy(cells).reshape(n, size)
     if isinstance(kind, pa.FixedShapeTensorType) and kind.permutation:
         axes = (0, *(1 + axis for axis in kind.permutation))
-        values, missing = (part.reshape(n, *kind.shape).transpose(axes).reshape(n, -1) for part in (values, missing))
+        values, missing = (part.reshape(n, *kind.shape).transpose(axes).reshape(n, size) for part in (values, missing))
     return values, missing
 
 
 def _one_chunk(column: Any) -> Any:
     if not isinstance(column, pa.ChunkedArray):
         return column
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.nulls(0, column.type)
 
 
 def _cells(lists: Any) -> tuple[Any, NDArray[np.bool_]]:
@@ -78,7 +79,7 @@ def _cells(lists: Any) -> tuple[Any, NDArray[np.bool_]]:
     else:
         # no memory of its own: this is what images have
         cells, missing = inner, np.broadcast_to(np.False_, len(inner))
-    missing = missing.reshape(len(lists), -1)
+    missing = missing.reshape(len(lists), math.prod(shape_of(lists.type)))
     return cells, missing | np.asarray(lists.is_null())[:, None] if lists.null_count else missing
 
 

@@ -261,6 +261,13 @@ def test_what_fits_no_field_is_refused_by_name(rows, words):
         infer(rows)
 
 
+def test_objects_of_several_types_are_text_and_masks_count_among_them():
+    cells = np.ma.masked_array(np.array([1, "a", 2.5, None, "under the mask"], object), [False] * 4 + [True])
+    schema = infer({"x": cells, "y": np.arange(5.0)}, {"x": "categorical"})
+    assert schema.field("x").categories == ("1", "2.5", "a")
+    np.testing.assert_array_equal(schema.numbers({"x": cells, "y": np.arange(5.0)})[:, 0], [0, 2, 1, NAN, NAN])
+
+
 def test_objects_that_are_missing_are_so_in_every_spelling():
     rows = np.array([[1, None], [math.nan, pd.NA], [2, 3.5]], object)
     np.testing.assert_array_equal(infer(rows).numbers(rows), [[1, NAN], [NAN, NAN], [2, 3.5]])

@@ -91,7 +91,7 @@ class Container(ABC):
 
     @abstractmethod
     def new(self, fields: Sequence[Field], v: Sequence[NDArray[np.float64]]) -> Any:
-        """New rows: v (N, size) of every field; those without numbers hold what all rows held."""
+        """New rows: v (N, size) of every field; those that are not modelled hold what all rows held."""
 
     @abstractmethod
     def changed(self, x: Any, changes: Sequence[Change], what: str, fields: Sequence[Field]) -> Any:
@@ -136,7 +136,7 @@ def cells_of(column: NDArray[Any], what: str = "data") -> pa.Array:
         if data.dtype.kind != "O":
             kind = data.dtype
             raise DataError(f"{what}: cells of type {kind} are no numbers, text or dates; convert them") from error
-        return pa.array([None if is_missing(v) else str(v) for v in np.ma.filled(np.ma.array(data, mask=mask), None)])
+        return pa.array([None if gone or is_missing(v) else str(v) for v, gone in zip(data, mask, strict=True)])
 
 
 def _known_to_arrow(column: NDArray[Any], what: str) -> NDArray[Any]:
@@ -176,8 +176,8 @@ def new_cells(change: Change, field: Field) -> pa.Array:
 
 
 def restored_cells(field: Field, v: NDArray[np.float64]) -> pa.Array:
-    """New cells (N, 1) of a column, those of a constant field (N, 0) among them."""
-    return kind_of(field).restored(v[:, 0] if v.shape[1] else np.full(len(v), np.nan), field)
+    """New cells (N, 1) of a column."""
+    return kind_of(field).restored(v[:, 0], field)
 
 
 def restored_block(v: NDArray[np.float64], shape: Sequence[int], dtype: np.dtype[Any], strict: bool = False) -> Any:

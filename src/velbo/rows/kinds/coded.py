@@ -150,7 +150,9 @@ class Binary(Coded):
         if is_flag(found):
             value = whole_number(next(iter(found.counts)))
             return f"{value!r} or missing, which counts as a value" if len(found.declared) <= 1 else ""
-        return "2 distinct values" if len(found.counts) == 2 and len(found.declared) <= 2 and not found.is_time else ""
+        if found.is_time or found.is_duration:
+            return ""
+        return "2 distinct values" if len(found.counts) == 2 and len(found.declared) <= 2 else ""
 
     def field(self, found: Statistics, about: dict[str, Any]) -> Field:
         if isinstance(found, ArrayStatistics):

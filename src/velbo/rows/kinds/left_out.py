@@ -68,6 +68,8 @@ class Constant(LeftOut):
 
     def field(self, found: Statistics, about: dict[str, Any]) -> Field:
         if isinstance(found, ArrayStatistics):
+            if found.n:
+                raise self.refused(found.name, "its cells are arrays; take kind drop to leave it out")
             return Field(**about)
         assert isinstance(found, ColumnStatistics)
         if len(found.counts) > 1:
