@@ -36,8 +36,8 @@ def velbo(x: Any, epochs: int, optimisation: Optimisation) -> tuple[float, Train
 
 
 def plain(x: Any, epochs: int, layout: torch.memory_format) -> tuple[float, TrainedModel]:
-    fitted = plan(x, LAYOUT).build()
-    model = fitted.model.to(memory_format=layout).train()  # type: ignore[call-overload]
+    what = plan(x, LAYOUT)
+    model = what.build().to(memory_format=layout).train()  # type: ignore[call-overload]
     rows = torch.from_numpy(x.reshape(len(x), -1)).float()
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(rows), batch_size=BATCH, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -53,7 +53,7 @@ def plain(x: Any, epochs: int, layout: torch.memory_format) -> tuple[float, Trai
             optimizer.step()
     seconds = time.perf_counter() - start
     model.eval()
-    return seconds, fitted
+    return seconds, TrainedModel(model, what)
 
 
 def main() -> None:

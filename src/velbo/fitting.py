@@ -15,7 +15,7 @@ from torch import nn
 from .build import Asked, DataRecord, Plan, complete
 from .build.models import seeded
 from .config import ObjectiveConfig, Recipe, TrainingConfig
-from .errors import RunError
+from .errors import RunError, unknown
 from .files import read_json, read_tensors, write_json, write_tensors
 from .rows import Rows, Schema, rows_of
 from .trained_model import TrainedModel
@@ -47,7 +47,14 @@ class Options(TypedDict, total=False):
 
 
 def asked_for(recipe: Recipe | str | None, options: Options) -> Asked:
-    """Recipe and options as one value."""
+    """Recipe and options as one value.
+
+    Raises:
+        ConfigError: for an option of no known name.
+    """
+    for name in options:
+        if name not in Options.__annotations__:
+            raise unknown("option", name, Options.__annotations__)
     objective = options.get("objective")
     return Asked(
         recipe=Recipe(recipe) if isinstance(recipe, str) else recipe or Recipe(),

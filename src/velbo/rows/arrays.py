@@ -57,8 +57,12 @@ def plain_array(x: Any, what: str = "data") -> NDArray[Any]:
         return (whole.float() if whole.dtype == torch.bfloat16 else whole).numpy()
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
         if x.dtype.kind in "OUSMm":
-            return np.where(np.ma.getmaskarray(x), None, np.ma.getdata(x).astype(object))
-        return x.astype(x.dtype if x.dtype.kind == "f" else np.float64).filled(np.nan)
+            words = np.ma.getdata(x).astype(object)
+            words[np.ma.getmaskarray(x)] = None
+            return words
+        numbers = np.ma.getdata(x).astype(x.dtype if x.dtype.kind == "f" else np.float64)
+        numbers[np.ma.getmaskarray(x)] = np.nan
+        return numbers
     try:
         return np.asarray(x)
     except ValueError as error:

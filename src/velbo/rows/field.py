@@ -102,8 +102,8 @@ class Field:
         """What to call one of its cells, counted through the field, in a message."""
         if not self.shape:
             return f"column '{self.name}'"
-        at = tuple(int(i) for i in np.unravel_index(place, self.shape))
-        return f"'{self.name}' at {at if len(at) > 1 else at[0]}"
+        at = [int(i) for i in np.unravel_index(place, self.shape)]
+        return f"'{self.name}' at {tuple(at) if len(at) > 1 else at[0]}"
 
     def cells(self) -> Iterator[Field]:
         """Every cell as a field of shape (), with statistics of its own."""

@@ -168,8 +168,8 @@ class ArrayStatistics(Statistics):
         return self.whole and bool(np.min(self.low) >= 0 and np.max(self.high) <= 1)
 
     def place(self, row: int, *d: int) -> str:
-        at = tuple(int(i) for i in np.unravel_index(d[0], self.shape))
-        return f"row {self.n_rows + row}, {at if len(at) > 1 else at[0]}"
+        at = [int(i) for i in np.unravel_index(d[0], self.shape)]
+        return f"row {self.n_rows + row}, {tuple(at) if len(at) > 1 else at[0]}"
 
     def add(self, column: Any, native: str = "") -> None:
         """

@@ -118,10 +118,9 @@ def arrays_of(kind: pa.DataType, values: NDArray[Any], absent: Any = None, missi
     shape = shape_of(kind)
     if kind.permutation:
         axes = (0, *(1 + np.argsort(kind.permutation)))
-        values, missing = (
-            None if part is None else part.reshape(-1, *shape).transpose(axes).reshape(len(values), -1)
-            for part in (values, missing)
-        )
+        values = values.reshape(-1, *shape).transpose(axes).reshape(len(values), -1)
+        if missing is not None:
+            missing = missing.reshape(-1, *shape).transpose(axes).reshape(len(values), -1)
     storage = _nested(kind.storage_type, values, missing, absent)
     if storage.type != kind.storage_type:
         kind = pa.fixed_shape_tensor(storage.type.value_type, kind.shape, kind.dim_names, kind.permutation)

@@ -17,7 +17,7 @@ from ...errors import DataError, need
 from ..arrays import is_missing
 from ..arrow import selected, type_of
 from ..field import Field
-from ..tensors import block_of, shape_of, tensors
+from ..tensors import block_of, item_type, shape_of, tensors
 from .arrow import ArrowRows, Frames, new_column
 from .base import Column, checked, restored_block
 
@@ -99,10 +99,12 @@ class PandasRows(Frames):
         old = nw.to_native(x, pass_through=True).iloc[:, place]
         if old.dtype != object:
             return _series(cells, str(old.dtype)).set_axis(old.index)
-        series, block, kind = old.copy(), block_of(cells), _first_array(old).dtype
+        first, series, block = _first_array(old), old.copy(), block_of(cells)
+        kind = block.dtype
+        if first is not None and (first.dtype.kind == "f" or not pa.types.is_floating(item_type(cells.type))):
+            kind = first.dtype
         for row in np.flatnonzero(at):
-            new = np.rint(block[row]) if kind.kind in "biu" else block[row]
-            series.iat[row] = new.astype(kind).reshape(shape_of(cells.type))
+            series.iat[row] = block[row].astype(kind).reshape(shape_of(cells.type))
         return series
 
 
