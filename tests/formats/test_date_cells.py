@@ -97,5 +97,5 @@ class TestFormats:
         "date_format", ["", "%d", "%d/%m", "%d/%m/%Q", "%H:%M", "%d/%m/%Y %Hh", "d/m/y", "%d/%d/%Y"]
     )
     def test_formats_that_are_none(self, date_format):
-        with pytest.raises(DataError, match="no format of dates.*--date-format '%d/%m/%Y'"):
+        with pytest.raises(DataError, match=r"no format of dates.*--date-format '%d/%m/%Y'"):
             day_of(date_format)

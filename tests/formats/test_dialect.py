@@ -70,7 +70,7 @@ class TestDelimiter:
         assert dialect("sep=;\r\na,b;c\n") == Dialect(";", 2, skip=7)
         assert dialect('"sep=|"\na|b\n') == Dialect("|", 2, skip=8)
         for asked in (";;", "é", '"', "\n"):
-            with pytest.raises(DataError, match="--delimiter .*give one character"):
+            with pytest.raises(DataError, match=r"--delimiter .*give one character"):
                 dialect("a,b\n", asked=asked)
 
     def test_a_cut_off_last_line_does_not_count(self):

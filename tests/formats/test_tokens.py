@@ -26,7 +26,11 @@ def blocks(text: str, width: int, size: int = 10**6, delimiter: str = ",") -> li
 
 
 def rows(cut: list[Block]) -> list[list[str]]:
-    return [list(row) for block in cut for row in zip(*(block.tokens(j).to_pylist() for j in range(block.width)))]
+    return [
+        list(row)
+        for block in cut
+        for row in zip(*(block.tokens(j).to_pylist() for j in range(block.width)), strict=True)
+    ]
 
 
 def unquoted(token: str) -> str:
