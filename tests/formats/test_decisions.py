@@ -43,8 +43,8 @@ class TestDecimalMark:
     )
     def test_two_readings_of_other_values_are_refused(self, part, text):
         words = (
-            r"column 'a' holds numbers such as '1[.,]234', which is 1.*234 if the decimal mark is a point and 1.*234 if it "
-            r"is a comma; say which: --decimal \. or --decimal ,"
+            r"column 'a' holds numbers such as '1[.,]234', which is 1.*234 if the decimal mark is a point and 1.*234 "
+            r"if it is a comma; say which: --decimal \. or --decimal ,"
         )
         with pytest.raises(DataError, match=rf"t\.csv: {words}"):
             read(part(text))
@@ -82,7 +82,7 @@ class TestDecimalMark:
         assert notes(table) == notes(table, "a") == []
 
     def test_a_file_that_has_both_is_refused_where_both_fit(self, part):
-        with pytest.raises(DataError, match="column 'c' .*--decimal"):
+        with pytest.raises(DataError, match=r"column 'c' .*--decimal"):
             read(part('a,b,c\n1.5,"1,5","1,234"\n'))
         assert read(part('a,b,c\n1.5,"1,5","1,5"\n')) == {"a": [1.5], "b": [1.5], "c": [1.5]}
 
