@@ -53,6 +53,7 @@ class TestColumns:
             ("2020-01-01|2020-01-01 05:00|2020-01-01T05:00:00.5", TIME),
             ("2020-02-30|2020-01-01", None),
             ("2020-01-01T00:00Z|2020-01-01T00:00:00+02:00", ColumnReading("time", date_format="%Y-%m-%dT%H:%M:%S%z")),
+            ("2020-01-01 00:00:00 UTC|2020-01-01 00:00:00Z", ColumnReading("time", date_format="%Y-%m-%dT%H:%M:%S%z")),
             ("2020-01-01T00:00Z|2020-01-01", None),
             ("2020-01-01T00:00Z|2020-01-01T00:00", None),
             ("2020-1-5|2020-01-06", ColumnReading("date", date_format="%Y-%m-%d")),

@@ -32,7 +32,10 @@ def dialect_notes(path: Path, delimiter: str, header: Header, width: int) -> Ite
     if not delimiter:
         yield Note("There is one column: the commas are decimal marks.", "--delimiter ,", in_doubt=True)
     elif delimiter != own:
-        yield Note(f"The delimiter is {_named(delimiter)}.", "--delimiter ," if delimiter != "," else "--delimiter ';'")
+        other = own or ("," if delimiter != "," else ";")
+        yield Note(
+            f"The delimiter is {_named(delimiter)}.", "--delimiter " + ("tab" if other == "\t" else shlex.quote(other))
+        )
     if not header.is_there:
         names = "0" if width == 1 else f"0 to {width - 1}"
         text = f"There is no header: the first line is a row, and the columns are called {names}."
