@@ -48,6 +48,7 @@ class TestDelimiter:
             ("name\nNew York\nOld Town\n", ","),
             ("t\n10:30:00\n11:45:00\n", ","),
             ("t\n2024-01-01 10:30\n2024-01-02 11:45\n", ","),
+            ("name\nBob\nAnn; Roe\nCy\n", ","),
             ("temp\n16,9\n19,9\n21\n", ""),
             ("sum\n1.234,50\n2.000,00\n", ""),
             ("n\n1\n2,5\n", ""),

@@ -107,7 +107,7 @@ class Cells:
         if self.is_quoted is not None and quotes_count:
             is_text = self.is_quoted
             if self._block.width == 1:
-                is_text = pc.and_(is_text, pc.not_equal(self.bare, ""))
+                is_text = pc.and_(is_text, pc.not_equal(self.texts, ""))
             is_missing = pc.and_not(is_missing, is_text)
         return pc.if_else(is_missing, None, self.texts)
 

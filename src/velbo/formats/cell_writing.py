@@ -20,7 +20,7 @@ from .cell_values import ISO_DAY
 from .reading import ColumnReading
 from .text_sheet import as_cells, quoted
 
-OFFSET = re.compile(r"(Z|[+-]\d{2}:?(?:\d{2})?)$")
+OFFSET = re.compile(r"(Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)$")
 
 
 class Style:

@@ -3,7 +3,7 @@ what speaks against taking digits for numbers:
 
     zeros       0012, 007.1    codes, which would come back shorter
     long        20 digits      a number of 64 bits does not hold them
-    exponents   034E1, 5E3     codes, if no cell has a point
+    exponents   034E1, 5E3     codes, if no cell has a point or an exponent with a sign
     quotes      "12"           where quotes are not around all cells of the file, they are around text
 
 Every cell is asked for itself, as in column_types.py.
@@ -61,7 +61,7 @@ class ColumnGuess:
         self.codes: dict[str, str] = {}
         self.example = self.example_of_marks = ""
         self.has_unquoted = self.has_needless_quotes = False
-        self.has_brackets = False
+        self.has_brackets = self._has_signed_exponents = False
         self._spellings: set[str] | None = set()
 
     def see(self, cells: Cells) -> None:
@@ -77,7 +77,7 @@ class ColumnGuess:
             self.left = self._candidates()
         left: list[Candidate] = []
         for candidate in self.left:
-            if any(candidate.follows(other) for other in left) or candidate.explains(known):
+            if any(candidate.follows(other, known) for other in left) or candidate.explains(known):
                 left.append(candidate)
         self.left = left
         if self.is_numeric:
@@ -124,6 +124,7 @@ class ColumnGuess:
             self.example_of_marks = marked[0].as_py() if len(marked) else ""
         if holds(known, "E") or holds(known, "e"):
             self._note("exponents", known, pc.match_substring_regex(known, r"^[+-]?\d+[eE]\d+$").to_numpy(False))
+            self._has_signed_exponents |= pc.any(pc.match_substring_regex(known, r"[eE][+-]")).as_py()
         if self._spellings is not None:
             self._spellings |= set(_with_marks(pc.unique(known)).to_pylist())
             if len(self._spellings) > MAX_SPELLINGS:
@@ -139,9 +140,14 @@ class ColumnGuess:
             self.codes[code] = cells[int(is_one.argmax())].as_py()
 
     @property
+    def _is_scientific(self) -> bool:
+        """Whether numbers are written as computers write them, with points or with the signs of exponents."""
+        return bool(self.example_of_marks) or self._has_signed_exponents
+
+    @property
     def code(self) -> str:
         """What speaks against numbers; "" for nothing."""
-        counts = {"zeros": True, "long": not self.is_whole, "exponents": not self.example_of_marks}
+        counts = {"zeros": True, "long": not self.is_whole, "exponents": not self._is_scientific}
         return next((code for code in counts if counts[code] and code in self.codes), "")
 
     @property

@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .cell_values import ISO_WITH_OFFSET, arrow_type, holds, values
+from .cell_values import ISO_DAY, ISO_WITH_OFFSET, arrow_type, holds, values
 from .date_cells import day_formats, day_of, iso, parsed
 from .number_cells import THOUSANDS, affix_of, bare_numbers, decimals_of, may_be_number, plain_numbers
 from .reading import ColumnReading
@@ -48,8 +48,8 @@ class Candidate(ABC):
     def explains(self, cells: pa.StringArray) -> bool:
         """Whether all of these bare cells can be read so."""
 
-    def follows(self, other: Candidate) -> bool:
-        """Whether it explains all cells that another one has explained; it then learns what that tells."""
+    def follows(self, other: Candidate, cells: pa.StringArray) -> bool:
+        """Whether it explains these cells because another one does; it then learns from them all the same."""
         return False
 
 
@@ -81,7 +81,7 @@ class Fixed(Candidate):
     def _values(self, cells: pa.StringArray) -> pa.Array:
         return values(cells, self._reading, self.kind)
 
-    def follows(self, other: Candidate) -> bool:
+    def follows(self, other: Candidate, cells: pa.StringArray) -> bool:
         pair = (other.reading.type, self._reading.type)
         return pair == ("integer", "number") or (pair == ("date", "time") and self.kind == MIDNIGHT)
 
@@ -141,12 +141,13 @@ class MarkedNumbers(Candidate):
         self.is_whole &= not self.has_fractions and Fixed(ColumnReading("integer")).explains(plain)
         return True
 
-    def follows(self, other: Candidate) -> bool:
+    def follows(self, other: Candidate, cells: pa.StringArray) -> bool:
         if self.affix or not isinstance(other, Fixed):
             return False
         if other.reading == ColumnReading("number") and self.decimal == ".":
-            self.is_whole, self.has_fractions = False, True
-            return True
+            self.has_fractions |= holds(cells, ".")
+            self.is_whole &= not any(holds(cells, character) for character in ".eEiI")
+            return not self.is_whole
         return other.reading == ColumnReading("integer")
 
 
@@ -172,10 +173,12 @@ class Days(Candidate):
         day = self.day.replace("%b", "%B") if "B" in self.letters else self.day
         if "H" not in self.letters:
             return ColumnReading("date", date_format=day)
+        offset = "%z" if self.has_offsets else ""
+        if day == ISO_DAY:
+            return ColumnReading("time", date_format=f"{day}T%H:%M:%S{offset}")
         hour, half = ("%I", " %p") if "p" in self.letters else ("%H", "")
         second = ":%S" if "S" in self.letters else ""
         fraction = ".%f" if "f" in self.letters else ""
-        offset = "%z" if self.has_offsets else ""
         return ColumnReading("time", date_format=f"{day} {hour}:%M{second}{fraction}{half}{offset}")
 
     @property
@@ -211,11 +214,12 @@ class Days(Candidate):
         if self.has_offsets is None:
             self.has_offsets = longest["z"] > 0
 
-    def follows(self, other: Candidate) -> bool:
-        if self.day != "%Y-%m-%d" or not isinstance(other, Fixed) or other.reading.type not in ("date", "time"):
+    def follows(self, other: Candidate, cells: pa.StringArray) -> bool:
+        if self.day != ISO_DAY or not isinstance(other, Fixed) or other.reading.type not in ("date", "time"):
             return False
         if other.reading.type == "time":
-            self.letters |= set("HS")
+            self.letters.add("H")
+            self.unit = other.kind.unit
         self.has_offsets = bool(other.reading.date_format)
         return True
 
@@ -226,7 +230,7 @@ def candidates_for(cell: str, decimal: str | None = None, date_format: str | Non
     Args:
         cell: any one of the column.
         decimal: mark of all numbers, if it is known.
-        date_format: of a day that may be written otherwise than is known, if it is asked for.
+        date_format: of all dates, if it is known.
     """
     found: list[Candidate] = []
     if may_be_number(cell):
@@ -240,7 +244,6 @@ def candidates_for(cell: str, decimal: str | None = None, date_format: str | Non
     if ISO_START.match(cell):
         found.append(Fixed(ColumnReading("date")))
         found += [Fixed(ColumnReading("time", date_format=f), u) for f in ("", ISO_WITH_OFFSET) for u in ("us", "ns")]
-    formats = day_formats(cell)
-    if date_format and (day := day_of(date_format)) not in formats:
-        formats.append(day)
-    return found + [Days(day) for day in formats]
+    asked = [day_of(date_format)] if date_format else []
+    days = [Days(day) for day in dict.fromkeys([*asked, *day_formats(cell)])]
+    return days[: len(asked)] + found + days[len(asked) :]

@@ -29,7 +29,7 @@ NUMBERS = pa.array([f"{i:02d}" for i in range(1, 13)])
 LETTERS = {"Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d{2})", "b": rf"(?P<b>(?i:{NAMES}))\.?"}
 TIME = (
     r"(?:(?P<T>[ T])(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
-    r"(?: ?(?P<p>[aApP])\.?[mM]\.?)?(?: ?(?P<z>Z|[+-]\d{2}(?::?\d{2})?))?)?"
+    r"(?: ?(?P<p>[aApP])\.?[mM]\.?)?(?: ?(?P<z>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?)?"
 )
 TIME_LETTERS = re.compile(r"[ T]%[HI](:%M)?(:%S)?(\.%f)?( ?%p)?( ?%z)?")
 NUMERIC = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?![^ T])")
@@ -94,7 +94,8 @@ def iso(parts: pa.StructArray) -> pa.StringArray:
     seconds = pc.if_else(pc.equal(part["S"], ""), "00", part["S"])
     fraction = pc.if_else(pc.equal(part["f"], ""), "", pc.binary_join_element_wise(".", part["f"], ""))
     time = pc.binary_join_element_wise(_hour(part["H"], part["p"]), part["M"], seconds, ":")
-    times = pc.binary_join_element_wise(days, " ", time, fraction, part["z"], "")
+    offset = pc.if_else(pc.is_in(part["z"], pa.array(["UTC", "GMT"])), "Z", part["z"])
+    times = pc.binary_join_element_wise(days, " ", time, fraction, offset, "")
     return pc.if_else(pc.equal(part["H"], ""), days, times)
 
 

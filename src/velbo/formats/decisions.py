@@ -165,7 +165,8 @@ def _rivals(guess: ColumnGuess) -> tuple[Candidate, Candidate] | None:
         is_mark = point and comma and (comma.reading.thousands == "." or point.reading.thousands == ",")
         return (point, comma) if point and comma and is_mark else None
     days = [candidate for candidate in left if isinstance(candidate, Days)]
-    if len(days) > 1 and days[0] is left[0] and not days[0].is_same_swapped:
+    is_asked = guess.date_format and days and days[0].day == day_of(guess.date_format)
+    if len(days) > 1 and days[0] is left[0] and not is_asked and not days[0].is_same_swapped:
         return days[0], days[1]
     return None
 

@@ -112,10 +112,10 @@ class Sample:
                 regular = [cut for cut in self._cuts(RARE)[0] if cut.is_regular and cut.is_table]
         if regular:
             return self._dialect(max(regular, key=lambda cut: cut.score))
-        likeliest = max(usual, key=lambda cut: cut.score * cut.commonest_share, default=None)
-        if likeliest is None or (errors and not likeliest.commonest_share):
+        likely = [cut for cut in usual if cut.commonest_width > 1]
+        if not likely and errors:
             raise errors[0]
-        return self._dialect(likeliest)
+        return self._dialect(max(likely, key=lambda cut: cut.score) if likely else usual[0])
 
     def first_rows(self, dialect: Dialect, n: int) -> Block:
         """The first lines, header or not."""
@@ -176,11 +176,11 @@ class _Cut:
     def is_regular(self) -> bool:
         return bool((self.widths == self.width).all())
 
-    @cached_property
-    def commonest_share(self) -> float:
-        """Share of the lines that have the commonest width above 1."""
-        counts = np.bincount(self.widths)
-        return float(counts[2:].max(initial=0) / counts.sum())
+    @property
+    def commonest_width(self) -> int:
+        """Of the lines; the larger one of two."""
+        widths, counts = np.unique(self.widths, return_counts=True)
+        return int(widths[counts == counts.max()][-1])
 
     @property
     def has_blank_end(self) -> NDArray[np.bool_]:
@@ -203,8 +203,9 @@ class _Cut:
 
     @property
     def is_of_numbers(self) -> bool:
-        """Whether every line but perhaps the first one is one number."""
-        return all(IS_NUMBER.fullmatch(line[0].strip()) for line in self._cells[1:]) and len(self._cells) > 1
+        """Whether every line but perhaps the first one is one number, or missing."""
+        cells = [line[0].strip(' "') for line in self._cells[1:]]
+        return any(cells) and all(IS_NUMBER.fullmatch(cell) for cell in cells if cell)
 
     @property
     def is_table(self) -> bool:

@@ -81,7 +81,7 @@ class _Top:
         self._cells = Cells(below, column, words)
         self.cell = first.bare[0].as_py()
         self.is_missing = first.has_words
-        self.is_quoted = first.is_quoted is not None and not self.is_missing
+        self.is_quoted = first.is_quoted is not None and self.cell != ""
         self.below, both, alone = ColumnGuess(), ColumnGuess(), ColumnGuess()
         if len(self._cells.tokens):
             self.below.see(self._cells)

@@ -83,5 +83,5 @@ def plain_numbers(cells: pa.Array, decimal: str, thousands: str, affix: str) -> 
 def _grammar(decimal: str, thousands: str) -> str:
     d, t = re.escape(decimal), re.escape(thousands)
     whole = rf"(?:[1-9]\d{{0,2}}(?:{t}\d{{3}})+|\d+)" if thousands else r"\d+"
-    number = rf"(?:{whole}(?:{d}\d*)?|{d}\d+)(?:[eE][+-]?\d+)?"
+    number = rf"(?:(?:{whole}(?:{d}\d*)?|{d}\d+)(?:[eE][+-]?\d+)?|(?i:inf(?:inity)?))"
     return rf"^(?:[+-]?{number}|\({number}\))$"

@@ -148,7 +148,7 @@ class _Copy:
             starts.append(block.ends[:, -1])
             ends.append(block.ends[:, -1])
             texts += [self.delimiter.encode() + text for text in _bytes_of(_joined(added, self.delimiter))]
-        pieces, at = [] if self._ends_line else [part.line_end], lines.start
+        pieces, at = [] if self._ends_line else [self.first.line_end], lines.start
         if texts:
             order = np.argsort(np.concatenate(starts), kind="stable")
             places = zip(

@@ -32,8 +32,9 @@ def dialect_notes(path: Path, delimiter: str, header: Header, width: int) -> Ite
     if not delimiter:
         yield Note("There is one column: the commas are decimal marks.", "--delimiter ,", in_doubt=True)
     elif delimiter != own:
+        other = own or ("," if delimiter != "," else ";")
         yield Note(
-            f"The delimiter is a {_named(delimiter)}.", "--delimiter ," if delimiter != "," else "--delimiter ';'"
+            f"The delimiter is {_named(delimiter)}.", "--delimiter " + ("tab" if other == "\t" else shlex.quote(other))
         )
     if not header.is_there:
         names = "0" if width == 1 else f"0 to {width - 1}"
@@ -44,7 +45,7 @@ def dialect_notes(path: Path, delimiter: str, header: Header, width: int) -> Ite
 
 
 def _named(mark: str) -> str:
-    return f"{MARKS[mark]} ({mark!r})" if mark in MARKS else repr(mark)
+    return f"a {MARKS[mark]} ({mark!r})" if mark in MARKS else repr(mark)
 
 
 def column_notes(decisions: Decisions, decided: Mapping[str, Decision]) -> Iterator[Note]:

@@ -14,7 +14,6 @@ dates that they were text; of an only column, that a text was empty and not miss
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,8 +21,8 @@ import pyarrow.compute as pc
 
 from ..errors import DataError
 from .base import Sheet, UnfitError, rows_per_batch
-from .cell_values import Words
-from .dialect import OF_SUFFIX, Dialect, Sample
+from .cell_values import Words, holds
+from .dialect import OF_SUFFIX, RARE, USUAL, Dialect, Sample
 from .encoding import suffixes_of, written
 from .header import N_ROWS, header_of
 from .reading import MISSING_WORDS
@@ -56,7 +55,7 @@ class TextSheet(Sheet):
                 )
         self.path, self.schema = path, schema
         self.delimiter = delimiter or OF_SUFFIX.get(suffixes_of(path)[0], ",")
-        self._quotes_texts = self._has_header = False
+        self._marks, self._has_header = self.delimiter, False
         self._file = written(path)
 
     def write(self, table: pa.Table) -> None:
@@ -64,33 +63,29 @@ class TextSheet(Sheet):
         for start in range(0, len(table), size):
             rows = table.slice(start, size)
             if not self._has_header:
-                self._write(self._header(rows))
-            self._write(self._lines(rows))
+                self._file.write(self._header(rows))
+            self._file.write(self._lines(rows))
 
     def close(self) -> None:
         if not self._has_header:
-            self._write(self._header(self.schema.empty_table()))
+            self._file.write(self._header(self.schema.empty_table()))
         self._file.close()
 
     def discard(self) -> None:
         self._file.close()
 
-    def _write(self, text: bytes) -> None:
-        if b"\0" in text:
-            raise UnfitError("a cell holds a zero byte, which text cannot; name a .parquet file")
-        self._file.write(text)
-
     def _header(self, rows: pa.Table) -> bytes:
         """With as few quotes as it takes for the delimiter and the header to be found again."""
         self._has_header = True
-        plain = self.delimiter.join(quoted(pa.array(self.schema.names, pa.string()), self.delimiter).to_pylist())
-        names = (name.replace('"', '""') for name in self.schema.names)
-        in_quotes = self.delimiter.join(f'"{name}"' for name in names)
-        for header, self._quotes_texts in ((plain, False), (in_quotes, False), (in_quotes, True)):
+        names = pa.array(self.schema.names, pa.string())
+        plain = self.delimiter.join(quoted(names, self.delimiter, numbers=False).to_pylist())
+        in_quotes = self.delimiter.join(quoted(names, self.delimiter, always=True).to_pylist())
+        every = "".join((*USUAL, *RARE))
+        for header, marks in ((plain, self.delimiter), (in_quotes, self.delimiter), (in_quotes, every)):
+            self._marks = marks
             line = header.encode() + b"\n"
             if not len(rows) or self._is_found(line + self._lines(rows.slice(0, N_ROWS))):
-                return line
-        self._quotes_texts = False
+                break
         return line
 
     def _is_found(self, text: bytes) -> bool:
@@ -118,7 +113,9 @@ class TextSheet(Sheet):
                 "a .parquet file"
             ) from error
         if is_text:
-            cells = quoted(cells, self.delimiter, always=self._quotes_texts)
+            if holds(cells, "\0"):
+                raise UnfitError(f"column '{name}' holds a zero byte, which no text does; name a .parquet file")
+            cells = quoted(cells, self._marks)
         if len(self.schema) == 1:
             cells = pc.if_else(pc.fill_null(pc.equal(cells, ""), True), '""', cells)
         return cells
@@ -145,29 +142,29 @@ def as_cells(column: pa.ChunkedArray) -> tuple[pa.StringArray, bool]:
     return cells, _is_text(kind)
 
 
-def quoted(cells: pa.StringArray, delimiter: str, always: bool = False, numbers: bool = True) -> pa.StringArray:
+def quoted(cells: pa.StringArray, marks: str, always: bool = False, numbers: bool = True) -> pa.StringArray:
     """Texts as tokens.
 
     Args:
         cells: the texts.
-        delimiter: that a token without quotes does not hold.
+        marks: characters that a token without quotes does not hold: the delimiter.
         always: whether all get quotes.
         numbers: whether texts that would be read as numbers get some.
     """
     needed = pa.scalar(True)
     if not always:
         is_word = pc.is_in(pc.ascii_lower(pc.utf8_trim_whitespace(cells)), WORDS.lower, skip_nulls=True)
-        pattern = f"{needs_quotes(delimiter)}|{OTHERWISE}" if numbers else needs_quotes(delimiter)
+        pattern = f"{needs_quotes(marks)}|{OTHERWISE}" if numbers else needs_quotes(marks)
         needed = pc.or_(is_word, pc.match_substring_regex(cells, pattern))
         if not pc.any(needed).as_py():
             return cells
     return pc.if_else(needed, pc.binary_join_element_wise('"', pc.replace_substring(cells, '"', '""'), '"', ""), cells)
 
 
-def needs_quotes(delimiter: str) -> str:
+def needs_quotes(marks: str) -> str:
     """A regular expression for characters that no token without quotes holds."""
-    mark = re.escape(delimiter) if delimiter in "^-]\\" else delimiter
-    return f'["\r\n{mark}]'
+    escaped = "".join(rf"\{mark}" if mark in "^-]\\" else mark for mark in marks)
+    return f'["\r\n{escaped}]'
 
 
 def _is_text(kind: pa.DataType) -> bool:
