@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.tables import NAN
 from velbo.errors import ConfigError, SchemaError
+from velbo.likelihoods import LIKELIHOODS
 from velbo.rows import Encoding, Field, Store, infer
 from velbo.rows.encodings import (
     Binarise,
@@ -20,10 +21,6 @@ from velbo.rows.encodings import (
     Levels,
     Standardise,
     Unit,
-    for_bernoulli,
-    for_levels,
-    for_reals,
-    for_unit_interval,
     joined,
     standardised,
 )
@@ -35,6 +32,10 @@ REALS = RNG.normal(size=(5, 72))
 
 def store(rows: np.ndarray, encoding: Encoding, dtype: torch.dtype = torch.float32) -> Store:
     return Store.from_rows(rows.reshape(len(rows), -1), encoding, dtype)
+
+
+def encoding(likelihood: str, field: Field) -> Encoding:
+    return LIKELIHOODS[likelihood].encoding(field)
 
 
 def field_of(rows: np.ndarray, **options: str) -> Field:
@@ -102,22 +103,22 @@ def test_later_values_outside_the_unit_interval_are_refused(encoding):
 
 def test_rules_for_likelihoods():
     bits, grey, unit, real = (field_of(x) for x in (GREY // 128, GREY, GREY / 255, REALS))
-    assert [for_bernoulli(f) for f in (bits, grey, unit)] == [Levels(1), Binarise(255), Binarise(1.0)]
-    assert [for_levels(f) for f in (bits, grey)] == [Levels(1), Levels(255)]
-    assert isinstance(for_reals(real), Standardise)
-    assert for_unit_interval(grey) == for_reals(grey) == Dequantise(256)
-    assert for_unit_interval(unit) == Unit()
-    for rule in (for_bernoulli, for_unit_interval):
+    assert [encoding("bernoulli", f) for f in (bits, grey, unit)] == [Levels(1), Binarise(255), Binarise(1.0)]
+    assert [encoding("categorical", f) for f in (bits, grey)] == [Levels(1), Levels(255)]
+    assert isinstance(encoding("normal", real), Standardise)
+    assert encoding("beta", grey) == encoding("normal", grey) == Dequantise(256)
+    assert encoding("continuous-bernoulli", unit) == Unit()
+    for name in ("bernoulli", "continuous-bernoulli"):
         with pytest.raises(ConfigError, match=r"'x' runs from -.* use likelihood 'normal'"):
-            rule(real)
+            encoding(name, real)
 
 
 def test_columns_of_names_are_their_places_and_those_of_levels_on_a_grid():
     names = Field("k", "ordinal", categories=(1, 2, 4), high=2.0)
-    assert for_levels(names) == Standardise((0.0,), (1.0,), density=(False,))
+    assert encoding("ordered-logistic", names) == Standardise((0.0,), (1.0,), density=(False,))
     flag = Field("k", "binary", categories=("a", "b"))
-    assert for_bernoulli(flag) == Standardise((0.0,), (1.0,), density=(False,))
-    assert for_levels(Field("n", "byte", levels=17)) == Levels(16)
+    assert encoding("bernoulli", flag) == Standardise((0.0,), (1.0,), density=(False,))
+    assert encoding("discretized-logistic", Field("n", "byte", levels=17)) == Levels(16)
 
 
 def test_nothing_depends_on_the_blocks_that_rows_are_looked_at_in(monkeypatch):
@@ -130,7 +131,7 @@ def test_nothing_depends_on_the_blocks_that_rows_are_looked_at_in(monkeypatch):
         schema = infer(x)
         with pytest.raises(SchemaError) as refusal:
             schema.numbers(bad)
-        return schema.field("x"), for_reals(schema.field("x")).store(x, torch.float64), str(refusal.value)
+        return schema.field("x"), standardised(schema.field("x")).store(x, torch.float64), str(refusal.value)
 
     whole = seen()
     monkeypatch.setattr("velbo.rows.arrays.CELLS_PER_BLOCK", 8)

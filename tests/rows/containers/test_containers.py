@@ -55,7 +55,7 @@ class Lazy:
         (3, "not int"),
         ({1, 2}, "not set"),
     ],
-    ids=str,
+    ids=lambda each: each if isinstance(each, str) else type(each).__name__,
 )
 def test_what_holds_no_rows_is_refused_with_advice(x, words):
     for ask in (infer, X.numbers, lambda rows: X.filled(rows, np.zeros((1, 1)))):
