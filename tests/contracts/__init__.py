@@ -4,6 +4,7 @@
 several test modules share beside a suite (commands, cases, models) is in a module of its own in this folder.
 """
 
+from .kinds import KindContract, ModelledContract
 from .likelihoods import LikelihoodContract, gauss_legendre, levels
 from .posteriors import PosteriorContract
 from .priors import PriorContract
@@ -13,7 +14,9 @@ from .trunks import TrunkContract
 __all__ = [
     "D",
     "F",
+    "KindContract",
     "LikelihoodContract",
+    "ModelledContract",
     "PosteriorContract",
     "PriorContract",
     "TrunkContract",
