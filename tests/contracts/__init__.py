@@ -5,6 +5,7 @@ several test modules share beside a suite (commands, cases, models) is in a modu
 """
 
 from .cell_kinds import gauss_legendre
+from .kinds import KindContract, ModelledContract
 from .likelihoods import LikelihoodContract
 from .posteriors import PosteriorContract
 from .priors import PriorContract
@@ -14,7 +15,9 @@ from .trunks import TrunkContract
 __all__ = [
     "D",
     "F",
+    "KindContract",
     "LikelihoodContract",
+    "ModelledContract",
     "PosteriorContract",
     "PriorContract",
     "TrunkContract",

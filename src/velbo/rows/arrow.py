@@ -98,11 +98,19 @@ def selected(column: Any, index: Any) -> Any:
     return column.take(index)
 
 
+def comparable(kind: pa.DataType) -> pa.DataType:
+    """A type with the same cells that Arrow looks up, counts and sorts; not all are."""
+    if is_text(kind):
+        return pa.string()
+    if pa.types.is_float16(kind):
+        return pa.float32()
+    return pa.decimal128(kind.precision, kind.scale) if str(kind).startswith(("decimal32", "decimal64")) else kind
+
+
 def decoded(column: Any) -> Any:
-    """Without a dictionary, text as plain strings, NaN as null."""
+    """Without a dictionary, in a type that Arrow can compare, NaN as null."""
     column = undictionaried(column)
-    if is_text(column.type):
-        return column.cast(pa.string())
+    column = column.cast(comparable(column.type))
     if pa.types.is_floating(column.type):
         is_nan = pc.is_nan(column)
         return pc.if_else(is_nan, None, column) if pc.any(is_nan).as_py() else column

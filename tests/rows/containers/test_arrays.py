@@ -113,15 +113,15 @@ def test_observed_cells_of_an_array_stay_bit_for_bit():
 
 
 def test_whole_numbers_of_a_model_go_back_into_whole_numbers():
-    """As point estimates they may have fractions, and are floats then."""
+    """As point estimates they may have fractions, and are floats; where all are new, whatever the numbers."""
     rows = np.arange(12).reshape(3, 2, 2).astype(np.uint8)
     schema = infer(rows)
     assert schema.new(np.array([[0, 255, 3, 4.0]])).dtype == np.uint8
     assert schema.new(np.array([[0, 256, 3, 4.0]])).dtype == np.float64
     assert schema.new(np.array([[0, 25.5, 3, 4]])).tolist() == [[[0, 25.5], [3, 4]]]
     everywhere = np.ones((3, 4), bool)
-    assert schema.changed(rows, everywhere, np.full((3, 4), 7.0)).dtype == np.uint8
-    assert schema.changed(rows, everywhere, np.full((3, 4), 7.5)).dtype == np.float64
+    for v in (7.0, 7.5):
+        assert schema.changed(rows, everywhere, np.full((3, 4), v)).dtype == np.float64
     some = schema.changed(rows, np.arange(12).reshape(3, 4) == 5, np.full((3, 4), 7.6))
     assert some.dtype == np.uint8
     assert some.reshape(-1).tolist() == [0, 1, 2, 3, 4, 8, 6, 7, 8, 9, 10, 11]

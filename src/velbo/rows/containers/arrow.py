@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ..arrow import decoded, selected, type_of
+from ..arrow import comparable, decoded, selected, type_of
 from ..field import Field
 from ..tensors import array_type, arrays_of, parted, shape_of
 from .base import (
@@ -35,8 +35,6 @@ from .base import (
 
 LISTS = "list"
 """The native name of arrays that are lists of a fixed size; others are tensors."""
-COMPARABLE = {pa.string_view(): pa.large_string(), pa.float16(): pa.float32()}
-"""Types that Arrow cannot look up -> those that it can."""
 
 
 class Frames(Container):
@@ -138,7 +136,7 @@ def spliced(old: Any, new: pa.Array, at: NDArray[np.bool_]) -> Any:
 def spliced_names(old: Any, new: pa.Array, at: NDArray[np.bool_]) -> pa.Array:
     """The same of a dictionary, which keeps its order and is given what it lacks."""
     whole = old.unify_dictionaries().combine_chunks() if isinstance(old, pa.ChunkedArray) else old
-    kind = COMPARABLE.get(old.type.value_type, old.type.value_type)
+    kind = comparable(old.type.value_type)
     names, cells = whole.dictionary.cast(kind), decoded(new).cast(kind)
     lacking = pc.unique(cells.filter(pa.array(at)).drop_null())
     names = pa.concat_arrays([names, lacking.filter(pc.invert(pc.is_in(lacking, names)))])

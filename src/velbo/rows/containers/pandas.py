@@ -17,7 +17,7 @@ from ...errors import DataError, need
 from ..arrays import is_missing
 from ..arrow import selected, type_of
 from ..field import Field
-from ..tensors import block_of, item_type, shape_of, tensors
+from ..tensors import block_of, shape_of, tensors
 from .arrow import ArrowRows, Frames, new_column
 from .base import Column, checked, restored_block
 
@@ -100,11 +100,10 @@ class PandasRows(Frames):
         if old.dtype != object:
             return _series(cells, str(old.dtype)).set_axis(old.index)
         first, series, block = _first_array(old), old.copy(), block_of(cells)
-        kind = block.dtype
-        if first is not None and (first.dtype.kind == "f" or not pa.types.is_floating(item_type(cells.type))):
-            kind = first.dtype
+        kind = block.dtype if first is None or (at.all() and first.dtype.kind != "f") else first.dtype
         for row in np.flatnonzero(at):
-            series.iat[row] = block[row].astype(kind).reshape(shape_of(cells.type))
+            new = np.rint(block[row]) if kind.kind in "biu" else block[row]
+            series.iat[row] = new.astype(kind).reshape(shape_of(cells.type))
         return series
 
 

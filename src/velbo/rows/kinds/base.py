@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from ...errors import SchemaError
 from ..arrays import blocks
-from ..arrow import numbers, sort_of
+from ..arrow import numbers, sort_of, type_of
 from ..column_statistics import ColumnStatistics
 from ..field import Category, Field, plain
 from ..statistics import Statistics
@@ -192,7 +192,7 @@ class Measured(Kind):
 
     def column(self, cells: Any, field: Field, what: str) -> NDArray[np.float64]:
         """v (N,) of a column."""
-        refuse_other_sort(cells, field, what, "durations" if field.dtype.startswith("duration") else "numbers")
+        refuse_other_sort(cells, field, what, sort_of(type_of(field.dtype)))
         return numbers(cells, field.name, what)
 
     def shown(self, field: Field) -> str:

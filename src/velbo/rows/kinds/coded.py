@@ -34,7 +34,7 @@ from ..column_statistics import EXACT, ColumnStatistics
 from ..field import Category, Field
 from ..statistics import ArrayStatistics, Statistics
 from .base import Elementwise, Kind, Measured, Misfit, View, refuse_other_sort, whole_number
-from .restoring import restored_numbers
+from .restoring import dictionary_of, restored_numbers
 
 MAX_GRADES = 12
 WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
@@ -44,10 +44,10 @@ def meaning(v: Any, single: bool = False) -> Any:
     """A number for numbers, truth values and text that is one, at single precision if asked; else the text itself."""
     if isinstance(v, str):
         v = {"true": 1.0, "false": 0.0}.get(v.strip().lower(), v)
-        v = int(v) if WHOLE.fullmatch(str(v)) else v
-    if isinstance(v, int) and abs(v) > EXACT:
-        return v
     try:
+        v = int(v) if WHOLE.fullmatch(str(v)) else v
+        if isinstance(v, int) and abs(v) > EXACT:
+            return v
         return float(np.float32(v)) if single else float(v)
     except (TypeError, ValueError):
         return v
@@ -91,13 +91,11 @@ def named(v: NDArray[np.float64], field: Field) -> pa.Array:
     places = pa.array(at - (at > blank), mask=missing | (at == blank))
     kind, beyond = type_of(field.dtype), any(isinstance(name, int) and name >= 2**63 for name in names)
     known = pa.array(names, pa.uint64() if beyond else None)
-    if not field.dtype.startswith("dictionary"):
-        return known.take(places).cast(kind, safe=False)
-    index = re.search(r"indices=(\w+)", field.dtype)
-    width = pa.type_for_alias(index[1]) if index else pa.int32()
-    fits = len(names) - 1 <= np.iinfo(width.to_pandas_dtype()).max
-    ordered = "ordered=1" in field.dtype
-    return pa.DictionaryArray.from_arrays(places.cast(width) if fits else places, known.cast(kind), ordered=ordered)
+    if pa.types.is_decimal(kind) and pa.types.is_integer(known.type):
+        known = known.cast(pa.float64(), safe=False)  # Arrow casts no whole numbers to decimals of few digits
+    if field.dtype.startswith("dictionary"):
+        return dictionary_of(places, known.cast(kind), field)
+    return known.take(places).cast(kind, safe=False)
 
 
 def is_flag(found: ColumnStatistics) -> bool:

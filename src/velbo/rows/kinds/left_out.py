@@ -17,7 +17,8 @@ from ..arrow import decoded, is_time, numbers, sort_of, type_of
 from ..column_statistics import ColumnStatistics
 from ..field import Field
 from ..statistics import ArrayStatistics, Statistics
-from .base import Kind, View, whole_number
+from ..tensors import block_of
+from .base import Kind, View, require_shape, whole_number
 from .coded import meaning, named
 from .restoring import restored_numbers
 
@@ -77,23 +78,18 @@ class Constant(LeftOut):
                 found.name, f"it has {len(found.counts)} distinct values; take kind drop to leave it out"
             )
         value = whole_number(next(iter(found.counts), None))
-        is_named = found.n > 0 and pa.types.is_dictionary(found.type) and not found.is_time
+        is_named = found.n > 0 and pa.types.is_dictionary(found.type) and not (found.is_time or found.is_duration)
         names = tuple(map(whole_number, found.declared or found.values)) if is_named else ()
         return Field(**about, value=value, categories=names, step=found.step)
 
     def numbers(self, cells: Any, field: Field, what: str) -> NDArray[Any]:
-        observed = decoded(cells).drop_null() if not field.shape else cells.slice(0, 0)
-        counts = pc.value_counts(observed)  # type: ignore[attr-defined]
-        timed = sort_of(observed.type) in ("dates", "durations")
-        values = counts.field("values")
-        seen = numbers(values, field.name, what).tolist() if timed else values.to_pylist()
-        others = [i for i, v in enumerate(seen) if meaning(v) != meaning(field.value)]
-        if others:
-            n = sum(counts.field("counts")[i].as_py() for i in others)
+        require_shape(cells, field, what)
+        n, first = (_observed if field.shape else _others)(cells, field, what)
+        if n:
             was = "missing" if field.value is None else self.shown(field)
             warnings.warn(
-                f"{what}: column '{field.name}' was {was} in every row of the training data, and {n} cells hold "
-                f"something else now (first {str(values[others[0]].as_py())!r}); the model does not look at it",
+                f"{what}: '{field.name}' was {was} in every row of the training data, and {n} cells hold something "
+                f"else now (first {first!r}); the model does not look at it",
                 VelboWarning,
                 stacklevel=2,
             )
@@ -117,3 +113,21 @@ class Constant(LeftOut):
         if not isinstance(field.value, str | bool) and is_time(type_of(field.dtype)):
             return str(np.datetime64(int(field.value), "s").astype("datetime64[D]"))
         return str(field.value) if isinstance(field.value, str | bool) else f"{field.value:g}"
+
+
+def _observed(cells: Any, field: Field, what: str) -> tuple[int, str]:
+    """(how many cells of arrays there are, the first); there were none in training."""
+    values = block_of(cells)
+    seen = values[~np.isnan(values)]
+    return len(seen), f"{seen[0]:g}" if len(seen) else ""
+
+
+def _others(cells: Any, field: Field, what: str) -> tuple[int, str]:
+    """(how many cells of a column are another value than in training, the first of them)."""
+    observed = decoded(cells).drop_null()
+    counts = pc.value_counts(observed)  # type: ignore[attr-defined]
+    values = counts.field("values")
+    timed = sort_of(observed.type) in ("dates", "durations")
+    seen = numbers(values, field.name, what).tolist() if timed else values.to_pylist()
+    others = [i for i, v in enumerate(seen) if meaning(v) != meaning(field.value)]
+    return sum(counts.field("counts")[i].as_py() for i in others), str(values[others[0]].as_py()) if others else ""

@@ -10,6 +10,8 @@ durations    multiples of the step that was seen
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,7 +30,24 @@ def restored_numbers(v: NDArray[np.float64], field: Field) -> pa.Array:
     Raises:
         pa.ArrowInvalid: if that type has no room for them.
     """
-    kind, missing = type_of(field.dtype), np.isnan(v)
+    cells = _plain(v, field, type_of(field.dtype))
+    if not field.dtype.startswith("dictionary"):
+        return cells
+    encoded = cells.dictionary_encode()
+    return dictionary_of(encoded.indices, encoded.dictionary, field)
+
+
+def dictionary_of(places: pa.Array, names: pa.Array, field: Field) -> pa.DictionaryArray:
+    """A dictionary of the type of the field, or of one with more room for places."""
+    index = re.search(r"indices=(\w+)", field.dtype)
+    width = pa.type_for_alias(index[1]) if index else pa.int32()
+    fits = len(names) - 1 <= np.iinfo(width.to_pandas_dtype()).max
+    ordered = "ordered=1" in field.dtype
+    return pa.DictionaryArray.from_arrays(places.cast(width) if fits else places, names, ordered=ordered)
+
+
+def _plain(v: NDArray[np.float64], field: Field, kind: pa.DataType) -> pa.Array:
+    missing = np.isnan(v)
     if is_time(kind) or pa.types.is_duration(kind):
         return _restored_times(np.where(missing, 0.0, v), missing, field, kind)
     rounded = v if field.decimals is None else np.round(v, field.decimals)
