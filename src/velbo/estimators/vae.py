@@ -129,7 +129,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         rows = self._rows(X, reset=True)
         prepared = self._prepared(rows, self.max_epochs)
         trained = train_plan(prepared.plan, prepared.rows, model=prepared.model)
-        self._keep(trained, trained.history.metrics if trained.history else [])
+        self._keep(trained, trained.history.metrics)
         self._moments: dict[str, torch.Tensor] = {}
         self._set_offset(rows)
         return self
@@ -282,7 +282,9 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         of_frame = not reset and self.fitted_.schema.container != "array"
         if (is_frame and self.image_shape is None) or of_frame:
             return validate_data(self, X, reset=reset, skip_check_array=True)
-        rows: Any = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+        least = 2 if reset and self.image_shape is None else 1  # columns of one row are constant
+        checks: Any = {"dtype": "numeric", "ensure_all_finite": "allow-nan", "ensure_min_samples": least}
+        rows: Any = validate_data(self, X, reset=reset, **checks)
         return rows.reshape(len(rows), *(self.image_shape or rows.shape[1:]))
 
     def _checked(self, X: Any) -> Any:

@@ -17,7 +17,7 @@ from .arrow import is_number_text
 from .column_statistics import ColumnStatistics, statistics_of
 from .containers import Column
 from .field import Field
-from .kinds import KINDS, kind_of
+from .kinds import KINDS
 from .kinds.coded import MAX_GRADES, is_flag
 from .statistics import Statistics
 from .tensors import item_type
@@ -78,8 +78,6 @@ def infer_fields(
             refused.setdefault(name, str(error))
     if refused:
         raise SchemaError("; ".join(refused[name] for name in first if name in refused))
-    if found and next(iter(found.values())).n_rows == 1 and not any(kind_of(field).is_modelled for field in fields):
-        raise SchemaError("there is one row (n_samples = 1), and no column in which rows differ; give more")
     return tuple(fields)
 
 
