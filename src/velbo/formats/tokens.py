@@ -75,19 +75,32 @@ class Block:
         """Some of the records."""
         return Block(self.data, self.starts[start:end], self.ends[start:end], self.line)
 
-    @cached_property
-    def _by_column(self) -> pa.StringArray:
-        """All tokens, column after column; what is between them in the data are gaps of the same array."""
-        n = self.starts.size
-        offsets = np.full(2 * n + 1, len(self.data), np.int32)
-        offsets[:-1:2], offsets[1::2] = self.starts.ravel(), self.ends.ravel()
-        with_gaps = pa.StringArray.from_buffers(2 * n, pa.py_buffer(offsets), pa.py_buffer(self.data))
-        order = np.arange(0, 2 * n, 2, dtype=np.int32).reshape(self.starts.shape).T.ravel()
-        return with_gaps.take(pa.array(order))
-
     def tokens(self, column: int) -> pa.StringArray:
         """Those of one column."""
-        return self._by_column.slice(column * len(self), len(self))
+        return self._tokens.slice(column * len(self), len(self))
+
+    def inner(self, column: int) -> pa.StringArray:
+        """The tokens of one column without the quotes around them; quotes in them are still doubled."""
+        return self._inner.slice(column * len(self), len(self))
+
+    @cached_property
+    def _tokens(self) -> pa.StringArray:
+        return self._by_column(self.starts, self.ends)
+
+    @cached_property
+    def _inner(self) -> pa.StringArray:
+        if self.quoted is None:
+            return self._tokens
+        return self._by_column(self.starts + self.quoted, self.ends - self.quoted)
+
+    def _by_column(self, starts: Positions, ends: Positions) -> pa.StringArray:
+        """Parts of the data, column after column; what is between them are gaps of the same array."""
+        n = starts.size
+        offsets = np.full(2 * n + 1, len(self.data), np.int32)
+        offsets[:-1:2], offsets[1::2] = starts.ravel(), ends.ravel()
+        with_gaps = pa.StringArray.from_buffers(2 * n, pa.py_buffer(offsets), pa.py_buffer(self.data))
+        order = np.arange(0, 2 * n, 2, dtype=np.int32).reshape(starts.shape).T.ravel()
+        return with_gaps.take(pa.array(order))
 
     @cached_property
     def quoted(self) -> NDArray[np.bool_] | None:
@@ -100,7 +113,8 @@ class Block:
     @cached_property
     def has_blanks(self) -> bool:
         """Whether there may be some around a text."""
-        return any(blank in self.data for blank in (b" ", b"\t", b'"')) or not self.data.isascii()
+        has_inner_lines = self.quoted is not None and lines_in(self.data) > len(self)
+        return has_inner_lines or b" " in self.data or b"\t" in self.data or not self.data.isascii()
 
     def line_of(self, row: int) -> int:
         """The number of the line in the file that a record begins on."""
@@ -109,8 +123,11 @@ class Block:
 
 def lines_in(text: bytes) -> int:
     """The number of line ends."""
-    newlines = int(np.count_nonzero(np.frombuffer(text, np.uint8) == NEWLINE))
-    return newlines + (text.count(b"\r") - text.count(b"\r\n") if RETURN in text else 0)
+    b = np.frombuffer(text, np.uint8)
+    is_newline, is_return = b == NEWLINE, b == RETURN
+    return int(
+        np.count_nonzero(is_newline) + np.count_nonzero(is_return) - np.count_nonzero(is_return[:-1] & is_newline[1:])
+    )
 
 
 class Tokenizer:
@@ -203,7 +220,7 @@ class Tokenizer:
             raise DataError(f"{self.path}: not a text table: line {line} {what}; save the file as UTF-8")
 
     def _by_sum(self, text: bytes) -> Cuts | None:
-        """None if quotes are elsewhere than around cells."""
+        """None if some quotes are around cells and others elsewhere."""
         b = np.frombuffer(text, np.uint8)
         is_last = b == NEWLINE
         if has_returns := RETURN in text:
@@ -212,9 +229,12 @@ class Tokenizer:
         is_cut = (b == self.delimiter) | is_last
         if QUOTE in text:
             is_quote = b == QUOTE
-            if not self._enclose(b, np.flatnonzero(is_quote)):
-                return None
-            is_cut &= (np.cumsum(is_quote, dtype=np.uint8) & 1) == 0
+            quotes = np.flatnonzero(is_quote)
+            starts_cell = _are_among(b[quotes - 1], self.delimiter, NEWLINE, RETURN, BLANK) | (quotes == 0)
+            if starts_cell.any():
+                if not self._enclose(b, quotes):
+                    return None
+                is_cut &= (np.cumsum(is_quote, dtype=np.uint8) & 1) == 0
         cuts = np.flatnonzero(is_cut)
         is_last = is_last[cuts]
         ends = cuts.copy()
@@ -227,11 +247,10 @@ class Tokenizer:
 
     def _enclose(self, b: NDArray[np.uint8], quotes: Positions) -> bool:
         """Whether each quote is at the start or end of a cell, or doubled."""
-        opening, closing = quotes[0::2], quotes[1::2]
-        before, after = b[opening - 1], b[closing[closing + 1 < len(b)] + 1]
-        allowed = np.zeros(256, bool)
-        allowed[[self.delimiter, QUOTE, NEWLINE, RETURN]] = True
-        return bool(allowed[before[opening > 0]].all() and allowed[after].all())
+        ends = (self.delimiter, QUOTE, NEWLINE, RETURN)
+        opening, behind = quotes[0::2], quotes[1::2] + 1
+        is_open = _are_among(b[opening - 1], *ends) | (opening == 0)
+        return bool(is_open.all() and _are_among(b[behind[behind < len(b)]], *ends).all())
 
     def _by_cell(self, text: bytes) -> Cuts:
         spans, is_last, at = [], [], 0
@@ -297,6 +316,12 @@ class Tokenizer:
 
 def n_cells(n: int) -> str:
     return f"{n} cell{'' if n == 1 else 's'}"
+
+
+def _are_among(characters: NDArray[np.uint8], *some: int) -> NDArray[np.bool_]:
+    table = np.zeros(256, bool)
+    table[list(some)] = True
+    return table[characters]
 
 
 def _shown(text: bytes) -> str:
