@@ -81,7 +81,7 @@ class Cells:
 
     @cached_property
     def has_words(self) -> bool:
-        text, offsets = bytes_of(self.bare)
+        text, offsets = flat(self.bare)
         if self._words.have_letters and text.max(initial=0) < ord(LETTERS) and np.diff(offsets).all():
             return False
         return bool(pc.any(self.is_word).as_py())
@@ -217,7 +217,7 @@ def _times(cells: pa.StringArray, reading: ColumnReading, kind: pa.DataType) -> 
     return _all_of(cells, iso(parts)).cast(kind)
 
 
-def bytes_of(cells: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+def flat(cells: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """(all of their text, where each begins in it and the last one ends)"""
     _, offsets, data = cells.buffers()
     offsets = np.frombuffer(offsets, np.int32)[cells.offset : cells.offset + len(cells) + 1]
@@ -226,7 +226,7 @@ def bytes_of(cells: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int32
 
 def holds(cells: pa.StringArray, character: str) -> bool:
     """Whether an ASCII character is in any of the cells."""
-    return bool((bytes_of(cells)[0] == ord(character)).any())
+    return bool((flat(cells)[0] == ord(character)).any())
 
 
 READERS = {"integer": _integers, "number": _numbers, "boolean": _booleans, "date": _days, "time": _times}
