@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from velbo.formats.cell_values import Cells, Words
 from velbo.formats.column_guess import ColumnGuess
 from velbo.formats.reading import MISSING_WORDS, ColumnReading
-from velbo.formats.tokens import Tokenizer
+from velbo.formats.tokenizer import Tokenizer
 
 WORDS = Words(MISSING_WORDS)
 

@@ -106,7 +106,9 @@ class TestDayAndMonth:
         table = part("eu,us\n31/12/2023,12/31/2023\n01/02/2023,02/01/2023\n")
         rows = read(table)
         assert rows["eu"] == rows["us"]
-        assert notes(table, "eu") == [Note("The dates of 'eu' are read as %d/%m/%Y.", "--type eu=text", "eu")]
+        assert notes(table, "eu") == [
+            Note("The dates of 'eu' are read as %d/%m/%Y: '31/12/2023' is 2023-12-31.", "--type eu=text", "eu")
+        ]
 
     def test_dates_without_one_are_refused(self, part):
         words = r"column 'when' holds dates such as '01/02/2023', .* --date-format %d/%m/%Y or --date-format %m/%d/%Y"
@@ -139,6 +141,14 @@ class TestDayAndMonth:
         table = part("when,n\n01/01/2023,1\n02/02/2023,2\n")
         assert [day.month for day in read(table)["when"]] == [1, 2]
         assert not notes(table, "when")[0].in_doubt
+
+    def test_whole_numbers_may_be_days(self, part):
+        (note,) = notes(part("day,n\n20231231,1\n20230101,2\n"), "day")
+        assert note.in_doubt
+        assert note.option == "--type day=date --date-format %Y%m%d"
+        table = part("day,n\n20231231,1\n", columns={"day": ColumnReading("date")}, date_format="%Y%m%d")
+        assert [str(day) for day in read(table)["day"]] == ["2023-12-31"]
+        assert notes(part("id,n\n20231301,1\n"), "id") == []
 
     def test_dots_are_day_first(self, part):
         table = part("when,n\n01.02.2023,1\n")

@@ -52,18 +52,22 @@ class Cells:
     """
 
     def __init__(self, block: Block, column: int, words: Words) -> None:
-        self.tokens = block.tokens(column)
-        self._block, self._words = block, words
+        self._block, self._column, self._words = block, column, words
         is_quoted = None if block.quoted is None else block.quoted[:, column]
         self.is_quoted = None if is_quoted is None or not is_quoted.any() else pa.array(is_quoted)
+
+    @property
+    def tokens(self) -> pa.StringArray:
+        """As they stand in the file."""
+        return self._block.tokens(self._column)
 
     @cached_property
     def texts(self) -> pa.StringArray:
         """Without quotes."""
-        if self.is_quoted is None:
-            return self.tokens
-        inner = pc.replace_substring(pc.utf8_slice_codeunits(self.tokens, 1, -1), '""', '"')
-        return pc.if_else(self.is_quoted, inner, self.tokens)
+        inner = self._block.inner(self._column)
+        if self.is_quoted is None or not holds(inner, '"'):
+            return inner
+        return pc.if_else(self.is_quoted, pc.replace_substring(inner, '""', '"'), inner)
 
     @cached_property
     def bare(self) -> pa.StringArray:
@@ -77,7 +81,7 @@ class Cells:
 
     @cached_property
     def has_words(self) -> bool:
-        text, offsets = bytes_of(self.bare)
+        text, offsets = flat(self.bare)
         if self._words.have_letters and text.max(initial=0) < ord(LETTERS) and np.diff(offsets).all():
             return False
         return bool(pc.any(self.is_word).as_py())
@@ -91,7 +95,7 @@ class Cells:
     def quoted_known(self) -> pa.StringArray:
         """Texts of the cells in quotes that are no words."""
         if self.is_quoted is None:
-            return self.tokens.slice(0, 0)
+            return self.texts.slice(0, 0)
         return self.texts.filter(pc.and_not(self.is_quoted, self.is_word))
 
     def text(self, quotes_count: bool) -> pa.StringArray:
@@ -213,7 +217,7 @@ def _times(cells: pa.StringArray, reading: ColumnReading, kind: pa.DataType) -> 
     return _all_of(cells, iso(parts)).cast(kind)
 
 
-def bytes_of(cells: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+def flat(cells: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """(all of their text, where each begins in it and the last one ends)"""
     _, offsets, data = cells.buffers()
     offsets = np.frombuffer(offsets, np.int32)[cells.offset : cells.offset + len(cells) + 1]
@@ -222,7 +226,7 @@ def bytes_of(cells: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int32
 
 def holds(cells: pa.StringArray, character: str) -> bool:
     """Whether an ASCII character is in any of the cells."""
-    return bool((bytes_of(cells)[0] == ord(character)).any())
+    return bool((flat(cells)[0] == ord(character)).any())
 
 
 READERS = {"integer": _integers, "number": _numbers, "boolean": _booleans, "date": _days, "time": _times}

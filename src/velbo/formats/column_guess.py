@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .cell_values import Cells, bytes_of, holds
+from .cell_values import Cells, flat, holds
 from .column_types import Candidate, Fixed, WholeNumbers, candidates_for
 from .reading import ColumnReading
 
@@ -174,7 +174,7 @@ def _with_marks(cells: pa.StringArray) -> pa.StringArray:
 
 def _begin_with_zeros(cells: pa.StringArray) -> NDArray[np.bool_]:
     """Whether a cell begins with a 0 and another digit, after its sign."""
-    text, offsets = bytes_of(cells)
+    text, offsets = flat(cells)
     start, end = offsets[:-1], offsets[1:]
     first = text.take(start)
     if holds(cells, "-") or holds(cells, "+"):

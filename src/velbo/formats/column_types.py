@@ -83,7 +83,8 @@ class Fixed(Candidate):
 
     def follows(self, other: Candidate, cells: pa.StringArray) -> bool:
         pair = (other.reading.type, self._reading.type)
-        return pair == ("integer", "number") or (pair == ("date", "time") and self.kind == MIDNIGHT)
+        is_less = pair == ("integer", "number") or (pair == ("date", "time") and self.kind == MIDNIGHT)
+        return is_less and isinstance(other, Fixed)
 
 
 class WholeNumbers(Fixed):
@@ -109,8 +110,8 @@ class MarkedNumbers(Candidate):
 
     Attributes:
         thousands: mark that some cell has.
-        is_whole: whether no cell has a fraction.
-        has_brackets: whether some cell is negative by brackets.
+        is_whole: whether all are whole numbers within 64 bits.
+        has_fractions: whether some cell has the decimal mark.
     """
 
     def __init__(self, decimal: str, affix: str) -> None:

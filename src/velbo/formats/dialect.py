@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from .encoding import suffixes_of
-from .tokens import COMMENT, Block, Tokenizer, lines_in, n_cells
+from .tokenizer import COMMENT, Tokenizer, n_cells
+from .tokens import Block, lines_in
 
 OF_SUFFIX = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
 USUAL, RARE = (",", ";", "\t", "|"), ("^", "~", ":", " ")

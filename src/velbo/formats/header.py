@@ -3,7 +3,7 @@
     names   it has quotes around all cells and the lines below have not
     names   a cell above a column of another type: 'age' above numbers
     names   numbers that count (0, 1, 2 or 2019, 2020), or whole ones above fractions
-    row     a cell above a column of its own type: 25 above numbers
+    row     a cell above a column of its own type: 25 above numbers, B07 above such codes
     row     two equal cells, or most of them come again below
     names   else
 
@@ -15,6 +15,7 @@ The first of these signs that is there decides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -90,8 +91,14 @@ class _Top:
         alone.see(first)
         self.is_number = alone.is_numeric
         is_typed = bool(self.below.left) and not self.is_missing
-        self.is_alike = is_typed and bool(both.left)
+        self.is_alike = bool(both.left) if is_typed else not self.is_missing and self._is_of_one_shape
         self.is_unlike = is_typed and not both.left
+
+    @property
+    def _is_of_one_shape(self) -> bool:
+        """Whether it and those below it have digits at the same places, such as 10:30 and B07."""
+        shapes = {re.sub("[A-Za-z]", "a", re.sub("[0-9]", "0", cell)) for cell in self._cells.known.to_pylist() if cell}
+        return shapes == {re.sub("[A-Za-z]", "a", re.sub("[0-9]", "0", self.cell))} and "0" in next(iter(shapes))
 
     @property
     def comes_again(self) -> bool:

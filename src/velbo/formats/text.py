@@ -31,7 +31,8 @@ from .reading import MISSING_WORDS, ColumnReading, Note, Reading
 from .splice import splice
 from .text_notes import column_notes, dialect_notes
 from .text_sheet import TextSheet
-from .tokens import LONGEST_RECORD, Block, Tokenizer, lines_in
+from .tokenizer import LONGEST_RECORD, Tokenizer
+from .tokens import Block, lines_in
 from .typed import bytes_of
 
 BLOCK, SAMPLE = 2**20, 2**18  # bytes

@@ -5,17 +5,22 @@ A note is in doubt if another reading explains all cells as well, or words of a 
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
+from .cell_values import ISO_DAY, values
 from .column_guess import ColumnGuess
+from .date_cells import day_of
 from .decisions import Decision, Decisions
 from .dialect import OF_SUFFIX
 from .encoding import suffixes_of
 from .header import Header
-from .reading import MISSING_WORDS, Note
+from .reading import MISSING_WORDS, ColumnReading, Note
 
 WHY_TEXT = {
     "zeros": "some of its numbers begin with 0, such as {}",
@@ -23,6 +28,7 @@ WHY_TEXT = {
     "exponents": "some of its cells may be codes, such as {}",
     "quotes": "all of its cells are in quotes, such as {}, and those of other columns are not",
 }
+COMPACT_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 MARKS = {",": "comma", ".": "point", "'": "apostrophe", " ": "blank", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
@@ -54,7 +60,7 @@ def column_notes(decisions: Decisions, decided: Mapping[str, Decision]) -> Itera
         guess = decisions.guesses[name]
         if guess.given is None:
             yield from _numbers(name, decision, guess, decisions.is_plain)
-            yield from _dates(name, decision)
+            yield from _dates(name, decision, guess)
             yield from _codes(name, decision, guess)
         yield from _words(name, decision, guess, decisions)
     yield from _missing(decisions, decided)
@@ -93,20 +99,24 @@ def _joined(said: list[str]) -> str:
     return said[0] if len(said) == 1 else ", ".join(said[:-1]) + " and " + said[-1]
 
 
-def _dates(name: str, decision: Decision) -> Iterator[Note]:
+def _dates(name: str, decision: Decision, guess: ColumnGuess) -> Iterator[Note]:
     reading = decision.reading
-    if reading.type not in ("date", "time") or not reading.date_format:
+    if reading == ColumnReading("integer") and COMPACT_DAY.fullmatch(guess.example):
+        text = f"'{name}' has whole numbers such as {guess.example}; are they days?"
+        yield Note(text, f"{_type(name, 'date')} --date-format %Y%m%d", name, in_doubt=True)
+    if reading.type not in ("date", "time"):
         return
     if "%z" in reading.date_format:
         yield Note(f"The times of '{name}' have offsets; they are compared in UTC.", _type(name, "text"), name)
-    if reading.date_format.startswith("%Y-%m-%d"):
+    if not reading.date_format or reading.date_format.startswith(ISO_DAY):
         return
-    text = f"The dates of '{name}' are read as {reading.date_format}"
+    value = values(pa.array([guess.example]), reading, decision.kind)[0]
+    text = f"The dates of '{name}' are read as {reading.date_format}: '{guess.example}' is {value}"
     if decision.rival is None:
         yield Note(f"{text}.", _type(name, "text"), name)
     else:
-        option = "--date-format " + decision.rival.date_format.split(" %")[0]
-        yield Note(f"{text}; no cell of it tells the day from the month.", option, name, in_doubt=True)
+        option = "--date-format " + day_of(decision.rival.date_format)
+        yield Note(f"{text}. No cell of it tells the day from the month.", option, name, in_doubt=True)
 
 
 def _codes(name: str, decision: Decision, guess: ColumnGuess) -> Iterator[Note]:

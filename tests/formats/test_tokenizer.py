@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from velbo.errors import DataError
-from velbo.formats.tokens import Block, Tokenizer
+from velbo.formats.tokenizer import Tokenizer
+from velbo.formats.tokens import Block
 
 CELLS = st.text('ab",; \n\r\té#😀', max_size=5)
 TABLES = st.integers(2, 4).flatmap(
@@ -74,6 +75,9 @@ class TestTokenizer:
     def test_quotes_elsewhere_than_around_cells_and_blank_lines(self, text, expected, size):
         assert rows(blocks(text, 2, size)) == expected
 
+    def test_blanks_as_delimiters(self):
+        assert rows(blocks('"a b" 5"\n"c" d\n', 2, delimiter=" ")) == [['"a b"', '5"'], ['"c"', "d"]]
+
     def test_one_column_without_a_delimiter(self):
         assert rows(blocks('a,b\n""\n\n"c\n"\n', 1, delimiter="")) == [["a,b"], ['""'], ['"c\n"']]
 
@@ -103,7 +107,7 @@ class TestTokenizer:
                 list(Tokenizer(Path("t.csv"), ",").blocks([data], 2))
 
     def test_a_record_without_end_is_not_kept(self, monkeypatch):
-        monkeypatch.setattr("velbo.formats.tokens.LONGEST_RECORD", 1000)
+        monkeypatch.setattr("velbo.formats.tokenizer.LONGEST_RECORD", 1000)
 
         def pieces():
             yield b'a,b\n1,"open\n'
