@@ -12,7 +12,7 @@ MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "?")
 """Words for a missing value in text, in any case, blanks around them; never in data that have types."""
 
 COLUMN_TYPES = ("integer", "number", "boolean", "date", "time", "text")
-"""What a column of a text may hold: whole numbers, numbers, true and false, days, times of days, anything."""
+"""What a column of a text may hold: whole numbers, numbers, true and false, days, days with times, anything."""
 
 
 @dataclass(frozen=True)

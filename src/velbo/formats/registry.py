@@ -16,8 +16,8 @@ from .reading import Reading
 from .text import CSV
 
 FORMATS: tuple[Format, ...] = (
-    CSV,
     PARQUET,
+    CSV,
     ARROW,
     NPY,
     NPZ,
