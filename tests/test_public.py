@@ -77,7 +77,7 @@ def test_the_readme_lists_the_folders_in_that_order():
     names = [line.split()[0].rstrip("/").removesuffix(".py") for line in listed[1].splitlines()]
     assert [name for name in FOLDERS if name != "__main__"] == names
     found = {path.name.removesuffix(".py") for path in (ROOT / "src" / "velbo").iterdir()}
-    assert found - {"__init__", "__pycache__"} == set(FOLDERS)
+    assert found - {"__init__", "__pycache__", "py.typed"} == set(FOLDERS)
 
 
 def test_nothing_is_pickled():

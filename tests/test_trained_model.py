@@ -177,7 +177,7 @@ def test_scikit_learn_takes_frames():
     np.testing.assert_array_equal(model.decision_function(frame) < 0, model.predict(frame) == -1)
     assert model.contributions(frame).shape == (N, 7)
     model = VAEEstimator(n_latents=2, hidden=(16,), max_epochs=1, columns={"age": "count", "joined": "drop"}).fit(frame)
-    assert model.fitted_.schema.columns[0].kind == "count"
+    assert model.fitted_.schema.fields[0].kind == "count"
     assert "joined" not in model.sample(3).columns
 
 

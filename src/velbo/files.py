@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,7 +87,8 @@ def as_json(value: Any) -> Any:
     """A dataclass as what JSON holds."""
     import msgspec
 
-    return msgspec.to_builtins(value)
+    # msgspec passes over fields that were not said when it made the value
+    return msgspec.to_builtins(asdict(value))
 
 
 def from_json(kind: type[T], value: Any, where: str) -> T:
@@ -106,7 +108,7 @@ def from_json(kind: type[T], value: Any, where: str) -> T:
         found = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {error}") from error
-    _refuse_unknown(value, msgspec.to_builtins(found), where)
+    _refuse_unknown(value, as_json(found), where)
     return found
 
 

@@ -120,7 +120,7 @@ class TrainedModel:
         latents, n_latents = as_rows(z, "latents"), self.recipe.n_latents
         if latents.ndim != 2 or latents.shape[1] != n_latents or np.isnan(latents).any():
             raise DataError(f"latents: {n_latents} finite numbers a row are needed, not shape {latents.shape}")
-        parts = torch.from_numpy(latents).to(self.dtype).split(ROWS_PER_CHUNK)
+        parts = torch.tensor(latents, dtype=self.dtype).split(ROWS_PER_CHUNK)
         return self.schema.new(self._values(torch.cat([self._flat.point(part) for part in parts])))
 
     @torch.no_grad()

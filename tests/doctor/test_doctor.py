@@ -227,7 +227,7 @@ def test_the_command_line(tmp_path, monkeypatch):
     assert code == 2
     assert "raw" in err
     for command, words in (
-        ("rate-distortion r test.npy -o rd.txt", "name a .npy, .csv"),
+        ("rate-distortion r test.npy -o rd.doc", "name a .parquet, "),
         ("gaps r test.npy --samples 0", "at least 1 sample"),
         ("gaps r test.npy --steps 0", "at least 1 step"),
         ("doctor r test.npy --samples 100", "power of two"),

@@ -135,7 +135,6 @@ def test_records_are_a_column_for_each_field(tmp_path):
         (np.zeros((2, 2), "V4"), "cells of type .* are no numbers"),
         (np.zeros((2, 0)), r"it has no columns \(shape \(2, 0\)\)"),
         (np.array(3.0), "is one value and no rows"),
-        (np.zeros(5), r"not shape \(5,\); Reshape your data with array\.reshape\(-1, 1\)"),
     ],
 )
 def test_what_is_no_rows_of_numbers_is_refused_with_advice(tmp_path, array, words):

@@ -141,7 +141,7 @@ def test_an_index_in_formats_that_do_not_know_it(tmp_path, name):
     convert(tmp_path / "t.parquet", tmp_path / "t.jsonl")
     assert open_source(tmp_path / "t.jsonl").read().to_pydict() == {"a": [1.5, 2.5]} | ({"key": [7, 8]} if name else {})
     convert(tmp_path / "t.parquet", tmp_path / "t.npy")
-    assert np.load(tmp_path / "t.npy").tolist() == [[1.5], [2.5]]
+    assert np.load(tmp_path / "t.npy").tolist() == [1.5, 2.5]
 
 
 def test_a_folder_becomes_one_file(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -30,7 +31,7 @@ def load(name: str | Path, reading: Reading | None = None) -> NDArray[Any] | dic
     table = open_source(name, reading).read()
     arrays = [is_tensor(kind) for kind in table.schema.types]
     if arrays == [True]:
-        return as_array(table.column(0))
+        return np.require(as_array(table.column(0)), requirements="W")
     if any(arrays):
-        return {column: as_array(table[column]) for column in table.column_names}
+        return {column: np.require(as_array(table[column]), requirements="W") for column in table.column_names}
     return table

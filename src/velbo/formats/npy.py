@@ -1,6 +1,6 @@
 """NumPy's files: an array in .npy, several under names in .npz.
 
-An array (N, *shape) is a column of tensors, an array (N,) of an archive a column of plain values, and an array of
+An array (N, *shape) is a column of tensors, an array (N,) a column of plain values, and an array of
 records a column for each of their fields. A .npy file has no names; its column is called x.
 
     numbers, truth values     as they are; half precision and foreign byte order as numbers of this machine
@@ -211,18 +211,13 @@ class NpyPart(ArrayPart):
     """A .npy file.
 
     Raises:
-        DataError: if it is none, or holds a single axis, of which nobody can tell what a row is.
+        DataError: if it is none, or holds records in several axes.
     """
 
     @classmethod
     def opened(cls, path: Path, reading: Reading) -> NpyPart:
         """Open one."""
         stored = array_in(path)
-        if len(stored.shape) == 1 and not stored.dtype.names:
-            raise DataError(
-                f"{path}: one observation a row is needed, (N, D) or (N, H, W, C), not shape {stored.shape}; Reshape "
-                "your data with array.reshape(-1, 1) for one column or array.reshape(1, -1) for one row"
-            )
         if len(stored.shape) > 1 and stored.dtype.names:
             raise DataError(f"{path}: records are rows of one axis, not of shape {stored.shape}; save array.ravel()")
         return cls(path, {COLUMN: stored})

@@ -90,13 +90,13 @@ def format_to_write(path: str | Path) -> Format:
 
 
 def readable() -> list[str]:
-    """Suffixes of all formats that are read from a file."""
-    return [suffix for kind in FORMATS if kind.read for suffix in kind.suffixes]
+    """Suffixes of all formats that are read from a file, as far as they are not those of a compressed one."""
+    return [suffix for kind in FORMATS if kind.read for suffix in kind.suffixes if suffix.count(".") == 1]
 
 
 def writable() -> list[str]:
-    """Suffixes of all formats that are written."""
-    return [suffix for kind in FORMATS if kind.write for suffix in kind.suffixes]
+    """Suffixes of all formats that are written, as far as they are not those of a compressed one."""
+    return [suffix for kind in FORMATS if kind.write for suffix in kind.suffixes if suffix.count(".") == 1]
 
 
 def opened(path: Path, reading: Reading, kind: Format) -> Part:

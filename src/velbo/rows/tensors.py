@@ -94,7 +94,11 @@ def _as_numpy(cells: Any) -> NDArray[Any]:
 def tensors(block: NDArray[Any]) -> pa.Array:
     """An array (N, *shape) as a column of tensors."""
     kind = np.dtype(np.uint8) if block.dtype.kind == "b" else block.dtype.newbyteorder("=")
-    return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(block.astype(kind, copy=False)))
+    cells = pa.array(np.ascontiguousarray(block, kind).reshape(-1))
+    size = math.prod(block.shape[1:])
+    return pa.ExtensionArray.from_storage(
+        pa.fixed_shape_tensor(cells.type, block.shape[1:]), pa.FixedSizeListArray.from_arrays(cells, size)
+    )
 
 
 def array_type(item: pa.DataType, shape: Sequence[int], as_lists: bool) -> pa.DataType:
