@@ -50,7 +50,7 @@ class Frames(Container):
     def _changed(self, x: Any, place: int, column: Column, change: Change) -> Any:
         old = column.cells()
         if change.field.shape:
-            return self.with_arrays(x, place, changed_arrays(old, change), change.at.any(1))
+            return self.with_arrays(x, place, changed_arrays(old, change), np.any(change.at, 1))
         field = like(old, column.native, change.field)
         return self.with_cells(x, place, new_cells(change, field), field, change.at[:, 0])
 
