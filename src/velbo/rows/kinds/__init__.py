@@ -13,6 +13,7 @@
     bounded      the number, between location and         in (0, 1)          a density on (0, 1)
                  location + scale
     real         the number                               standardised       a density
+    angle        the number, on a circle                  in [-pi, pi]       a density on the circle
     drop         (left out, as asked; no part of x)
 
 A missing cell is NaN in every kind. Log-density of v is that of x minus log scale, for densities; masses are the same.
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 from ...errors import unknown
 from ..field import Field
+from .angle import Angle
 from .base import Elementwise, Kind, Measured, Misfit, View
 from .byte import Byte
 from .coded import Binary, Categorical, Ordinal
@@ -44,6 +46,7 @@ KINDS: dict[str, Kind] = {
         Positive(),
         Bounded(),
         Real(),
+        Angle(),
         Drop(),
     )
 }
