@@ -56,13 +56,10 @@ def plain_array(x: Any, what: str = "data") -> NDArray[Any]:
         whole = x.detach().cpu()
         return (whole.float() if whole.dtype == torch.bfloat16 else whole).numpy()
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
-        if x.dtype.kind in "OUSMm":
-            words = np.ma.getdata(x).astype(object)
-            words[np.ma.getmaskarray(x)] = None
-            return words
-        numbers = np.ma.getdata(x).astype(x.dtype if x.dtype.kind == "f" else np.float64)
-        numbers[np.ma.getmaskarray(x)] = np.nan
-        return numbers
+        is_float, is_whole = x.dtype.kind == "f", x.dtype.kind in "biu"
+        whole = np.array(np.ma.getdata(x), x.dtype if is_float else np.float64 if is_whole else object)
+        whole[np.ma.getmaskarray(x)] = np.nan if is_float or is_whole else None
+        return whole
     try:
         return np.asarray(x)
     except ValueError as error:

@@ -108,9 +108,9 @@ def comparable(kind: pa.DataType) -> pa.DataType:
 
 
 def decoded(column: Any) -> Any:
-    """Without a dictionary, in a type that Arrow can compare, NaN as null."""
+    """Without a dictionary, in a type that Arrow can compare, decimals as floats, NaN as null."""
     column = undictionaried(column)
-    column = column.cast(comparable(column.type))
+    column = _doubles(column) if pa.types.is_decimal(column.type) else column.cast(comparable(column.type))
     if pa.types.is_floating(column.type):
         is_nan = pc.is_nan(column)
         return pc.if_else(is_nan, None, column) if pc.any(is_nan).as_py() else column
@@ -154,6 +154,8 @@ def values_of(column: Any, name: str, what: str = "data") -> NDArray[np.float64]
         return _seconds(column)
     if pa.types.is_boolean(kind):
         column = column.cast(pa.int8())
+    if pa.types.is_decimal(kind):
+        column = _doubles(column)
     if is_text(kind):
         column = _parsed(column, name, what)
     return _floats(column)
@@ -167,6 +169,11 @@ def _seconds(column: Any) -> NDArray[np.float64]:
     if unit == "ns":
         ticks, unit = pc.divide(ticks, 1000), "us"  # more digits than a float has
     return _floats(ticks) / PER_SECOND[unit]
+
+
+def _doubles(decimals: Any) -> Any:
+    """The nearest floats; Arrow's own cast gives the neighbours of some."""
+    return decimals.cast(pa.string()).cast(pa.float64())
 
 
 def _floats(column: Any) -> NDArray[np.float64]:

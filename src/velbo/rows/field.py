@@ -102,8 +102,7 @@ class Field:
         """What to call one of its cells, counted through the field, in a message."""
         if not self.shape:
             return f"column '{self.name}'"
-        at = [int(i) for i in np.unravel_index(place, self.shape)]
-        return f"'{self.name}' at {tuple(at) if len(at) > 1 else at[0]}"
+        return f"'{self.name}' at {place_in(self.shape, place)}"
 
     def cells(self) -> Iterator[Field]:
         """Every cell as a field of shape (), with statistics of its own."""
@@ -116,6 +115,12 @@ class Field:
         for place in range(self.size):
             own: dict[str, Any] = {name: getattr(self, name)[place] for name in varying}
             yield replace(self, name=f"{self.name}[{place}]", shape=(), **own)
+
+
+def place_in(shape: tuple[int, ...], place: int) -> str:
+    """Where a cell stands in an array, counted through it: 3, or (7, 8)."""
+    at = [int(i) for i in np.unravel_index(place, shape)]
+    return f"({', '.join(map(str, at))})" if len(at) > 1 else str(place)
 
 
 def plain(numbers: Any) -> Numbers:

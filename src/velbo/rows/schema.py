@@ -198,7 +198,7 @@ class Schema:
             if f.name in columns and (f.name in self.places or f.value is not None) and None not in f.categories:
                 cells = columns[f.name].cells()
                 require_shape(cells, f, what)
-                missing = missing_of(cells).reshape(-1, f.size)
+                missing = np.broadcast_to(missing_of(cells).reshape(len(cells), -1), (len(cells), f.size))
                 new = v[:, self.places[f.name]] if f.name in self.places else np.zeros(missing.shape)
                 changes.append(Change(f, missing & ~np.isnan(new), new))
         return container.changed(rows, changes, what, self.fields)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..errors import SchemaError
 from .arrays import blocks
+from .field import place_in
 from .moments import Moments
 from .tensors import block_of, item_type, shape_of
 
@@ -168,8 +169,7 @@ class ArrayStatistics(Statistics):
         return self.whole and bool(np.min(self.low) >= 0 and np.max(self.high) <= 1)
 
     def place(self, row: int, *d: int) -> str:
-        at = [int(i) for i in np.unravel_index(d[0], self.shape)]
-        return f"row {self.n_rows + row}, {tuple(at) if len(at) > 1 else at[0]}"
+        return f"row {self.n_rows + row}, {place_in(self.shape, d[0])}"
 
     def add(self, column: Any, native: str = "") -> None:
         """

@@ -58,7 +58,7 @@ def parted(column: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     values = _as_numpy(cells).reshape(n, size)
     if isinstance(kind, pa.FixedShapeTensorType) and kind.permutation:
         axes = (0, *(1 + axis for axis in kind.permutation))
-        values, missing = (part.reshape(n, *kind.shape).transpose(axes).reshape(n, size) for part in (values, missing))
+        values, missing = (_transposed(part, kind.shape, axes) for part in (values, missing))
     return values, missing
 
 
@@ -122,13 +122,17 @@ def arrays_of(kind: pa.DataType, values: NDArray[Any], absent: Any = None, missi
     shape = shape_of(kind)
     if kind.permutation:
         axes = (0, *(1 + np.argsort(kind.permutation)))
-        values = values.reshape(-1, *shape).transpose(axes).reshape(len(values), -1)
-        if missing is not None:
-            missing = missing.reshape(-1, *shape).transpose(axes).reshape(len(values), -1)
+        values = _transposed(values, shape, axes)
+        missing = None if missing is None else _transposed(missing, shape, axes)
     storage = _nested(kind.storage_type, values, missing, absent)
     if storage.type != kind.storage_type:
         kind = pa.fixed_shape_tensor(storage.type.value_type, kind.shape, kind.dim_names, kind.permutation)
     return pa.ExtensionArray.from_storage(kind, storage)
+
+
+def _transposed(cells: NDArray[Any], shape: Sequence[int], axes: Sequence[int]) -> NDArray[Any]:
+    """Cells (N, size) of arrays of a shape, with their axes in another order; the first is that of the rows."""
+    return cells.reshape(len(cells), *shape).transpose(axes).reshape(cells.shape)
 
 
 def _nested(kind: pa.DataType, values: Any, missing: Any, absent: Any = None) -> pa.Array:

@@ -331,6 +331,27 @@ def is_gone(cell: Any) -> bool:
     return cell is None or (isinstance(cell, float) and math.isnan(cell)) or cell is pd.NA
 
 
+@pytest.mark.parametrize("library", [*LIBRARIES, "mapping"])
+def test_a_column_of_nothing_stands_for_missing_arrays(library):
+    """pandas, polars and Arrow read it as nulls, which tell no shape."""
+    make = LIBRARIES.get(library, lambda columns: {name: np.array(cells) for name, cells in columns.items()})
+    whole = (
+        arrays_in(library, np.random.default_rng(0)) if library in LIBRARIES else {"x": np.arange(24.0).reshape(12, 2)}
+    )
+    for name, column in whole.items():
+        schema = infer(make({name: column}), kind="real")
+        v = schema.numbers(make({name: column})).astype(np.float64)
+        frame = make({name: [None] * 12})
+        assert np.isnan(schema.numbers(frame)).all()
+        filled = schema.filled(frame, v)
+        np.testing.assert_array_equal(schema.numbers(filled), v)
+        assert (
+            library in ("pandas", "mapping")
+            or name == "permuted"
+            or type_in(filled, name) == type_in(make({name: column}), name)
+        )
+
+
 def test_missing_cells_in_arrays_are_filled_one_by_one():
     cells = pa.FixedSizeListArray.from_arrays(pa.array([1, 2**60 + 1, None, 4, 5, 6]), 2)
     schema = infer(pa.table({"x": cells}))

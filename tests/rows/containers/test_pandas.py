@@ -35,7 +35,7 @@ def test_filling_changes_no_observed_cell_of_any_type(series):
     schema = infer(whole)
     gone = np.isin(np.arange(20), [0, 1, 3, 9, 16])
     part = whole.assign(x=whole["x"].mask(gone))
-    assert int(np.sum(part["x"].isna())) > int(np.sum(whole["x"].isna()))
+    assert bool(part["x"].isna().sum() > whole["x"].isna().sum())
     filled = schema.filled(part, schema.numbers(whole))
     pd.testing.assert_frame_equal(filled, whole.astype({"x": part["x"].dtype}))
 

@@ -15,7 +15,6 @@ from contracts.kinds import (
     FLOAT_TYPES,
     TEXT_TYPES,
     WHOLE_TYPES,
-    KindContract,
     ModelledContract,
     in_types,
 )
@@ -142,9 +141,6 @@ class TestOrdinal(ModelledContract):
 
     def features(self, field: Field) -> int:
         return field.n_categories + 1
-
-
-del KindContract, ModelledContract  # they are no tests themselves
 
 
 def test_an_encoder_sees_codes_and_ranks():

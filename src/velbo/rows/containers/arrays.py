@@ -153,6 +153,8 @@ def _changed(old: NDArray[Any], change: Change) -> NDArray[Any]:
     """An array of which some cells are new."""
     if not change.at.any():
         return old.copy()
+    if change.field.shape and old.ndim == 1:  # of nothing
+        old = np.full((len(old), *change.field.shape), np.nan)
     if isinstance(old, np.ma.MaskedArray):
         cells = _changed(np.ma.getdata(old), change) if change.field.shape else _spliced(old, change)
         mask = np.ma.getmaskarray(old) & ~change.at.reshape(old.shape)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ..arrow import comparable, decoded, selected, type_of
+from ..arrow import comparable, selected, type_of, undictionaried
 from ..field import Field
 from ..tensors import array_type, arrays_of, parted, shape_of
 from .base import (
@@ -51,7 +51,7 @@ class Frames(Container):
     def _changed(self, x: Any, place: int, column: Column, change: Change) -> Any:
         old = column.cells()
         if change.field.shape:
-            return self.with_arrays(x, place, changed_arrays(old, change), np.asarray(change.at.any(1)))
+            return self.with_arrays(x, place, changed_arrays(old, change), np.any(change.at, 1))
         field = like(old, column.native, change.field)
         return self.with_cells(x, place, new_cells(change, field), field, change.at[:, 0])
 
@@ -77,7 +77,12 @@ class Frames(Container):
 
 
 def changed_arrays(old: Any, change: Change) -> pa.Array:
-    """A column of arrays in its own type, of which some cells are new."""
+    """A column of arrays of which some cells are new, in its own type, or that of training if it is of nothing."""
+    field = change.field
+    if pa.types.is_null(old.type):
+        item, as_lists = type_of(field.dtype), field.native not in ("", "object")
+        nothing = np.zeros((len(old), field.size), item.to_pandas_dtype())
+        old = arrays_of(array_type(item, field.shape, as_lists), nothing, np.ones(len(old), bool))
     values, missing = parted(old)
     new = changed_block(values, change)
     missing = missing & ~change.at
@@ -137,7 +142,7 @@ def spliced_names(old: Any, new: pa.Array, at: NDArray[np.bool_]) -> pa.Array:
     """The same of a dictionary, which keeps its order and is given what it lacks."""
     whole = old.unify_dictionaries().combine_chunks() if isinstance(old, pa.ChunkedArray) else old
     kind = comparable(old.type.value_type)
-    names, cells = whole.dictionary.cast(kind), decoded(new).cast(kind)
+    names, cells = whole.dictionary.cast(kind), undictionaried(new).cast(kind)
     lacking = pc.unique(cells.filter(pa.array(at)).drop_null())
     names = pa.concat_arrays([names, lacking.filter(pc.invert(pc.is_in(lacking, names)))])
     index = pc.if_else(pa.array(at), pc.index_in(cells, names, skip_nulls=True), whole.indices.cast(pa.int32()))

@@ -99,7 +99,7 @@ class PandasRows(Frames):
         old = nw.to_native(x, pass_through=True).iloc[:, place]
         if old.dtype != object:
             return _series(cells, str(old.dtype)).set_axis(old.index)
-        first, series, block = _first_array(old), old.copy(), block_of(cells)
+        series, block, first = old.copy(), block_of(cells), _first_array(old)
         kind = block.dtype if first is None or (at.all() and first.dtype.kind != "f") else first.dtype
         for row in np.flatnonzero(at):
             new = np.rint(block[row]) if kind.kind in "biu" else block[row]
@@ -129,7 +129,17 @@ def _first_array(series: Any) -> NDArray[Any] | None:
     """The first of a column of objects that are arrays or lists; None if they are none."""
     observed = series.notna().to_numpy() if series.dtype == object else np.zeros(1, bool)
     first = series.iat[int(observed.argmax())] if observed.any() else None
-    return np.asarray(first) if isinstance(first, np.ndarray | list | tuple) else None
+    return _array(first) if isinstance(first, np.ndarray | list | tuple) else None
+
+
+def _array(cell: Any) -> NDArray[Any]:
+    """Of a cell that is an array, or a list, or one of those in one another; None is NaN."""
+    plain = np.array(_listed(cell)) if np.asarray(cell).dtype == object else np.asarray(cell)
+    return plain.astype(np.float64) if plain.dtype == object else plain
+
+
+def _listed(cell: Any) -> Any:
+    return [_listed(part) for part in cell] if isinstance(cell, np.ndarray | list | tuple) else cell
 
 
 def _stacked(series: Any, what: str) -> pa.Array:
@@ -138,7 +148,13 @@ def _stacked(series: Any, what: str) -> pa.Array:
     Raises:
         DataError: for arrays of several shapes, or that hold other things than numbers.
     """
-    cells = [np.asarray(v) if isinstance(v, np.ndarray | list | tuple) or not is_missing(v) else None for v in series]
+    try:
+        cells = [_array(v) if isinstance(v, np.ndarray | list | tuple) or not is_missing(v) else None for v in series]
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{what}: column '{series.name}' holds arrays of several shapes or of other things than numbers ({error}); "
+            f"mend them, or leave it out with --column {series.name}=drop"
+        ) from error
     shapes = sorted({cell.shape for cell in cells if cell is not None})
     if len(shapes) > 1 or any(cell is not None and cell.dtype.kind not in "biuf" for cell in cells):
         raise DataError(

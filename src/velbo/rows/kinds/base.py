@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from ...errors import SchemaError
 from ..arrays import blocks
 from ..arrow import numbers, sort_of, type_of
-from ..column_statistics import ColumnStatistics
+from ..column_statistics import EXACT, ColumnStatistics
 from ..field import Category, Field, plain
 from ..statistics import Statistics
 from ..tensors import block_of, shape_of
@@ -177,7 +177,7 @@ class Measured(Kind):
 
     def numbers(self, cells: Any, field: Field, what: str) -> NDArray[Any]:
         require_shape(cells, field, what)
-        v = block_of(cells) if field.shape else self.column(cells, field, what)[:, None]
+        v = block_in(cells, field) if field.shape else self.column(cells, field, what)[:, None]
         for start, part in blocks(v):
             with np.errstate(invalid="ignore", over="ignore"):
                 misfits = self.misfits(part, field)
@@ -205,9 +205,14 @@ def require_shape(cells: Any, field: Field, what: str) -> None:
         SchemaError: if arrays have another shape than in training, or cells are none.
     """
     given = shape_of(cells.type)
-    if given != field.shape:
+    if given != field.shape and not pa.types.is_null(cells.type):
         was, now = (f"arrays of shape {shape}" if shape else "single cells" for shape in (field.shape, given))
         raise SchemaError(f"{what}: '{field.name}' holds {now}, and held {was} in training; give the same")
+
+
+def block_in(cells: Any, field: Field) -> NDArray[Any]:
+    """Cells of arrays as (N, size); of a column of nothing, which tells no shape, all are missing."""
+    return np.full((len(cells), field.size), np.nan) if pa.types.is_null(cells.type) else block_of(cells)
 
 
 def refuse_other_sort(cells: Any, field: Field, what: str, trained: str) -> None:
@@ -224,5 +229,5 @@ def refuse_other_sort(cells: Any, field: Field, what: str, trained: str) -> None
 
 
 def whole_number(v: Category) -> Category:
-    """Whole floats as such."""
-    return int(v) if isinstance(v, float) and v.is_integer() else v
+    """Whole floats as such, as far as floats have every whole number."""
+    return int(v) if isinstance(v, float) and v.is_integer() and abs(v) < EXACT else v

@@ -17,8 +17,7 @@ from ..arrow import decoded, is_time, numbers, sort_of, type_of
 from ..column_statistics import ColumnStatistics
 from ..field import Field
 from ..statistics import ArrayStatistics, Statistics
-from ..tensors import block_of
-from .base import Kind, View, require_shape, whole_number
+from .base import Kind, View, block_in, require_shape, whole_number
 from .coded import meaning, named
 from .restoring import restored_numbers
 
@@ -117,7 +116,7 @@ class Constant(LeftOut):
 
 def _observed(cells: Any, field: Field, what: str) -> tuple[int, str]:
     """(how many cells of arrays there are, the first); there were none in training."""
-    values = block_of(cells)
+    values = block_in(cells, field)
     seen = values[~np.isnan(values)]
     return len(seen), f"{seen[0]:g}" if len(seen) else ""
 

@@ -40,6 +40,8 @@ class Positive(Measured):
     def claims(self, found: Statistics) -> str:
         if not isinstance(found, ColumnStatistics) or not found.holds_numbers or found.whole or not found.low > 0:
             return ""
+        if found.high > MOST_TIMES_TYPICAL * found.low:
+            return ""  # no unit suits both ends
         skew, log_skew = found.moments.skewness, found.logs.skewness
         if skew > SKEWED and abs(log_skew) < skew:
             return f"numbers above 0, skewed ({skew:.1f}; {log_skew:.1f} in logarithms)"
