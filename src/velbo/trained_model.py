@@ -195,7 +195,8 @@ class TrainedModel:
 
     def impute(self, x: Any, samples: int = 1000, seed: int = 0) -> Any:
         """x with its missing cells filled, observed cells untouched: the conditional mean of numbers, the likeliest
-        category, by ``samples`` importance samples; see `velbo.evaluation.impute`.
+        category, by ``samples`` importance samples; see `velbo.evaluation.impute`. Where missing is a value of its own,
+        which is so of a flag that is there or not, it stays.
         """
         data = self.store(x)
         return self._filled(x, impute(self.model, data, samples, seed).x)
@@ -277,7 +278,7 @@ class TrainedModel:
         """New rows; with a seed ``missing``, without the cells that it leaves out."""
         v = self.schema.clipped(self._values(x))
         if missing is not None:
-            share = [f.n_missing / max(self.plan.data.n_rows * f.size, 1) for f in self.schema.modelled]
+            share = [f.has_missing * f.n_missing / (self.plan.data.n_rows * f.size) for f in self.schema.modelled]
             of_cells = np.repeat(share, [f.size for f in self.schema.modelled])
             v[np.random.default_rng(missing).random(v.shape) < of_cells] = np.nan
         return self.schema.new(v)

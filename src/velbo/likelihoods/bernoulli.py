@@ -82,7 +82,12 @@ class Bernoulli(Likelihood):
 
     @classmethod
     def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
-        return cls(n_in, len(cells) // positions, positions, cls.group(cells[0]))
+        of_one = cells[: len(cells) // positions]
+        head = cls(n_in, len(of_one), positions, cls.group(cells[0]))
+        shares = torch.tensor([cell.one("mean") for cell in of_one])
+        if head.is_coded and ((shares > 0) & (shares < 1)).all():
+            head.begin(shares.logit())  # few steps do not find a value that is rare
+        return head
 
     @classmethod
     def group(cls, cell: Field) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ...errors import ConfigError
-from ..app import app
+from ..app import app, say
 from ..options import Output, ReadAs, ReadingOptions
 
 
@@ -42,6 +42,9 @@ def impute(
 
     trained = TrainedModel.load(run)
     source = open_for(trained, data, read)
+    left = [f.name for f in trained.schema.fields if None in f.categories]
+    if left:
+        say(f"impute: missing is a value of its own in {', '.join(left)}, and is left as it is")
     if n is None:
         change_rows(source, [output], lambda rows: [trained.impute(rows, samples, seed)])
         return

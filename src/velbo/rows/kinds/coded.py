@@ -19,6 +19,7 @@ import re
 import warnings
 from abc import ABC
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -160,7 +161,10 @@ class Binary(Coded):
             raise self.refused(
                 found.name, f"it has {field.n_categories} distinct values; take kind categorical or ordinal"
             )
-        return field
+        assert isinstance(found, ColumnStatistics)
+        seen = {whole_number(value): count for value, count in found.counts.items()}
+        n = found.n_rows if None in field.categories else sum(seen.values())
+        return replace(field, mean=seen.get(field.categories[1], 0) / n)
 
     def numbers(self, cells: Any, field: Field, what: str) -> NDArray[Any]:
         return super().numbers(cells, field, what) if field.categories else _ZerosAndOnes().numbers(cells, field, what)
