@@ -140,8 +140,8 @@ def test_words_are_values_and_nan_is_none():
     for column in (views, pa.chunked_array([views, views])):
         assert decoded(column).to_pylist()[:3] == ["b", None, "a"]
     assert missing_of(pa.array([NAN, 1.0, None])).tolist() == [True, False, True]
-    holes = pa.DictionaryArray.from_arrays(pa.array([0, 1, None]), pa.array(["a", None]))
-    assert missing_of(holes).tolist() == [False, True, True]
+    some = pa.DictionaryArray.from_arrays(pa.array([0, 1, None]), pa.array(["a", None]))
+    assert missing_of(some).tolist() == [False, True, True]
 
 
 def test_missing_cells_of_arrays():

@@ -144,6 +144,8 @@ def test_arrays_have_a_location_and_a_scale_for_every_cell():
     [
         ("n", np.arange(100), ""),
         ("n", RNG.permutation(100) * 10 + 7, ""),
+        ("n", 2**62 + np.arange(100), ""),
+        ("n", np.arange(12_000) * 3, ""),
         ("customer_id", SPREAD, ""),
         ("customerID", SPREAD, ""),
         ("Key", SPREAD, ""),

@@ -7,7 +7,6 @@ more than 1,000 categories, and numbers with a few words among them.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -187,5 +186,6 @@ def _refuse_identifiers(p: ColumnStatistics) -> None:
 
 def _is_regular(p: ColumnStatistics) -> bool:
     """Whether values that all differ are at equal distances, as 1, 2, 3 or 10, 20, 30 in any order."""
-    step = (p.high - p.low) / (p.n - 1)
-    return step == math.floor(step) and all((v - p.low) % step == 0 for v in p.counts)
+    low, high = (min(p.counts), max(p.counts)) if p.complete else (p.low, p.high)
+    step, rest = divmod(high - low, p.n - 1)
+    return rest == 0 and all((v - low) % step == 0 for v in p.counts)

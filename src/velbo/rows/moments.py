@@ -34,12 +34,13 @@ class Moments:
             return cls()
         n: Any = len(v)
         mean = v.mean(0, dtype=np.float64)
-        d = v - mean
         if np.isnan(mean).any():
             missing = np.isnan(v)
             n = n - missing.sum(0)
             mean = np.where(missing, 0.0, v).sum(0, dtype=np.float64) / np.maximum(n, 1)
             d = np.where(missing, 0.0, v - mean)
+        else:
+            d = v - mean
         squares = d * d
         return cls(n, mean, squares.sum(0), (squares * d).sum(0) if skewed else 0.0)
 

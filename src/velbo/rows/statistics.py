@@ -141,11 +141,10 @@ def _first(found: NDArray[np.bool_]) -> tuple[int, ...]:
 
 def extremes(v: NDArray[Any]) -> tuple[Any, Any]:
     """(smallest, largest) of numbers (n,), or of each column of numbers (n, D); (inf, -inf) where all are missing."""
-    low, high = v.min(0), v.max(0)
-    if v.dtype.kind == "f" and np.isnan(low).any():
-        low, high = np.fmin.reduce(v, 0), np.fmax.reduce(v, 0)
-        low, high = np.where(np.isnan(low), math.inf, low), np.where(np.isnan(high), -math.inf, high)
-    return low, high
+    if v.dtype.kind != "f":
+        return v.min(0), v.max(0)
+    low, high = np.fmin.reduce(v, 0), np.fmax.reduce(v, 0)
+    return np.where(np.isnan(low), math.inf, low)[()], np.where(np.isnan(high), -math.inf, high)[()]
 
 
 class ArrayStatistics(Statistics):

@@ -27,9 +27,6 @@ class HasArray:
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return self.array if dtype is None else self.array.astype(dtype)
 
-    def __len__(self) -> int:
-        return len(self.array)
-
 
 @pytest.mark.parametrize(
     "rows",

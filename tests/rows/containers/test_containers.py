@@ -12,6 +12,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from scipy.sparse import csr_matrix
 
 from contracts.tables import LIBRARIES, NAN, arrays_in, cells_of, frame_of, type_in
 from velbo.errors import DataError, SchemaError
@@ -50,6 +51,7 @@ class Lazy:
         (Lazy(), "not Lazy; compute it first"),
         (pd.Series([1]), "not Series; give .to_frame.. of it"),
         (pl.Series([1]), "not Series; give .to_frame.. of it"),
+        (csr_matrix(np.eye(2)), "not csr_matrix; give .toarray.. of it"),
         (None, "not NoneType"),
         ("digits", "not str"),
         (3, "not int"),

@@ -27,7 +27,12 @@ def container_of(x: Any, what: str = "data") -> Container:
 
 
 def _advice(x: Any) -> str:
-    ways = {"collect": "collect it first", "compute": "compute it first", "to_frame": "give .to_frame() of it"}
+    ways = {
+        "collect": "collect it first",
+        "compute": "compute it first",
+        "to_frame": "give .to_frame() of it",
+        "toarray": "give .toarray() of it",
+    }
     return next((f"; {advice}" for method, advice in ways.items() if hasattr(x, method)), "")
 
 

@@ -64,7 +64,7 @@ class ArrayRows(Container):
         return [Column(f.name, partial(cells_of, column, what)) for f, column in zip(named, rows.T, strict=True)]
 
     def length(self, x: Any) -> int:
-        return len(x)
+        return len(x if hasattr(x, "__len__") else np.asanyarray(x))
 
     def take(self, x: Any, index: NDArray[np.integer]) -> Any:
         return (x if isinstance(x, torch.Tensor) else np.asanyarray(x))[index]

@@ -32,6 +32,7 @@ from ..column_statistics import EXACT, ColumnStatistics
 from ..field import Category, Field, plain
 from ..statistics import Statistics
 from ..tensors import block_of, shape_of
+from .restoring import restored_numbers
 
 MAX_STANDARD_DEVIATIONS = 1e9
 
@@ -132,6 +133,9 @@ class Kind(ABC):
 class Measured(Kind):
     """Kinds whose v is a number of its own: an array of numbers, or a column of them."""
 
+    is_whole: ClassVar[bool] = False
+    """Whether new cells are whole numbers, whatever was seen."""
+
     def measured(
         self, found: Statistics, about: dict[str, Any], location: Any, scale: Any, frequent: tuple[float, ...] = ()
     ) -> Field:
@@ -194,6 +198,9 @@ class Measured(Kind):
         """v (N,) of a column."""
         refuse_other_sort(cells, field, what, sort_of(type_of(field.dtype)))
         return numbers(cells, field.name, what)
+
+    def restored(self, v: NDArray[np.float64], field: Field) -> pa.Array:
+        return restored_numbers(np.rint(v) if self.is_whole else v, field)
 
     def shown(self, field: Field) -> str:
         return f"{np.min(field.low):g} to {np.max(field.high):g}"

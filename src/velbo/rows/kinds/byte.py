@@ -16,7 +16,6 @@ from ...errors import ConfigError
 from ..field import Field
 from ..statistics import ArrayStatistics, Statistics
 from .base import Elementwise, Measured, Misfit, View
-from .restoring import restored_numbers
 
 MAX_LEVELS = 65_536
 
@@ -26,6 +25,7 @@ class Byte(Measured):
 
     name = "byte"
     likelihood = "discretized-logistic"
+    is_whole = True
 
     def claims(self, found: Statistics) -> str:
         if not isinstance(found, ArrayStatistics) or not found.whole or "negative" in found.first:
@@ -54,9 +54,6 @@ class Byte(Measured):
             return []
         bad = (v < 0) | (v >= field.levels) | (v % 1 > 0)
         return [Misfit(bad, f"is no whole number from 0 to {field.levels - 1}")]
-
-    def restored(self, v: NDArray[np.float64], field: Field) -> pa.Array:
-        return restored_numbers(np.rint(v), field)
 
     def view(self, cells: Sequence[Field]) -> View:
         return Elementwise(len(cells))

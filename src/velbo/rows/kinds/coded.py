@@ -197,9 +197,6 @@ class _ZerosAndOnes(Measured):
     def misfits(self, v: NDArray[Any], field: Field) -> list[Misfit]:
         return [Misfit((v != 0) & (v != 1) & ~np.isnan(v), "is neither 0 nor 1")]
 
-    def restored(self, v: NDArray[np.float64], field: Field) -> pa.Array:
-        return restored_numbers(v, field)
-
     def view(self, cells: Sequence[Field]) -> View:
         return Elementwise(len(cells))
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -17,7 +16,6 @@ from ..field import Field
 from ..statistics import Statistics
 from .base import Measured, Misfit, View
 from .reals import Squashed
-from .restoring import restored_numbers
 
 SKEWED, WIDE = 2.0, 100.0
 MOST_TIMES_TYPICAL = 1e30
@@ -65,9 +63,6 @@ class Positive(Measured):
             Misfit(~usual & ~np.isnan(v), f"differs from what is usual by a factor of over {MOST_TIMES_TYPICAL:g}"),
         ]
 
-    def restored(self, v: NDArray[np.float64], field: Field) -> pa.Array:
-        return restored_numbers(v, field)
-
     def view(self, cells: Sequence[Field]) -> View:
         return LogView(len(cells))
 
@@ -101,9 +96,6 @@ class Bounded(Measured):
         low, high = field.each("location"), field.each("location") + field.each("scale")
         ends = f"between {np.min(low):g} and {np.max(high):g}"
         return [Misfit((v <= low) | (v >= high), f"does not lie {ends}")]
-
-    def restored(self, v: NDArray[np.float64], field: Field) -> pa.Array:
-        return restored_numbers(v, field)
 
     def view(self, cells: Sequence[Field]) -> View:
         return _BoundedView(len(cells))

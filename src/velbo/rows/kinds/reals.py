@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -21,7 +20,6 @@ from ..column_statistics import ColumnStatistics
 from ..field import Field
 from ..statistics import Statistics
 from .base import MAX_STANDARD_DEVIATIONS, Measured, Misfit, View, refuse_other_sort
-from .restoring import restored_numbers
 
 NEAR = 3.0
 
@@ -71,9 +69,6 @@ class Real(Measured):
     def misfits(self, v: NDArray[Any], field: Field) -> list[Misfit]:
         return [too_far(v, field)]
 
-    def restored(self, v: NDArray[np.float64], field: Field) -> pa.Array:
-        return restored_numbers(v, field)
-
     def view(self, cells: Sequence[Field]) -> View:
         return Squashed(len(cells))
 
@@ -112,9 +107,6 @@ class Datetime(Measured):
 
     def misfits(self, v: NDArray[Any], field: Field) -> list[Misfit]:
         return [too_far(v, field)]
-
-    def restored(self, v: NDArray[np.float64], field: Field) -> pa.Array:
-        return restored_numbers(v, field)
 
     def view(self, cells: Sequence[Field]) -> View:
         return Squashed(len(cells))

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,7 +19,6 @@ from ..field import Field
 from ..statistics import Statistics
 from .base import Measured, Misfit, View
 from .reals import Squashed, too_far
-from .restoring import restored_numbers
 
 MAX_COUNT = 1000
 MOST_TIMES_TYPICAL = 1e30
@@ -36,6 +34,7 @@ class Integer(Measured):
 
     name = "integer"
     likelihood = "discretized-mixture"
+    is_whole = True
 
     def claims(self, found: Statistics) -> str:
         is_whole = isinstance(found, ColumnStatistics) and found.whole and found.holds_numbers
@@ -50,9 +49,6 @@ class Integer(Measured):
     def misfits(self, v: NDArray[Any], field: Field) -> list[Misfit]:
         return [Misfit(v % 1 > 0, "is not whole"), too_far(v, field)]
 
-    def restored(self, v: NDArray[np.float64], field: Field) -> pa.Array:
-        return restored_numbers(np.rint(v), field)
-
     def view(self, cells: Sequence[Field]) -> View:
         return Squashed(len(cells))
 
@@ -62,6 +58,7 @@ class Count(Measured):
 
     name = "count"
     likelihood = "negative-binomial"
+    is_whole = True
 
     def claims(self, found: Statistics) -> str:
         is_whole = isinstance(found, ColumnStatistics) and found.whole and found.holds_numbers
@@ -82,9 +79,6 @@ class Count(Measured):
             Misfit((v % 1 > 0) | (v < 0), "is no whole number from 0"),
             Misfit(v > MOST_TIMES_TYPICAL, f"is over {MOST_TIMES_TYPICAL:g}"),
         ]
-
-    def restored(self, v: NDArray[np.float64], field: Field) -> pa.Array:
-        return restored_numbers(np.rint(v), field)
 
     def view(self, cells: Sequence[Field]) -> View:
         return _CountView([max(math.log1p(float(np.max(c.high))), 1.0) for c in cells])
