@@ -47,8 +47,28 @@ def infer_fields(
         ConfigError: for names that there are not, or unknown kinds.
     """
     asked = asked or {}
-    found: dict[str, Statistics] = {}
+    first, found, refused = _looked_at(chunks, asked)
+    if not first:
+        raise DataError("there are no rows; give some, and a column at least")
+    if found and not refused and not next(iter(found.values())).n_rows:
+        raise DataError("the table has no rows")
+    fields: list[Field] = []
+    for name, column in first.items():
+        try:
+            fields.append(_field(column, found.get(name), asked.get(name, ""), levels))
+        except SchemaError as error:
+            refused.setdefault(name, str(error))
+    if refused:
+        raise SchemaError("; ".join(refused[name] for name in first if name in refused))
+    return tuple(fields)
+
+
+def _looked_at(
+    chunks: Iterable[Sequence[Column]], asked: Mapping[str, str]
+) -> tuple[dict[str, Column], dict[str, Statistics], dict[str, str]]:
+    """By name: columns of the first chunk, statistics of all, and why some are refused."""
     first: dict[str, Column] = {}
+    found: dict[str, Statistics] = {}
     refused: dict[str, str] = {}
     for columns in chunks:
         here = {column.name: column for column in columns}
@@ -65,19 +85,7 @@ def infer_fields(
                     _add(found, column)
                 except DataError as error:
                     refused[name] = str(error)
-    if not first:
-        raise DataError("there are no rows; give some, and a column at least")
-    if found and not refused and not next(iter(found.values())).n_rows:
-        raise DataError("the table has no rows")
-    fields: list[Field] = []
-    for name, column in first.items():
-        try:
-            fields.append(_field(column, found.get(name), asked.get(name, ""), levels))
-        except SchemaError as error:
-            refused.setdefault(name, str(error))
-    if refused:
-        raise SchemaError("; ".join(refused[name] for name in first if name in refused))
-    return tuple(fields)
+    return first, found, refused
 
 
 def _add(found: dict[str, Statistics], column: Column) -> None:

@@ -96,15 +96,6 @@ def test_a_record_batch_is_a_table():
     assert container_of(batch).take(batch, np.array([1]))["y"].to_pylist() == ["b"]
 
 
-class Strange:
-    """A frame of a further library, of a type that Arrow does not have."""
-
-    def __narwhals_dataframe__(self) -> Strange:
-        return self
-
-    def __narwhals_namespace__(self) -> None: ...
-
-
 def test_nan_and_null_are_both_missing_and_the_rest_is_as_it_was():
     table = pa.table({"x": pa.chunked_array([pa.array([0.1, NAN]), pa.array([None, -0.0])])})
     schema = infer(pa.table({"x": [0.1, 2.5, 7.125, -0.0]}))

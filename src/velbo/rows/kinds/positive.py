@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..column_statistics import ColumnStatistics
 from ..field import Field
 from ..statistics import Statistics
-from .base import Measured, Misfit, View
+from .base import Elementwise, Measured, Misfit, View
 from .reals import Squashed
 
 SKEWED, WIDE = 2.0, 100.0
@@ -98,13 +97,4 @@ class Bounded(Measured):
         return [Misfit((v <= low) | (v >= high), f"does not lie {ends}")]
 
     def view(self, cells: Sequence[Field]) -> View:
-        return _BoundedView(len(cells))
-
-
-class _BoundedView(View):
-    def __init__(self, n: int) -> None:
-        super().__init__()
-        self.n_features = n
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.nan_to_num((x - 0.5) * math.sqrt(12), nan=0.0)
+        return Elementwise(len(cells), math.sqrt(12), -math.sqrt(12) / 2)
