@@ -69,7 +69,7 @@ def test_verbs_that_write(run, tmp_path, ending):
 
     def as_matrix(target):
         rows = load(target)
-        return rows if isinstance(rows, np.ndarray) else np.column_stack([c.to_numpy() for c in rows.columns])
+        return rows if isinstance(rows, np.ndarray) else np.column_stack([c.to_numpy() for c in rows.columns]).squeeze()
 
     fitted = TrainedModel.load(run)
 

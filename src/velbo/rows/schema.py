@@ -200,7 +200,7 @@ class Schema:
                 require_shape(cells, f, what)
                 missing = np.broadcast_to(missing_of(cells).reshape(len(cells), -1), (len(cells), f.size))
                 new = v[:, self.places[f.name]] if f.name in self.places else np.zeros(missing.shape)
-                changes.append(Change(f, missing & ~np.isnan(new), new))
+                changes.append(Change(f, missing & ~np.isnan(new), new, filled=True))
         return container.changed(rows, changes, what, self.fields)
 
     def _changes(self, at: NDArray[np.bool_], v: NDArray[np.float64]) -> list[Change]:

@@ -52,11 +52,13 @@ class Change:
         field: as the model knows it.
         at: which cells change, (N, size).
         v: new values, (N, size); what is not changed is not looked at.
+        filled: whether missing cells are filled in; if not, arrays all of whose cells change are point estimates.
     """
 
     field: Field
     at: NDArray[np.bool_]
     v: NDArray[np.float64]
+    filled: bool = False
 
 
 class Container(ABC):
@@ -203,14 +205,14 @@ def restored_block(v: NDArray[np.float64], shape: Sequence[int], dtype: np.dtype
 
 
 def changed_block(old: NDArray[Any], change: Change) -> NDArray[Any]:
-    """Arrays (N, ...) of which some cells are new, and all others as they are, bit for bit. Arrays all of whose cells
-    are new are floats, whatever the numbers: the type does not depend on the rows.
+    """Arrays (N, ...) of which some cells are new, and all others as they are, bit for bit. Point estimates are
+    floats, whatever the numbers: the type does not depend on the rows.
     """
-    if change.at.all() and old.dtype.kind != "f":
+    if change.at.all() and not change.filled and old.dtype.kind != "f":
         return change.v.reshape(old.shape).astype(np.float64)
     at = change.at.reshape(old.shape)
     v = np.where(change.at, change.v, 0.0)
-    new = restored_block(v, old.shape[1:], old.dtype, strict=not np.isnan(v).any())
+    new = restored_block(v, old.shape[1:], old.dtype, strict=not (change.at.all() or np.isnan(v).any()))
     block = old.copy() if new.dtype == old.dtype else old.astype(new.dtype)
     block[at] = new[at]
     return block

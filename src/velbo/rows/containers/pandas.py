@@ -102,7 +102,7 @@ class PandasRows(Frames):
         series, block, first = old.copy(), block_of(cells), _first_array(old)
         kind = block.dtype if first is None or (at.all() and first.dtype.kind != "f") else first.dtype
         for row in np.flatnonzero(at):
-            new = np.rint(block[row]) if kind.kind in "biu" else block[row]
+            new = np.rint(block[row]) if kind.kind in "biu" and block.dtype.kind == "f" else block[row]
             series.iat[row] = new.astype(kind).reshape(shape_of(cells.type))
         return series
 
