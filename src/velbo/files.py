@@ -118,7 +118,7 @@ def _refuse_unknown(given: Any, known: Any, where: str) -> None:
             if key not in known:
                 raise unknown(f"key in {where}", key, known)
             _refuse_unknown(value, known[key], f"{where}: {key}")
-    elif isinstance(given, list) and isinstance(known, list):
+    elif isinstance(given, list) and isinstance(known, list | tuple):
         for i, (value, other) in enumerate(zip(given, known, strict=True)):
             _refuse_unknown(value, other, f"{where} {i}")
 

@@ -31,6 +31,10 @@ def test_plans_go_to_json_and_back():
     [
         (lambda d: d | {"recipee": 1}, "unknown key in config.json 'recipee'. Did you mean 'recipe'"),
         (
+            lambda d: d | {"schema": {**d["schema"], "fields": [{**d["schema"]["fields"][0], "level": 3}]}},
+            "unknown key in config.json: schema: fields 0 'level'. Did you mean 'levels'",
+        ),
+        (
             lambda d: d | {"recipe": d["recipe"] | {"latents": 3}},
             "config.json: recipe 'latents'. Did you mean 'latent'",
         ),

@@ -80,7 +80,7 @@ def columns(draw: st.DrawFn) -> pa.Array:
 def arrays(draw: st.DrawFn) -> pa.Array:
     kind, cells = draw(st.sampled_from([c for c in CELLS if pa.types.is_integer(c[0]) or pa.types.is_floating(c[0])]))
     shape = draw(st.sampled_from([(2,), (1,), (2, 3)]))
-    rows = draw(st.lists(st.lists(cells, min_size=6, max_size=6), min_size=N, max_size=N))
+    rows = draw(st.lists(st.lists(cells | st.none(), min_size=6, max_size=6), min_size=N, max_size=N))
     flat = pa.array([v for row in rows for v in row[: int(np.prod(shape))]], kind)
     nested = pa.FixedSizeListArray.from_arrays(flat, shape[-1])
     return nested if len(shape) == 1 else pa.FixedSizeListArray.from_arrays(nested, shape[0])

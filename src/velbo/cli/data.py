@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from ..errors import ConfigError
 from ..formats import Reading, Source, Writer, open_source, rewrite
-from ..rows.arrow import decoded, shape_of
+from ..rows.arrow import shape_of, undictionaried
 from .app import say
 from .options import ReadingOptions
 from .output import as_table, check_output
@@ -125,7 +125,7 @@ def _differences(old: pa.Table, new: pa.Table) -> dict[str, np.ndarray]:
 def _differ(a: Any, b: Any) -> np.ndarray:
     if a.type != b.type or shape_of(a.type):
         return np.ones(len(a), dtype=bool)
-    a, b = decoded(a), decoded(b)
+    a, b = undictionaried(a), undictionaried(b)
     other = pc.or_(pc.fill_null(pc.not_equal(a, b), False), pc.xor(pc.is_null(a), pc.is_null(b)))
     return np.asarray(other)
 

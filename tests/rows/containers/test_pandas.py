@@ -40,6 +40,14 @@ def test_filling_changes_no_observed_cell_of_any_type(series):
     pd.testing.assert_frame_equal(filled, whole.astype({"x": part["x"].dtype}))
 
 
+def test_a_cell_in_an_array_of_whole_numbers_may_stay_missing():
+    """Of one the model says something, of the other nothing."""
+    frame = pd.DataFrame({"x": pd.Series([np.array([1, 2]), [None, None], np.array([3, 4])], dtype=object)})
+    filled = infer(frame, {"x": "real"}).filled(frame, np.array([[9, 9], [7.0, NAN], [9, 9]]))["x"]
+    np.testing.assert_array_equal(filled[1], [7, NAN])
+    assert filled[0].tolist() == [1, 2]
+
+
 def test_types_without_room_for_missing_cells_give_way():
     frame = pd.DataFrame({"i": [1, 2, 900], "b": [True, False, True], "u": np.array([1, 2, 200], np.uint8)})
     back = infer(frame).new(np.array([[1, 0, 2], [NAN] * 3]))
@@ -131,12 +139,13 @@ def test_a_column_of_arrays_may_lack_some():
         pa.array(["a", "b", "c"]).dictionary_encode(),
         pa.array([0.5, 1.5, 2.0]).cast(pa.decimal128(9, 2)),
         pa.array([10**9, 10**10, 10**11], pa.timestamp("ms", "Asia/Tokyo")),
+        pa.array([10**9, 10**10, 10**11], pa.timestamp("s")).dictionary_encode(),
     ],
     ids=lambda cells: str(cells.type),
 )
 def test_arrow_types_of_pandas_are_filled(cells):
-    whole = pd.DataFrame({"x": pd.arrays.ArrowExtensionArray(cells)})
-    part = pd.DataFrame({"x": pd.arrays.ArrowExtensionArray(pa.array([*cells[:1], None, *cells[2:]], cells.type))})
+    part_of_it = pa.concat_arrays([cells, pa.nulls(1, cells.type)]).take(pa.array([0, 3, 2]))
+    whole, part = (pd.DataFrame({"x": pd.arrays.ArrowExtensionArray(c)}) for c in (cells, part_of_it))
     schema = infer(whole)
     filled = schema.filled(part, schema.numbers(whole))
     assert filled["x"].dtype == whole["x"].dtype

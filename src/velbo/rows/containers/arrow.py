@@ -129,16 +129,18 @@ class ArrowRows(Frames):
         old = x.column(place)
         if at.all() or field.dtype != str(old.type):
             return new
-        return spliced_names(old, new, at) if pa.types.is_dictionary(old.type) else spliced(old, new, at)
+        return spliced(old, new, at)
 
 
 def spliced(old: Any, new: pa.Array, at: NDArray[np.bool_]) -> Any:
     """Cells of a column, and new ones where ``at`` says so, in the column's type."""
+    if pa.types.is_dictionary(old.type):
+        return _spliced_names(old, new, at)
     chunks, n = old.chunks if isinstance(old, pa.ChunkedArray) else [old], len(old)
     return selected(pa.chunked_array([*chunks, new.cast(old.type)], old.type), pa.array(np.arange(n) + n * at))
 
 
-def spliced_names(old: Any, new: pa.Array, at: NDArray[np.bool_]) -> pa.Array:
+def _spliced_names(old: Any, new: pa.Array, at: NDArray[np.bool_]) -> pa.Array:
     """The same of a dictionary, which keeps its order and is given what it lacks."""
     whole = old.unify_dictionaries().combine_chunks() if isinstance(old, pa.ChunkedArray) else old
     kind = comparable(old.type.value_type)

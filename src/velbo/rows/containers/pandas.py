@@ -18,7 +18,7 @@ from ..arrays import is_missing
 from ..arrow import selected, type_of
 from ..field import Field
 from ..tensors import block_of, shape_of, tensors
-from .arrow import ArrowRows, Frames, new_column
+from .arrow import ArrowRows, Frames, new_column, spliced
 from .base import Column, checked, restored_block
 
 
@@ -84,6 +84,8 @@ class PandasRows(Frames):
         old = nw.to_native(x, pass_through=True).iloc[:, place]
         if at.all() or _native_name(old.dtype) != field.native:
             return _series(new, field.native).set_axis(old.index)
+        if field.native.endswith("[pyarrow]"):
+            return _series(spliced(pa.Array.from_pandas(old), new, at), field.native).set_axis(old.index)
         series, part = _dense(old).copy(), _series(selected(new, pa.array(np.flatnonzero(at))), field.native)
         if field.native == "category":
             lacking = [v for v in part.dropna().unique() if v not in series.cat.categories]
@@ -102,8 +104,11 @@ class PandasRows(Frames):
         series, block, first = old.copy(), block_of(cells), _first_array(old)
         kind = block.dtype if first is None or (at.all() and first.dtype.kind != "f") else first.dtype
         for row in np.flatnonzero(at):
-            new = np.rint(block[row]) if kind.kind in "biu" and block.dtype.kind == "f" else block[row]
-            series.iat[row] = new.astype(kind).reshape(shape_of(cells.type))
+            new = block[row]
+            if kind.kind == "f" or not np.isnan(new).any():
+                whole = kind.kind in "biu" and new.dtype.kind == "f"
+                new = (np.rint(new) if whole else new).astype(kind)
+            series.iat[row] = new.reshape(shape_of(cells.type))
         return series
 
 
