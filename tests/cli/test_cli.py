@@ -99,6 +99,45 @@ def test_resume_of_a_finished_run_changes_nothing(run):
     assert before == ((run / "model.safetensors").read_bytes(), (run / "metrics.jsonl").read_bytes())
 
 
+TEXTS = {
+    "names and numbers": (
+        "ref,account,version,when,share,n\n",
+        lambda i: (
+            f"{18 * 10**18 + 7 * i},{i % 4:04d}.{i % 3},1.{(i % 2) * 10 or 9},"
+            f"2024-01-{i % 28 + 1:02d}T0{i % 9}:00:00+02:00,{i % 7}.50,{{}}\n"
+        ),
+    ),
+    "semicolons and commas": ("wert;tag;n\n", lambda i: f"{i % 9},{i % 4}0;{i % 27 + 1:02d}.0{i % 9 + 1}.2023;{{}}\n"),
+    "no header": ("", lambda i: f"{i % 40 + 18}, {'Private' if i % 3 else '?'}, {{}}\n"),
+    "quotes": ('"a ""b""","n"\n', lambda i: f'"x{i % 3}","{{}}"\n'),
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_impute_copies_every_character_that_it_does_not_fill(case, tmp_path):
+    """A fifth of the last column is blank: of a line with a number there not a byte changes, of the others only that
+    cell is new.
+    """
+    header, line = TEXTS[case]
+    lines = [line(i).format("" if i % 5 == 0 else 3 + i % 11) for i in range(60)]
+    (tmp_path / "t.csv").write_text(header + "".join(lines))
+    drop = ("--column", "ref=drop") if "ref" in header else ()
+    fitted = call("fit", tmp_path / "t.csv", *options("--run", tmp_path / "run"), *drop)
+    assert fitted[0] == 0, fitted[2]
+    assert call("impute", tmp_path / "run", tmp_path / "t.csv", "--samples", 5, "-o", tmp_path / "u.csv")[0] == 0
+    new = (tmp_path / "u.csv").read_text()
+    assert new.startswith(header)
+    after = new.removeprefix(header).splitlines(keepends=True)
+    assert len(after) == 60
+    for i, (was, now) in enumerate(zip(lines, after, strict=True)):
+        if i % 5:
+            assert now == was
+        else:
+            kept, end = (was[:-2], '"\n') if case == "quotes" else (was[:-1], "\n")
+            assert now.startswith(kept)
+            assert 3 <= float(now.removeprefix(kept).removesuffix(end)) <= 13
+
+
 def test_csv_keeps_names(tmp_path):
     (tmp_path / "x.csv").write_text('age,"size, cm"\n' + "\n".join(f"{i},{i * 2.5}" for i in range(30)))
     assert call("fit", tmp_path / "x.csv", *options("--run", tmp_path / "run"))[0] == 0
