@@ -133,7 +133,7 @@ def test_impute_copies_every_character_that_it_does_not_fill(case, tmp_path):
         if i % 5:
             assert now == was
         else:
-            kept, end = (was[:-2], '"\n') if case == "quotes" else (was[:-1], "\n")
+            kept, end = (was[:-2], '"\n') if case == "quotes" else (was[:-1].rstrip(" "), "\n")
             assert now.startswith(kept)
             assert 3 <= float(now.removeprefix(kept).removesuffix(end)) <= 13
 
