@@ -19,9 +19,9 @@ from typing import Any
 import torch
 
 import machine
-from velbo import Annealing, FittedVAE, anneal, anneal_backwards, load, score_rows
-from velbo.data import Store
+from velbo import Annealing, TrainedModel, anneal, anneal_backwards, load, score_rows
 from velbo.evaluation import simulate
+from velbo.rows import Store
 
 
 def mean_and_error(values: torch.Tensor) -> tuple[float, float]:
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--chains", type=int, default=16)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "annealing.json")
     options = parser.parse_args()
-    fitted, settings = FittedVAE.load(options.run), Annealing(options.temperatures, options.chains)
+    fitted, settings = TrainedModel.load(options.run), Annealing(options.temperatures, options.chains)
     model, rows = fitted.model, load(options.data).rows
     chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[: options.rows]
     data, results = fitted.store(rows[chosen.numpy()]), dict[str, Any]()

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import records
-from velbo import Budget, ObjectiveConfig, Recipe, TrainingConfig, Validation, bound_curve, fit, plan, score_rows
+from velbo import Budget, ObjectiveConfig, Recipe, TrainingConfig, Validation, bound_curve, carry_out, plan, score_rows
 from velbo.config import Machine, Optimisation
 
 PUBLISHED = {"nltcs": -6.0, "plants": -12.6}
@@ -42,7 +42,7 @@ def scores(name: str, options: argparse.Namespace) -> dict[str, Any]:
     recipe = Recipe("resmlp", options.latent, tuple(options.hidden), "bernoulli", options.dropout, options.prior)
     objective = ObjectiveConfig(options.objective)
     start = time.perf_counter()
-    fitted, _ = fit(rows, plan(rows, recipe, objective, training))
+    fitted = carry_out(plan(rows, recipe, objective, training), rows)
     seconds, data = time.perf_counter() - start, fitted.store(test)
     curve = bound_curve(fitted.model, data, options.samples, options.seed)
     found = score_rows(fitted.model, data, options.samples, seed=options.seed)

@@ -20,24 +20,24 @@ import torch
 
 import machine
 from throughput import binarised
-from velbo import Budget, Recipe, TrainingConfig, Validation, fit, plan
+from velbo import Budget, Recipe, TrainingConfig, Validation, carry_out, plan
 from velbo.config import Optimisation
-from velbo.fitted import FittedVAE
+from velbo.trained_model import TrainedModel
 
 LAYOUT, BATCH, LR = Recipe("conv", 20, (32, 64), "bernoulli"), 128, 2e-3
 
 
-def velbo(x: Any, epochs: int, optimisation: Optimisation) -> tuple[float, FittedVAE]:
+def velbo(x: Any, epochs: int, optimisation: Optimisation) -> tuple[float, TrainedModel]:
     training = TrainingConfig(Budget(epochs=epochs), optimisation, validation=Validation(validation=0))
     what = plan(x, LAYOUT, training=training)
     start = time.perf_counter()
-    fitted, _ = fit(x, what)
+    fitted = carry_out(what, x)
     return time.perf_counter() - start, fitted
 
 
-def plain(x: Any, epochs: int, layout: torch.memory_format) -> tuple[float, FittedVAE]:
-    fitted = plan(x, LAYOUT).build()
-    model = fitted.model.to(memory_format=layout).train()  # type: ignore[call-overload]
+def plain(x: Any, epochs: int, layout: torch.memory_format) -> tuple[float, TrainedModel]:
+    what = plan(x, LAYOUT)
+    model = what.build().to(memory_format=layout).train()  # type: ignore[call-overload]
     rows = torch.from_numpy(x.reshape(len(x), -1)).float()
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(rows), batch_size=BATCH, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -53,7 +53,7 @@ def plain(x: Any, epochs: int, layout: torch.memory_format) -> tuple[float, Fitt
             optimizer.step()
     seconds = time.perf_counter() - start
     model.eval()
-    return seconds, fitted
+    return seconds, TrainedModel(model, what)
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ import pandas as pd
 
 import records
 from table_peers import ask
-from velbo import Budget, Recipe, TrainingConfig, fit, infer_table, plan
+from velbo import Budget, Recipe, TrainingConfig, fit
 from velbo.config import Machine
 
 METHODS = {
@@ -40,11 +40,11 @@ METHODS = {
 
 def velbo(train: pd.DataFrame, test: pd.DataFrame, library: bool, options: argparse.Namespace) -> tuple[Any, float]:
     """(log-likelihood of each test row, nats; seconds of training)."""
-    schema = infer_table(train, dict.fromkeys(train.columns, "count:negative-binomial"))
+    kinds = dict.fromkeys(train.columns, "count:negative-binomial")
     training = TrainingConfig(Budget(epochs=options.epochs), machine=Machine(seed=options.seed))
     recipe = Recipe("resmlp", latent=10, hidden=(128,), dropout=options.dropout, library_size=library)
     start = time.perf_counter()
-    fitted, _ = fit(train, plan(train, recipe, training=training, schema=schema))
+    fitted = fit(train, recipe, training=training, columns=kinds)
     return fitted.log_likelihood(test, options.samples), time.perf_counter() - start
 
 

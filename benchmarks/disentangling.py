@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import machine
-from velbo import Budget, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation, Weighting, fit, plan
+from velbo import Budget, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation, Weighting, carry_out, plan
 from velbo.config import Machine
 from velbo.evaluation.latents.disentanglement import disentanglement
 
@@ -49,7 +49,7 @@ def scores(objective: str, seed: int, epochs: int) -> dict[str, float]:
         Machine(seed=seed),
     )
     recipe = Recipe("mlp", latent=6, hidden=(256, 128), likelihood="bernoulli")
-    fitted, _ = fit(x, plan(x, recipe, ObjectiveConfig(objective), training))
+    fitted = carry_out(plan(x, recipe, ObjectiveConfig(objective), training), x)
     found = disentanglement(fitted.encode(x), factors, seed=seed).to_json()
     result = fitted.evaluate(x, samples=10)
     return {**{k: v for k, v in found.items() if isinstance(v, float)}, "elbo": result.elbo, "rate": result.rate}

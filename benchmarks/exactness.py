@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from velbo import VAE, Annealing, LinearGaussian, anneal, anneal_backwards, bound_curve, score_rows, train
 from velbo.config import Budget, Optimisation, TrainingConfig, Validation, Weighting
-from velbo.data import Store
 from velbo.evaluation import simulate
 from velbo.likelihoods import LearnedScale, Normal
 from velbo.objectives import elbo_closed, elbo_joint, elbo_split, make_objective
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
+from velbo.rows import Store
 
 ESTIMATORS = ("elbo", "elbo-sampled", "stl", "score-function", "iwae", "dreg")
 FORMS: dict[str, Callable[[Any], Tensor]] = {

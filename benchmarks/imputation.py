@@ -29,7 +29,7 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 
 import records
-from velbo import Budget, ObjectiveConfig, Recipe, TrainingConfig, Validation, fit, infer_table, plan
+from velbo import Budget, ObjectiveConfig, Recipe, TrainingConfig, Validation, fit
 from velbo.config import Machine, Optimisation
 
 PUBLISHED = {"breast_cancer": (0.280, 0.291), "banknote": (0.446, 0.676), "wine_red": (0.643, 0.697)}
@@ -48,12 +48,11 @@ def table(name: str, data: Path | None) -> Any:
 
 def velbo(x: Any, seed: int, epochs: int) -> Any:
     frame = pd.DataFrame(x, columns=[f"x{d}" for d in range(x.shape[1])])
-    schema = infer_table(frame, dict.fromkeys(frame.columns, "real"))
     training = TrainingConfig(
         Budget(epochs=epochs), Optimisation(batch_size=64), validation=Validation(0.0), machine=Machine(seed=seed)
     )
     recipe, objective = Recipe("resmlp", latent=10, hidden=(128,)), ObjectiveConfig("iwae", samples=20)
-    fitted, _ = fit(frame, plan(frame, recipe, objective, training, schema))
+    fitted = fit(frame, recipe, objective=objective, training=training, kind="real")
     return fitted.impute(frame, samples=1000).to_numpy()
 
 

@@ -33,9 +33,8 @@ import pandas as pd
 import bayesian_networks
 import records
 from table_peers import ask, columns
-from velbo import Budget, ObjectiveConfig, Recipe, TrainingConfig, fit, infer_table, plan
+from velbo import Budget, Recipe, TrainingConfig, fit, infer
 from velbo.config import Machine
-from velbo.data import frames
 from velbo.evaluation.synthetic import SDGYM, efficacy
 
 NETWORKS = ("asia", "alarm")
@@ -52,8 +51,7 @@ def velbo(frame: pd.DataFrame, seed: int, options: argparse.Namespace) -> Synthe
     start = time.perf_counter()
     training = TrainingConfig(Budget(epochs=options.epochs), machine=Machine(seed=seed))
     recipe = Recipe(latent=options.latent, prior=options.prior)
-    objective = ObjectiveConfig(options.objective)
-    fitted, _ = fit(frame, plan(frame, recipe, objective, training, infer_table(frame)))
+    fitted = fit(frame, recipe, objective=options.objective, training=training)
     middle = time.perf_counter()
     rows = fitted.sample(len(frame), seed)
     return rows, middle - start, time.perf_counter() - middle
@@ -78,10 +76,10 @@ def adult(method: str, seed: int, options: argparse.Namespace) -> dict[str, floa
     order = np.random.default_rng(seed).permutation(len(frame))
     train, test = (frame.iloc[o].reset_index(drop=True) for o in np.split(order, [options.rows or ADULT_TRAINING]))
     test = test.tail(len(frame) - ADULT_TRAINING)
-    known = infer_table(frame).modelled
+    schema = infer(frame)
     rows, fit_seconds, sample_seconds = METHODS[method](train, seed, options)
-    codes = [frames.codes(t, known) for t in (train, rows, test)]
-    found = efficacy(*codes, known, "income", SDGYM, seed)
+    codes = [schema.numbers(t) for t in (train, rows, test)]
+    found = efficacy(*codes, schema.modelled, "income", SDGYM, seed)
     f1 = {f"f1, {name}": value for name, value in found.synthetic.items()}
     return {"f1": found.mean_synthetic, **f1, "seconds": fit_seconds, "sampling": sample_seconds}
 

@@ -26,9 +26,9 @@ import torch
 
 import machine
 from peers import pyod_vae
-from velbo import Budget, Recipe, TrainingConfig, Validation, fit, plan
+from velbo import Budget, Recipe, TrainingConfig, Validation, carry_out, plan
 from velbo.config import Optimisation
-from velbo.fitted import FittedVAE
+from velbo.trained_model import TrainedModel
 
 LAYOUT, BATCH, PEER = Recipe("mlp", 8, (128,), "normal"), 1024, "PyOD, batch 1024"
 
@@ -51,14 +51,15 @@ class Result:
     squared_error: float
 
 
-def scored(fitted: FittedVAE, test: Any, seconds: float) -> Result:
+def scored(fitted: TrainedModel, test: Any, seconds: float) -> Result:
     error = float(((fitted.reconstruct(test) - test) ** 2).mean())
     return Result(seconds, -fitted.evaluate(test, 5).elbo, error)
 
 
 def velbo(x: Any, test: Any, epochs: int, optimisation: Optimisation) -> Result:
     training = TrainingConfig(Budget(epochs=epochs), optimisation, validation=Validation(validation=0))
-    fitted, history = fit(x, plan(x, LAYOUT, training=training))
+    fitted = carry_out(plan(x, LAYOUT, training=training), x)
+    history = fitted.history
     return scored(fitted, test, history.seconds / epochs)
 
 

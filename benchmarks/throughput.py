@@ -26,7 +26,7 @@ import torch
 
 import machine
 import peers
-from velbo import Budget, Optimisation, Recipe, TrainingConfig, Validation, fit, plan
+from velbo import Budget, Optimisation, Recipe, TrainingConfig, Validation, carry_out, plan
 from velbo.config import Machine
 
 LAYOUT = Recipe("mlp", peers.LATENT, (peers.HIDDEN,), "bernoulli")
@@ -50,7 +50,7 @@ def train_velbo(x: Any, epochs: int, seed: int, optimisation: Optimisation, prec
     )
     what = plan(x, LAYOUT, training=config)
     start = time.perf_counter()
-    fitted, _ = fit(x, what)
+    fitted = carry_out(what, x)
     seconds = time.perf_counter() - start
 
     def encode(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

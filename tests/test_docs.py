@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 import textwrap
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.commands import call
+from contracts.commands import call, run_workers_here
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -20,6 +21,7 @@ BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>python|console)\n(?P<body>.*
 @pytest.mark.filterwarnings("ignore::velbo.errors.CollapseWarning")
 def test_examples_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    run_workers_here(monkeypatch)
     names: dict[str, object] = {"__name__": "__main__"}
     for block in BLOCK.finditer(page.read_text()):
         line = page.read_text()[: block.start()].count("\n") + 2
@@ -37,6 +39,13 @@ def test_pages_have_examples():
 
 
 def test_links_and_pictures_exist():
-    for page in PAGES:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs" / "log").glob("*.md"))]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_name_of_the_reference_exists():
+    names = re.findall(r"^::: (\S+)", (ROOT / "docs" / "reference.md").read_text(), re.M)
+    assert len(names) > 50
+    for name in names:
+        pkgutil.resolve_name(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -66,3 +67,19 @@ def test_nan_is_never_written_as_json(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", {"a": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_kill_while_metrics_are_cut_loses_none(tmp_path, monkeypatch):
+    """The first file that is written is the last thing that happens: the lines that were kept before are there."""
+    run = Run(tmp_path)
+    for step in (1, 2, 3):
+        run.append_metrics({"step": step}, 0.0)
+
+    def cut_short(path: Path, text: str, **options: str) -> None:
+        with path.open("w"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        run.truncate_metrics(2)
+    assert [m["step"] for m in run.metrics()] == [1, 2, 3]

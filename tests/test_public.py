@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,13 +17,13 @@ from velbo.errors import MissingExtraError, need
 ROOT = Path(__file__).parents[1]
 
 PUBLIC = """
-    VelboError VelboWarning Data Column Schema TableSource infer infer_table load Terms VAE ConditionalVAE ELBO
+    VelboError VelboWarning Field Schema infer Reading Source open_source load Terms VAE ConditionalVAE ELBO
     IWAE DReG ScoreFunction FreeBits Budget Optimisation Weighting Validation Machine TrainingConfig train
     refit_prior Evaluation evaluate score_rows MIWAE PIWAE CIWAE Renyi TVO BetaTC InfoVAE BoundCurve bound_curve
     Aggregated aggregated_posterior Ascent Gaps gaps Bracket bracket RateDistortion rate_distortion Calibration
     calibrate impute multiple_imputations contributions synthetic_report sample_quality disentanglement refit
-    Annealing anneal anneal_backwards LinearGaussian Recipe FittedVAE ObjectiveConfig Plan fit plan VAEEstimator
-    Trimmed for_anomalies AnomalyDetector
+    Annealing anneal anneal_backwards LinearGaussian Recipe TrainedModel ObjectiveConfig Asked Plan carry_out fit plan
+    VAEEstimator Trimmed AnomalyDetector
 """.split()
 
 
@@ -48,15 +49,14 @@ def test_version_agrees_with_the_changelog_and_the_citation():
     assert f'version = "{velbo.__version__}"' in (ROOT / "pyproject.toml").read_text()
 
 
-ROOMS = """
-    errors config files runtime data nets posteriors priors likelihoods terms model conditional objectives
-    training evaluation oracles parts recipes anomalies fitted fitting estimators sweep report doctor demo cli
-    __main__
+FOLDERS = """
+    errors files config runtime rows formats nets posteriors priors likelihoods terms model conditional objectives
+    training evaluation oracles build trained_model fitting estimators sweep report doctor demo cli __main__
 """.split()
 
 
 def test_imports_run_against_the_flow_of_data():
-    """A room imports only from rooms listed above it."""
+    """A folder imports only from folders listed above it."""
     source = ROOT / "src" / "velbo"
     for file in source.rglob("*.py"):
         room = file.relative_to(source).parts[0].removesuffix(".py")
@@ -68,7 +68,16 @@ def test_imports_run_against_the_flow_of_data():
                 names = [node.module.partition(".")[0]] if node.module else [a.name for a in node.names]
                 for name in names if depth == 0 else []:
                     if name != "__version__":
-                        assert ROOMS.index(name) < ROOMS.index(room), f"{file} imports {name}"
+                        assert FOLDERS.index(name) < FOLDERS.index(room), f"{file} imports {name}"
+
+
+def test_the_readme_lists_the_folders_in_that_order():
+    listed = re.search(r"^src/velbo/\n((?:  .*\n)+)", (ROOT / "README.md").read_text(), re.M)
+    assert listed is not None
+    names = [line.split()[0].rstrip("/").removesuffix(".py") for line in listed[1].splitlines()]
+    assert [name for name in FOLDERS if name != "__main__"] == names
+    found = {path.name.removesuffix(".py") for path in (ROOT / "src" / "velbo").iterdir()}
+    assert found - {"__init__", "__pycache__", "py.typed"} == set(FOLDERS)
 
 
 def test_nothing_is_pickled():

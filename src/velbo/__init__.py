@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .anomalies import for_anomalies
+    from .build import Asked, Plan
     from .conditional import ConditionalVAE
-    from .config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation, Weighting
-    from .data import Column, Data, Schema, infer, infer_table, load
-    from .data.table_files import TableSource
+    from .config import (
+        Budget,
+        Machine,
+        ObjectiveConfig,
+        Optimisation,
+        Recipe,
+        TrainingConfig,
+        Validation,
+        Weighting,
+    )
     from .errors import VelboError, VelboWarning
-    from .estimators.anomaly_detector import AnomalyDetector
-    from .estimators.vae import VAEEstimator
+    from .estimators import AnomalyDetector, VAEEstimator
     from .evaluation import (
         Aggregated,
         Annealing,
@@ -46,8 +52,10 @@ if TYPE_CHECKING:
     from .evaluation.latents.disentanglement import disentanglement
     from .evaluation.samples import sample_quality
     from .evaluation.synthetic import synthetic_report
-    from .fitted import FittedVAE
-    from .fitting import Plan, fit, plan, refit
+    from .fitting import carry_out, fit, plan, refit
+    from .formats.loading import load
+    from .formats.reading import Reading
+    from .formats.source import Source, open_source
     from .model import VAE
     from .objectives import (
         CIWAE,
@@ -64,21 +72,23 @@ if TYPE_CHECKING:
         ScoreFunction,
         Trimmed,
     )
-    from .oracles.linear_gaussian import LinearGaussian
+    from .oracles import LinearGaussian
+    from .rows import Field, Schema, infer
     from .terms import Terms
+    from .trained_model import TrainedModel
     from .training import refit_prior, train
 
 # public names, in the order in which data flow
 _HOMES = {
     "VelboError": "errors",
     "VelboWarning": "errors",
-    "Data": "data",
-    "Column": "data",
-    "Schema": "data",
-    "TableSource": "data.table_files",
-    "infer": "data",
-    "infer_table": "data",
-    "load": "data",
+    "Field": "rows",
+    "Schema": "rows",
+    "infer": "rows",
+    "Reading": "formats.reading",
+    "Source": "formats.source",
+    "open_source": "formats.source",
+    "load": "formats.loading",
     "Terms": "terms",
     "VAE": "model",
     "ConditionalVAE": "conditional",
@@ -130,26 +140,27 @@ _HOMES = {
     "disentanglement": "evaluation.latents.disentanglement",
     "LinearGaussian": "oracles",
     "Recipe": "config",
-    "FittedVAE": "fitted",
+    "TrainedModel": "trained_model",
     "ObjectiveConfig": "config",
-    "Plan": "fitting",
+    "Asked": "build",
+    "Plan": "build",
+    "carry_out": "fitting",
     "fit": "fitting",
     "plan": "fitting",
     "refit": "fitting",
     "VAEEstimator": "estimators",
-    "for_anomalies": "anomalies",
     "AnomalyDetector": "estimators",
 }
 
 __all__ = [  # noqa: RUF022 (in flow order)
     "VelboError",
     "VelboWarning",
-    "Data",
-    "Column",
+    "Field",
     "Schema",
-    "TableSource",
     "infer",
-    "infer_table",
+    "Reading",
+    "Source",
+    "open_source",
     "load",
     "Terms",
     "VAE",
@@ -202,14 +213,15 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "disentanglement",
     "LinearGaussian",
     "Recipe",
-    "FittedVAE",
+    "TrainedModel",
     "ObjectiveConfig",
+    "Asked",
     "Plan",
+    "carry_out",
     "fit",
     "plan",
     "refit",
     "VAEEstimator",
-    "for_anomalies",
     "AnomalyDetector",
 ]
 

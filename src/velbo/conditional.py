@@ -3,8 +3,8 @@
     log p(x|c) >= E_q[ log p(x|z, c) ] - KL( q(z|x, c) || p(z) )
 
 A row holds both x and c. For given rows this is a plain VAE with c inside its decoder, and so `given` is all that the
-rest of the library needs. Counts may be given their row's sum too, the library size l: p(x|z, c, l) has means l rho
-with rho the shares of the row.
+rest of the library needs. Counts may be given their row's sum too, the library size l. It is the sum over the counts
+that are observed, O, so with rho the shares of the row p(x_d|z, c, l) has the mean l rho_d / sum_{e in O} rho_e.
 
 Sources: Learning structured output representation using deep conditional generative models, Sohn, Lee and Yan, 2015,
 https://papers.nips.cc/paper/5775 (with a prior that does not see c); Deep generative modeling for single-cell
@@ -21,81 +21,85 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from .data.columns import Column
 from .errors import ConfigError, DataError
 from .model import VAE
-from .nets import ColumnFeatures
+from .nets import FieldFeatures
 from .posteriors import Draw
+from .rows import Field
 from .terms import PATHWISE, Terms
 
 N_KEPT = 1000
 
 
 class Condition(nn.Module):
-    """Rows x (..., D) -> what is given of them, as numbers that a decoder can take (..., F).
+    """Rows x (..., D) -> what is given of them: c, numbers that a decoder can take (..., F), and the library size.
 
     Args:
-        columns: one for each of the D dimensions of x.
-        given: positions of the columns that are given.
+        cells: one field of shape () for each of the D dimensions of x.
+        given: positions of those that are given.
         mask: append the mask of observed cells.
         library: append log of the row's sum over the count columns, those observed.
 
     Attributes:
         n_features: F.
+        n_sized: counts whose mask goes with a library size; 0 where none is missing.
     """
 
-    def __init__(self, columns: Sequence[Column], given: Sequence[int], mask: bool, library: bool = False) -> None:
+    def __init__(self, cells: Sequence[Field], given: Sequence[int], mask: bool, library: bool = False) -> None:
         super().__init__()
         self.given, self.library = list(given), library
-        counts = [d for d, c in enumerate(columns) if c.kind == "count" and d not in self.given]
+        counts = [d for d, c in enumerate(cells) if c.kind == "count" and d not in self.given]
         if library and not counts:
             raise ConfigError("a library size is the sum of a row's counts, and no column is a count; leave it out")
-        self.features = ColumnFeatures(columns, mask, self.given)
+        self.features = FieldFeatures(cells, mask, self.given)
         self.register_buffer("counts", torch.tensor(counts, dtype=torch.long), persistent=False)
-        self.n_features = self.features.n_features + library
+        self.n_features = self.features.n_features
+        self.n_sized = len(counts) if library and mask else 0
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.library:
-            return self.features(x)
-        return torch.cat((self.features(x), self.size(x).clamp_min(1).log()), -1)
+        """c."""
+        return self.features(x)
 
-    def size(self, x: Tensor) -> Tensor:
-        """The library size l, (..., 1)."""
-        return torch.nan_to_num(x.index_select(-1, cast(Tensor, self.counts)), nan=0.0).sum(-1, keepdim=True)
+    def size(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The library size l, (..., 1), and which counts it is the sum of, (..., n)."""
+        counts = x.index_select(-1, cast(Tensor, self.counts))
+        observed = ~counts.isnan()
+        return torch.where(observed, counts, 0.0).sum(-1, keepdim=True), observed
 
 
 class SizedDecoder(nn.Module):
-    """(z, c, log l) -> p(x|z, c, l): the trunk sees z and c, the head takes l as it is.
+    """(z, c), l and which counts l is the sum of -> p(x|z, c, l): the trunk sees z and c, the head the rest.
 
     Args:
-        trunk: (..., Z + F - 1) -> features.
-        head: (features, l) -> distribution.
+        trunk: (..., Z + F) -> features.
+        head: (features, l, observed) -> distribution.
     """
 
     def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.trunk, self.head = trunk, head
 
-    def forward(self, inputs: Tensor) -> Distribution:
-        return self.head(self.trunk(inputs[..., :-1]), inputs[..., -1:].exp())
+    def forward(self, inputs: Tensor, library: Tensor, observed: Tensor) -> Distribution:
+        return self.head(self.trunk(inputs), library, observed)
 
 
 class GivenDecoder(nn.Module):
     """z -> p(x|z, c) for rows whose c is fixed.
 
     Args:
-        decoder: (z, c) in one tensor (..., Z + F) -> distribution.
+        decoder: (z, c) in one tensor (..., Z + F), and ``sizes`` -> distribution.
         c: (B, F).
+        sizes: what else is given, (B, ...) each: the library size and its counts, or nothing.
     """
 
-    def __init__(self, decoder: nn.Module, c: Tensor) -> None:
+    def __init__(self, decoder: nn.Module, c: Tensor, sizes: Sequence[Tensor] = ()) -> None:
         super().__init__()
-        self.decoder, self.c = decoder, c
+        self.decoder, self.c, self.sizes = decoder, c, tuple(sizes)
 
     def forward(self, z: Tensor) -> Distribution:
         lead = torch.broadcast_shapes(z.shape[:-1], self.c.shape[:-1])
         parts = (t.expand(*lead, t.shape[-1]) for t in (z, self.c.to(z.dtype)))
-        return self.decoder(torch.cat(tuple(parts), -1))
+        return self.decoder(torch.cat(tuple(parts), -1), *self.sizes)
 
 
 class ConditionalVAE(nn.Module):
@@ -103,13 +107,15 @@ class ConditionalVAE(nn.Module):
 
     Args:
         encoder: x (..., D), what is given included -> q(z|x, c).
-        decoder: (..., Z + F) -> p(x|z, c) with event shape (D,), in which given columns have no likelihood.
+        decoder: (..., Z + F) -> p(x|z, c) with event shape (D,), in which given columns have no likelihood; of a
+            `SizedDecoder` the library size too.
         prior: () -> p(z).
         condition: x (..., D) -> c (..., F).
 
     Attributes:
         kept: what was given in up to 1,000 training rows, their empirical law, (1000, M) for M given columns.
         sizes: their library sizes, (1000, 1).
+        sized: which counts each size is the sum of, (1000, n); n is 0 where no cell was missing.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: nn.Module, condition: Condition) -> None:
@@ -117,6 +123,7 @@ class ConditionalVAE(nn.Module):
         self.encoder, self.decoder, self.prior, self.condition = encoder, decoder, prior, condition
         self.register_buffer("kept", torch.full((N_KEPT, len(condition.given)), math.nan))
         self.register_buffer("sizes", torch.ones(N_KEPT, 1))
+        self.register_buffer("sized", torch.ones(N_KEPT, condition.n_sized, dtype=torch.bool))
 
     @property
     def n_latents(self) -> int:
@@ -127,12 +134,22 @@ class ConditionalVAE(nn.Module):
     def start_from(self, x: Tensor) -> None:
         """Keep what is given in rows x of the data, from the first again where they run out."""
         rows = x[torch.arange(N_KEPT, device=x.device) % len(x)]
+        size, observed = self.condition.size(rows)
         cast(Tensor, self.kept).copy_(rows[:, self.condition.given])
-        cast(Tensor, self.sizes).copy_(self.condition.size(rows))
+        cast(Tensor, self.sizes).copy_(size)
+        cast(Tensor, self.sized).copy_(observed[:, : self.condition.n_sized])
 
     def given(self, x: Tensor) -> VAE:
-        """The VAE of rows with what is given in x (B, D)."""
-        return VAE(self.encoder, GivenDecoder(self.decoder, self.condition(x)), self.prior)
+        """The VAE of rows with what is given in x (B, D). A row without any count has the mean size of those kept."""
+        if not self.condition.library:
+            return self._view(x)
+        size, observed = self.condition.size(x)
+        typical = cast(Tensor, self.sizes).mean().to(size)
+        size = torch.where(observed.any(-1, keepdim=True), size, typical).clamp_min(1)
+        return self._view(x, size, observed)
+
+    def _view(self, rows: Tensor, *sizes: Tensor) -> VAE:
+        return VAE(self.encoder, GivenDecoder(self.decoder, self.condition(rows), sizes), self.prior)
 
     def encode(self, x: Tensor) -> Distribution:
         """q(z|x, c)."""
@@ -185,13 +202,13 @@ class ConditionalVAE(nn.Module):
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             rows = torch.randint(N_KEPT, (n,), device=device)
-            c, size = self._as_row(cast(Tensor, self.kept)[rows]), cast(Tensor, self.sizes)[rows]
+            c = self._as_row(cast(Tensor, self.kept)[rows])
             if given is not None:
                 if given.shape != c.shape:
                     raise DataError(f"given: {n} rows of {c.shape[1]} numbers are needed, not {tuple(given.shape)}")
                 c = torch.where(given.isnan(), c, given.to(c))
-            view = VAE(self.encoder, GivenDecoder(self.decoder, self._with_size(c, size)), self.prior)
-            return self._whole(view.draw(n, mean), c)
+            sizes = (cast(Tensor, self.sizes)[rows], cast(Tensor, self.sized)[rows]) if self.condition.library else ()
+            return self._whole(self._view(c, *sizes).draw(n, mean), c)
 
     @torch.no_grad()
     def balanced(self, n: int, position: int, n_categories: int, seed: int = 0) -> Tensor:
@@ -212,13 +229,9 @@ class ConditionalVAE(nn.Module):
 
     def _as_row(self, given: Tensor) -> Tensor:
         """Given columns (n, M) where they stand in a row, (n, D), NaN elsewhere."""
-        rows = given.new_full((len(given), len(self.condition.features.columns)), math.nan)
+        rows = given.new_full((len(given), len(self.condition.features.cells)), math.nan)
         rows[:, self.condition.given] = given
         return rows
-
-    def _with_size(self, c: Tensor, size: Tensor) -> Tensor:
-        features = self.condition.features(c)
-        return torch.cat((features, size.log()), -1) if self.condition.library else features
 
     def _whole(self, x: Tensor, c: Tensor) -> Tensor:
         x = x.clone()

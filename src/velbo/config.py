@@ -1,13 +1,12 @@
 """What a run is told, in small groups of plain values.
 
 One name in three places: a field here is a key of config.json and an option of the command line (batch_size,
-"batch_size", --batch-size). Every field has a default, and an unknown key is an error.
+"batch_size", --batch-size). Every field has a default; config.json is checked against these types (files.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from dataclasses import dataclass, field
 
 from .errors import ConfigError, unknown
 
@@ -20,28 +19,8 @@ def _require(condition: bool, message: str) -> None:
         raise ConfigError(message)
 
 
-class Group:
-    """A frozen dataclass that goes to JSON and comes back."""
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)  # type: ignore[call-overload]
-
-    @classmethod
-    def from_json(cls, d: dict[str, Any]) -> Self:
-        """
-        Raises:
-            ConfigError: for a key that is not a field.
-        """
-        known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-        for key in d:
-            if key not in known:
-                raise unknown(f"{cls.__name__} key", key, known)
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in d.items()}
-        return cls(**values)
-
-
 @dataclass(frozen=True)
-class Recipe(Group):
+class Recipe:
     """What the model is made of.
 
     Attributes:
@@ -50,9 +29,8 @@ class Recipe(Group):
         latent: number of latents Z; 16 if not given, but for auto, which has its own number.
         hidden: width of each layer (mlp), of each residual block (resmlp), or channels of each stage (conv), as in
             200,200; the recipe's own if empty.
-        likelihood: bernoulli, continuous-bernoulli, normal (one learned scale a column), normal-fixed,
-            normal-scalar, normal-predicted, categorical, discretized-logistic; mixed: one a column of a table; auto
-            takes what suits the data.
+        likelihood: of all fields that name none of their own, such as bernoulli or normal; auto takes for each what
+            suits its kind. `velbo.likelihoods.LIKELIHOODS` has the names.
         dropout: share of the inner units of residual blocks dropped in training.
         prior: auto (standard, but for recipe auto), standard, learned (Normal), mixture (of Normals), vamp (mixture of
             the encoder's posteriors), real-nvp, spline, maf (masked autoregressive flow) or autoregressive.
@@ -61,8 +39,7 @@ class Recipe(Group):
         components: of prior mixture, vamp or autoregressive; the prior's own number if not given.
         refine: gradient steps by which each row's posterior is refined (semi-amortised); a step costs two decodings
             forwards and backwards.
-        condition: columns of a table that are given: the model is of the others given these; or "label", that of an
-            array's rows.
+        condition: fields that are given: the model is of the others given these.
         library_size: counts have their row's sum given, and the model is of their shares (single-cell counts).
         missing: at-random; or not, and the mask is modelled too: self-masked (by the cell's own value) or latent-masked
             (by that and the latents). Log-likelihoods are then those of cells and mask.
@@ -95,12 +72,12 @@ class Recipe(Group):
     def n_latents(self) -> int:
         """Z of a recipe that leaves nothing open."""
         if self.latent is None:
-            raise ConfigError("the number of latents is still open; velbo.recipes.resolve settles it")
+            raise ConfigError("the number of latents is still open; velbo.plan settles it")
         return self.latent
 
 
 @dataclass(frozen=True)
-class ObjectiveConfig(Group):
+class ObjectiveConfig:
     """Which bound is maximised.
 
     Attributes:
@@ -131,7 +108,7 @@ class ObjectiveConfig(Group):
 
 
 @dataclass(frozen=True)
-class Budget(Group):
+class Budget:
     """How long to train; whichever limit is reached first ends the run and closes the learning-rate schedule.
 
     Attributes:
@@ -152,7 +129,7 @@ class Budget(Group):
 
 
 @dataclass(frozen=True)
-class Optimisation(Group):
+class Optimisation:
     """Adam (AdamW with weight decay): warm-up, then cosine to zero.
 
     Attributes:
@@ -185,7 +162,7 @@ class Optimisation(Group):
 
 
 @dataclass(frozen=True)
-class Weighting(Group):
+class Weighting:
     """Weight of the rate in what is differentiated; the reported bound is always at beta = 1.
 
     Attributes:
@@ -220,7 +197,7 @@ class Weighting(Group):
 
 
 @dataclass(frozen=True)
-class Validation(Group):
+class Validation:
     """Rows held out, to choose the best weights and, if asked, to stop early.
 
     Attributes:
@@ -237,7 +214,7 @@ class Validation(Group):
 
 
 @dataclass(frozen=True)
-class Machine(Group):
+class Machine:
     """Where and how to compute.
 
     Attributes:
@@ -272,7 +249,7 @@ class Machine(Group):
 
 
 @dataclass(frozen=True)
-class TrainingConfig(Group):
+class TrainingConfig:
     """All of the above."""
 
     budget: Budget = field(default_factory=Budget)
@@ -280,17 +257,3 @@ class TrainingConfig(Group):
     weighting: Weighting = field(default_factory=Weighting)
     validation: Validation = field(default_factory=Validation)
     machine: Machine = field(default_factory=Machine)
-
-    @classmethod
-    def from_json(cls, d: dict[str, Any]) -> Self:
-        groups = {
-            "budget": Budget,
-            "optimisation": Optimisation,
-            "weighting": Weighting,
-            "validation": Validation,
-            "machine": Machine,
-        }
-        for name in d:
-            if name not in groups:
-                raise unknown("training key", name, groups)
-        return cls(**{name: groups[name].from_json(group) for name, group in d.items()})

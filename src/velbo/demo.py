@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from .config import Budget, Optimisation, Recipe, TrainingConfig, Weighting
-from .data import load
 from .errors import need
-from .fitted import FittedVAE
-from .fitting import fit, plan
+from .fitting import carry_out, plan
+from .formats.loading import load
 from .report import pictures
+from .trained_model import TrainedModel
 from .training import Run
 
 RECIPE = Recipe("resmlp", latent=8, hidden=(128,), dropout=0.2)
@@ -29,22 +29,24 @@ def run_demo(folder: Path, epochs: int, say: Callable[[str], None]) -> None:
         MissingExtraError: if matplotlib is not installed.
     """
     need("matplotlib", "report")
-    digits = load("digits")
-    order = np.random.default_rng(0).permutation(len(digits.rows))
-    train, test = digits.rows[order[N_TEST:]], digits.rows[order[:N_TEST]]
-    labels = digits.labels[order] if digits.labels is not None else None
+    digits = load("digits:image+label")
+    order = np.random.default_rng(0).permutation(len(digits["label"]))
+    images, labels = digits["image"][order], digits["label"][order]
+    train, test = images[N_TEST:], images[:N_TEST]
     training = TrainingConfig(Budget(epochs=epochs), OPTIMISATION, Weighting(beta_warmup=0.2))
     what = plan(train, RECIPE, training=training)
     run = Run(folder)
     run.create(what.to_json())
     say(f"training on {len(train)} digits of {what.schema.describe()} ...")
-    fitted, history = fit(train, what, run)
+    fitted = carry_out(what, train, run)
+    history = fitted.history
+    assert history is not None
     say(f"trained for {history.steps} steps in {history.seconds:.1f} s; measuring {len(test)} other digits ...")
     result = fitted.evaluate(test, samples=500)
     print_table(result.to_json())
-    paths = draw(folder, fitted, run.metrics(), test, labels[:N_TEST] if labels is not None else None)
+    paths = draw(folder, fitted, run.metrics(), test, labels[:N_TEST])
     say("pictures: " + ", ".join(str(p) for p in paths))
-    say(f"next: velbo evaluate {folder} digits    or in Python: velbo.FittedVAE.load('{folder}')")
+    say(f"next: velbo evaluate {folder} digits    or in Python: velbo.TrainedModel.load('{folder}')")
 
 
 def print_table(result: dict[str, Any]) -> None:
@@ -64,9 +66,9 @@ def print_table(result: dict[str, Any]) -> None:
         print(f"{label:20s} {number} {f'± {error:.3f}' if error else '':9s} {meaning}")
 
 
-def draw(folder: Path, fitted: FittedVAE, metrics: list[dict[str, Any]], test: Any, labels: Any) -> list[Path]:
+def draw(folder: Path, fitted: TrainedModel, metrics: list[dict[str, Any]], test: Any, labels: Any) -> list[Path]:
     """Four pictures, all of them on one sheet, and the bottleneck; returns their paths."""
-    top = fitted.schema.levels - 1
+    top = fitted.schema.fields[0].levels - 1
     x_hat, z, samples = fitted.reconstruct(test[:20]), fitted.encode(test), fitted.sample(60, seed=1, mean=True)
     panels = {
         "reconstructions": lambda a: pictures.draw_reconstructions(a, test[:20], x_hat, top),
@@ -89,7 +91,7 @@ def draw(folder: Path, fitted: FittedVAE, metrics: list[dict[str, Any]], test: A
     return paths
 
 
-def bottleneck(fitted: FittedVAE, image: Any, top: float) -> Any:
+def bottleneck(fitted: TrainedModel, image: Any, top: float) -> Any:
     """One image on its way through the model."""
     q = fitted.model.encode(fitted.store(image[None]).fixed(0))
     mean, scale = (t[0].detach().numpy() for t in (q.mean, q.stddev))

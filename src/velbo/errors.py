@@ -8,6 +8,7 @@ VelboError
   TrainingError        training cannot go on                    (also a RuntimeError)
   Interrupted          the user asked training to stop; the run can be resumed
   MissingExtraError    an optional dependency is not installed  (also an ImportError)
+  MissingMethodError   a part does not say what is asked of it  (also a NotImplementedError)
 VelboWarning           something works, but not as the user may think
   CollapseWarning      the posterior has collapsed onto the prior
 """
@@ -52,6 +53,10 @@ class MissingExtraError(VelboError, ImportError):
     """An optional dependency is not installed."""
 
 
+class MissingMethodError(VelboError, NotImplementedError):
+    """A part does not say what is asked of it."""
+
+
 class VelboWarning(UserWarning):
     """Something works, but not as the user may think."""
 
@@ -77,7 +82,13 @@ def need(module: str, extra: str) -> ModuleType:
 
 def unknown(what: str, name: object, known: Iterable[str]) -> ConfigError:
     """The error for a name that is not in a registry, with the nearest spelling."""
+    return ConfigError(f"unknown {what} '{name}'.{nearest(str(name), known)}")
+
+
+def nearest(name: str, known: Iterable[str], shown: int = 40) -> str:
+    """What may have been meant, and what there is."""
     names = sorted(known)
-    close = difflib.get_close_matches(str(name), names, n=1)
+    close = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    return ConfigError(f"unknown {what} '{name}'.{hint} Known: {', '.join(names)}.")
+    more = f", ... ({len(names)})" if len(names) > shown else ""
+    return f"{hint} Known: {', '.join(names[:shown])}{more}."

@@ -1,4 +1,8 @@
-"""Files that are whole or absent: temporary file, fsync, rename. JSON and safetensors only; nothing is unpickled."""
+"""Files that are whole or absent: temporary file, fsync, rename. JSON and safetensors only; nothing is unpickled.
+
+What is read as JSON is checked against the types of a dataclass: a value of another type, or a key that is none of its
+fields, is an error that says where.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,27 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from torch import Tensor
+from .errors import ConfigError, RunError, unknown
 
-from .errors import RunError
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from torch import Tensor  # which takes seconds to load, and whoever converts a table does not need
 
 
 @contextmanager
 def whole_or_absent(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` to write to inside the block; renamed after it, removed if it raises.
+    """A temporary path beside ``path``, hidden and of the same suffix, to write to inside the block; renamed after it,
+    removed if it raises.
 
     Raises:
         RunError: if the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -74,13 +83,57 @@ def write_folder_atomically(folder: Path, write: Callable[[Path], None]) -> None
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def as_json(value: Any) -> Any:
+    """A dataclass as what JSON holds."""
+    import msgspec
+
+    # msgspec passes over fields that were not said when it made the value
+    return msgspec.to_builtins(asdict(value))
+
+
+def from_json(kind: type[T], value: Any, where: str) -> T:
+    """The inverse of `as_json`.
+
+    Args:
+        kind: a dataclass.
+        value: what JSON held.
+        where: names its place in messages.
+
+    Raises:
+        ConfigError: for a value of another type, or a key that is no field; the message says where.
+    """
+    import msgspec
+
+    try:
+        found = msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    _refuse_unknown(value, as_json(found), where)
+    return found
+
+
+def _refuse_unknown(given: Any, known: Any, where: str) -> None:
+    if isinstance(given, dict) and isinstance(known, dict):
+        for key, value in given.items():
+            if key not in known:
+                raise unknown(f"key in {where}", key, known)
+            _refuse_unknown(value, known[key], f"{where}: {key}")
+    elif isinstance(given, list) and isinstance(known, list | tuple):
+        for i, (value, other) in enumerate(zip(given, known, strict=True)):
+            _refuse_unknown(value, other, f"{where} {i}")
+
+
 def write_json(path: Path, value: Any) -> None:
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    write_atomically(path, lambda p: _write_text(p, text))
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+def write_text(path: Path, text: str) -> None:
+    """A text file in UTF-8, whole or absent."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8")
+
+    write_atomically(path, write)
 
 
 def read_json(path: Path) -> Any:

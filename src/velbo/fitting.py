@@ -1,214 +1,210 @@
-"""From rows to a fitted model: schema, recipe, objective and training put together; and the same again to resume."""
+"""From rows to a trained model, and the same again to resume or with another prior."""
 
 from __future__ import annotations
 
 import copy
-import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-import torch
+from torch import nn
 
-from . import __version__
+from .build import Asked, DataRecord, Plan, complete
+from .build.models import seeded
 from .config import ObjectiveConfig, Recipe, TrainingConfig
-from .data import Data, Rows, Schema, read, rows_of, understand
-from .errors import ConfigError, RunError, unknown
+from .errors import RunError, unknown
 from .files import read_json, read_tensors, write_json, write_tensors
-from .fitted import FittedVAE
-from .objectives import make_objective
-from .recipes import build, encoding, reasons, resolve, settled
-from .training import Alone, History, Logger, Run, Team, Trainer, decide, device_of, launch, refit_prior
+from .rows import Rows, Schema, rows_of
+from .trained_model import TrainedModel
+from .training import Alone, History, Logger, Run, Team, Trainer, device_of, launch, refit_prior
 
 
-@dataclass(frozen=True)
-class Plan:
-    """All that config.json says, and so all that a run can be rebuilt from."""
+class Options(TypedDict, total=False):
+    """What `plan` and `fit` may be asked for beside a recipe.
 
-    schema: Schema
-    recipe: Recipe
-    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    data: dict[str, Any] = field(default_factory=dict)
-    choices: dict[str, str] = field(default_factory=dict)
-    """What was left open, what was chosen and why."""
+    Attributes:
+        objective: the bound, an `ObjectiveConfig` or a name as in it; the ELBO if not given.
+        training: budget and the rest.
+        columns: field -> kind, "kind:likelihood", ":likelihood" or "drop", where the guess is to be another.
+        kind: of all other fields.
+        levels: of fields of kind byte.
+        schema: of the rows; then nothing is inferred.
+        source: where the rows come from, for `velbo resume`.
+        anomalies: learn what most rows are like, so that anomalous ones do not bend the model.
+    """
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "velbo": __version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "schema": self.schema.to_json(),
-            "recipe": self.recipe.to_json(),
-            "objective": self.objective.to_json(),
-            "training": self.training.to_json(),
-            "data": self.data,
-            "choices": self.choices,
-        }
-
-    @classmethod
-    def from_json(cls, d: dict[str, Any]) -> Plan:
-        """
-        Raises:
-            RunError: if a part is missing.
-            ConfigError: if a key is unknown.
-        """
-        versions = {"velbo", "torch", "python"}
-        parts = {"schema", "recipe", "objective", "training", "data", "choices"}
-        for key in d:
-            if key not in parts | versions:
-                raise unknown("config key", key, parts | versions)
-        try:
-            return cls(
-                Schema.from_json(d["schema"]),
-                Recipe.from_json(d["recipe"]),
-                ObjectiveConfig.from_json(d["objective"]),
-                TrainingConfig.from_json(d["training"]),
-                d["data"],
-                d["choices"],
-            )
-        except (KeyError, TypeError) as error:
-            raise RunError(f"config.json is not whole: {type(error).__name__}: {error}") from error
-
-    def build(self) -> FittedVAE:
-        """The untrained model; its initial weights are a function of the seed."""
-        with torch.random.fork_rng():
-            torch.manual_seed(self.training.machine.seed)
-            return FittedVAE(build(self.recipe, self.schema), self.recipe, self.schema)
+    objective: ObjectiveConfig | str | None
+    training: TrainingConfig | None
+    columns: Mapping[str, str] | None
+    kind: str | None
+    levels: int | None
+    schema: Schema | None
+    source: str
+    anomalies: bool
 
 
-def plan(
-    x: Any,
-    recipe: Recipe,
-    objective: ObjectiveConfig | None = None,
-    training: TrainingConfig | None = None,
-    schema: Schema | None = None,
-    source: str = "",
-) -> Plan:
-    """What would be trained on these rows.
+def asked_for(recipe: Recipe | str | None, options: Options) -> Asked:
+    """Recipe and options as one value.
+
+    Raises:
+        ConfigError: for an option of no known name.
+    """
+    for name in options:
+        if name not in Options.__annotations__:
+            raise unknown("option", name, Options.__annotations__)
+    objective = options.get("objective")
+    return Asked(
+        recipe=Recipe(recipe) if isinstance(recipe, str) else recipe or Recipe(),
+        objective=ObjectiveConfig(objective) if isinstance(objective, str) else objective or ObjectiveConfig(),
+        training=options.get("training") or TrainingConfig(),
+        columns=dict(options.get("columns") or {}),
+        kind=options.get("kind"),
+        levels=options.get("levels"),
+        schema=options.get("schema"),
+        data=DataRecord(options.get("source", "")),
+        anomalies=options.get("anomalies", False),
+    )
+
+
+def plan(rows: Any, recipe: Recipe | str | None = None, **options: Unpack[Options]) -> Plan:
+    """What would be trained on these rows: nothing in it is open, and why is said.
 
     Args:
-        x: rows: an array; an array with labels, a `Data`; a data frame, whose columns are then modelled each by itself;
-            or a `TableSource` on disk, which is trained on in a stream.
-        recipe: the model.
-        objective: the bound; the ELBO if not given.
-        training: budget and the rest.
-        schema: inferred from the rows if not given.
-        source: where the rows come from, for `resume`.
+        rows: an array (N, *shape), which is one field "x"; a mapping of arrays, a field each; a data frame; or a
+            `velbo.formats.Source` of rows in files, which is trained on in a stream.
+        recipe: the model; a `Recipe`, or a name of one.
+        options: see `Options`.
+
+    Raises:
+        DataError: if rows are missing or not what they should be.
+        SchemaError: if the kind of a field is not clear.
+        ConfigError: for names that there are not, or that do not go together.
     """
-    training = training or TrainingConfig()
-    device = device_of(training.machine.device)
-    x = x.rows if isinstance(x, Data) and not recipe.condition else x
-    schema = settled(schema or understand(x, as_array=recipe.likelihood not in ("auto", "mixed")))
-    rows = rows_of(x, schema)
-    objective = objective or ObjectiveConfig()
-    samples = make_objective(**objective.to_json()).samples
-    data = {"source": source, "rows": len(rows), "fingerprint": rows.fingerprint()}
-    because, recipe = reasons(recipe, schema), resolve(recipe, schema)
-    with torch.random.fork_rng(devices=[]):
-        model = build(recipe, schema)
-    training, choices = decide(training, len(rows), model, device)
-    return Plan(schema, recipe, replace(objective, samples=samples), training, data, because | choices)
+    return complete(rows, asked_for(recipe, options)).plan
 
 
 def fit(
-    x: Any,
-    what: Plan,
-    run: Run | None = None,
+    rows: Any,
+    recipe: Recipe | str | None = None,
+    *,
+    run: Run | str | Path | None = None,
     loggers: Sequence[Logger] = (),
-) -> tuple[FittedVAE, History]:
-    """Carry out a plan on its rows, continuing the run in the folder if there is one.
+    **options: Unpack[Options],
+) -> TrainedModel:
+    """Train a model on rows.
+
+    Args:
+        rows: as for `plan`.
+        recipe: as for `plan`.
+        run: folder to write, for checkpoints, metrics and the model; nothing is written if not given.
+        loggers: further places for metrics.
+        options: see `Options`.
+
+    Returns:
+        The model, with its plan and the history of its training.
 
     Raises:
+        RunError: if the folder holds a run already.
         Interrupted: on SIGINT or SIGTERM, after saving.
         TrainingError: if training cannot go on.
-        RunError: if the rows are not those that the run was started on.
     """
-    rows = rows_of(x, what.schema)
-    if what.data and rows.fingerprint() != what.data["fingerprint"]:
+    prepared = complete(rows, asked_for(recipe, options))
+    folder = Run(run) if isinstance(run, str | Path) else run
+    if folder is not None:
+        folder.create(prepared.plan.to_json())
+    return train_plan(prepared.plan, prepared.rows, folder, loggers, prepared.model)
+
+
+def carry_out(plan: Plan, rows: Any, run: Run | None = None, loggers: Sequence[Logger] = ()) -> TrainedModel:
+    """Train what a plan says on its rows, continuing the run in the folder if there is one.
+
+    Raises:
+        RunError: if the rows are not those that the plan was made for.
+        Interrupted: on SIGINT or SIGTERM, after saving.
+        TrainingError: if training cannot go on.
+    """
+    return train_plan(plan, rows_of_plan(plan, rows), run, loggers)
+
+
+def rows_of_plan(plan: Plan, rows: Any) -> Rows:
+    """The rows of a plan as numbers.
+
+    Raises:
+        RunError: if they are not those that it was made for.
+    """
+    found = rows_of(rows, plan.schema)
+    if plan.data.fingerprint and found.fingerprint() != plan.data.fingerprint:
         raise RunError(
-            f"these data are not the ones that the run was started on ({what.data['rows']} rows, fingerprint "
-            f"{what.data['fingerprint']}); give the same file, or start a new run"
+            f"these data are not the ones that the run was started on ({plan.data.n_rows} rows, fingerprint "
+            f"{plan.data.fingerprint}); give the same file, or start a new run"
         )
-    machine = what.training.machine
+    return found
+
+
+def train_plan(
+    plan: Plan, rows: Rows, run: Run | None = None, loggers: Sequence[Logger] = (), model: nn.Module | None = None
+) -> TrainedModel:
+    """The same for rows that are numbers already, and an untrained model where there is one."""
+    machine = plan.training.machine
     if machine.devices == 1:
-        return _train(Alone(), what, rows, run, loggers)
+        return _train(Alone(), plan, rows, run, loggers, model)
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        launch(
-            machine.devices, device_of(machine.device).type, _work, what.to_json(), rows, run and run.path, loggers, out
-        )
-        fitted = what.build()
-        fitted.model.load_state_dict(read_tensors(out / "model.safetensors"))
-        fitted.model.eval()
-        return fitted, History(**read_json(out / "history.json"))
+        out, device = Path(folder), device_of(machine.device).type
+        launch(machine.devices, device, _work, plan.to_json(), rows, run and run.path, loggers, out)
+        model = plan.build()
+        model.load_state_dict(read_tensors(out / "model.safetensors"))
+        return TrainedModel(model.eval(), plan, History(**read_json(out / "history.json")))
 
 
-def _train(team: Team, what: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger]) -> tuple[FittedVAE, History]:
-    fitted = what.build()
-    data = rows.encoded(encoding(what.recipe, what.schema))
-    objective = make_objective(**what.objective.to_json())
-    trainer = Trainer(fitted.model, data, objective, what.training, run, loggers, team)
+def _train(
+    team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger], model: Any = None
+) -> TrainedModel:
+    model = plan.build() if model is None else model
+    trainer = Trainer(model, rows.encoded(plan.encoding), plan.make_objective(), plan.training, run, loggers, team)
     with ExitStack() as stack:
         for logger in loggers if team.rank == 0 else ():
             if isinstance(logger, AbstractContextManager):
                 stack.enter_context(logger)
         history = trainer.run()
-    fitted.model.to("cpu").eval()
-    return fitted, history
+    return TrainedModel(model.to("cpu").eval(), plan, history)
 
 
 def _work(
     team: Team, config: dict[str, Any], rows: Rows, run: Path | None, loggers: Sequence[Logger], out: Path
 ) -> None:
     """What each of several processes does."""
-    fitted, history = _train(team, Plan.from_json(config), rows, Run(run) if run else None, loggers)
+    trained = _train(team, Plan.from_json(config), rows, Run(run) if run else None, loggers)
     if team.rank == 0:
-        write_tensors(out / "model.safetensors", fitted.model.state_dict())
-        write_json(out / "history.json", asdict(history))
+        write_tensors(out / "model.safetensors", trained.model.state_dict())
+        write_json(out / "history.json", asdict(trained.history))
 
 
 def refit(
-    fitted: FittedVAE, x: Any, prior: str, components: int | None = None, training: TrainingConfig | None = None
-) -> tuple[FittedVAE, float]:
+    trained: TrainedModel, x: Any, prior: str, components: int | None = None, training: TrainingConfig | None = None
+) -> tuple[TrainedModel, float]:
     """A model with a new prior, fitted to the aggregated posterior of its rows; see `refit_prior`.
 
     Args:
-        fitted: trained; it is left as it is.
+        trained: it is left as it is.
         x: rows that it was trained on.
         prior: a name, as in `Recipe`.
         components: of that prior, if it mixes.
         training: budget and the rest.
 
     Returns:
-        The new model, and the gain of the ELBO in nats a row on held-out rows.
+        The new model with its plan, and the gain of the ELBO in nats a row on held-out rows.
     """
     training = training or TrainingConfig()
-    recipe = resolve(replace(fitted.recipe, prior=prior, components=components), fitted.schema)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.machine.seed)
-        model = build(recipe, fitted.schema)
+    recipe = replace(trained.recipe, prior=prior, components=components)
+    asked = Asked(recipe, trained.plan.objective, trained.plan.training, schema=trained.schema, data=trained.plan.data)
+    plan = complete(x, asked).plan
+    model = seeded(plan.schema, plan.recipe, training.machine.seed)
     for name in ("encoder", "decoder"):
-        getattr(model, name).load_state_dict(getattr(fitted.model, name).state_dict())
-    new, model.prior = model.prior, copy.deepcopy(fitted.model.prior)
-    gain = refit_prior(model.eval(), fitted.store(x), new, training)
-    return FittedVAE(model.eval(), recipe, fitted.schema), gain
-
-
-def read_source(what: Plan, source: str | None) -> Any:
-    """The rows of a run to be resumed.
-
-    Raises:
-        ConfigError: if neither the run nor the caller says where they are.
-    """
-    name = source or what.data.get("source")
-    if not name:
-        raise ConfigError("the run does not say where its data are; name them: velbo resume DIR --data DATA")
-    if what.data.get("stream"):
-        from .data.table_files import TableSource
-
-        return TableSource(name)
-    return read(name, what.schema)
+        getattr(model, name).load_state_dict(getattr(trained.model, name).state_dict())
+    new, model.prior = model.prior, copy.deepcopy(trained.model.prior)
+    gain = refit_prior(model.eval(), trained.store(x), new, training)
+    plan = replace(plan, choices={**plan.choices, "prior": f"{prior}, refitted: {gain:.3f} nats gained"})
+    return TrainedModel(model.eval(), plan), gain

@@ -10,10 +10,11 @@ import sys
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from contracts.commands import call, options
-from velbo import FittedVAE, __version__
+from velbo import TrainedModel, __version__, load
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def run(tmp_path_factory):
     code, out, err = call("fit", "digits", *options("--run", folder / "run", "--epochs", 3, "--seed", 1))
     assert code == 0, err
     assert out == ""
-    assert "1797 rows of 8 x 8 byte with 17 levels" in err
+    assert "1797 rows of 'image': 8 x 8 byte, 0 to 16, 17 levels" in err
     return folder / "run"
 
 
@@ -48,32 +49,36 @@ def test_evaluate_json_is_the_library_and_deterministic(run):
     assert call("evaluate", run, "digits", "--samples", 7, "--rows", 50, "--json")[1] == out
 
 
-def test_rows_are_a_random_subset_not_the_first(run):
-    from velbo.cli.tables import pick_rows
+def test_rows_are_a_random_subset_not_the_first():
+    from velbo.cli.data import pick
 
-    x = np.arange(100)
-    picked = pick_rows(x, 10, 0)
-    assert not np.array_equal(picked, x[:10])
-    assert np.array_equal(picked, pick_rows(x, 10, 0))
-    assert not np.array_equal(picked, pick_rows(x, 10, 1))
+    x = pa.table({"x": np.arange(100)})
+    picked = pick(x, 10, 0)
+    assert not picked.equals(x.slice(0, 10))
+    assert picked.equals(pick(x, 10, 0))
+    assert not picked.equals(pick(x, 10, 1))
 
 
-@pytest.mark.parametrize("ending", ["npy", "csv"])
+@pytest.mark.parametrize("ending", ["npy", "parquet"])
 def test_verbs_that_write(run, tmp_path, ending):
     def produced(verb, *arguments):
         target = tmp_path / f"{verb}.{ending}"
         code, out, err = call(verb, run, *arguments, "-o", target)
         assert (code, out) == (0, ""), err
-        return np.load(target) if ending == "npy" else np.loadtxt(target, delimiter=",", skiprows=1)
+        return as_matrix(target)
 
-    fitted = FittedVAE.load(run)
-    from velbo import load
+    def as_matrix(target):
+        rows = load(target)
+        return rows if isinstance(rows, np.ndarray) else np.column_stack([c.to_numpy() for c in rows.columns]).squeeze()
 
-    x = load("digits").rows
+    fitted = TrainedModel.load(run)
+
+    x = load("digits")
     z = produced("encode", "digits")
     np.testing.assert_allclose(z, fitted.encode(x), rtol=1e-6, atol=1e-7)
     x_hat = produced("decode", tmp_path / f"encode.{ending}")
-    np.testing.assert_allclose(x_hat.reshape(-1, 64), fitted.decode(z).reshape(-1, 64), rtol=1e-4)
+    decoded = fitted.decode(z)["image"].combine_chunks().to_numpy_ndarray()
+    np.testing.assert_allclose(x_hat.reshape(-1, 64), decoded.reshape(-1, 64), rtol=1e-4)
     np.testing.assert_allclose(produced("reconstruct", "digits").reshape(-1), x_hat.reshape(-1), rtol=1e-4, atol=1e-4)
     new = produced("sample", "-n", 5, "--seed", 3)
     assert new.reshape(5, 64).max() <= 16
@@ -92,6 +97,45 @@ def test_resume_of_a_finished_run_changes_nothing(run):
     code, _, err = call("resume", run)
     assert code == 0, err
     assert before == ((run / "model.safetensors").read_bytes(), (run / "metrics.jsonl").read_bytes())
+
+
+TEXTS = {
+    "names and numbers": (
+        "ref,account,version,when,share,n\n",
+        lambda i: (
+            f"{18 * 10**18 + 7 * i},{i % 4:04d}.{i % 3},1.{(i % 2) * 10 or 9},"
+            f"2024-01-{i % 28 + 1:02d}T0{i % 9}:00:00+02:00,{i % 7}.50,{{}}\n"
+        ),
+    ),
+    "semicolons and commas": ("wert;tag;n\n", lambda i: f"{i % 9},{i % 4}0;{i % 27 + 1:02d}.0{i % 9 + 1}.2023;{{}}\n"),
+    "no header": ("", lambda i: f"{i % 40 + 18}, {'Private' if i % 3 else '?'}, {{}}\n"),
+    "quotes": ('"a ""b""","n"\n', lambda i: f'"x{i % 3}","{{}}"\n'),
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_impute_copies_every_character_that_it_does_not_fill(case, tmp_path):
+    """A fifth of the last column is blank: of a line with a number there not a byte changes, of the others only that
+    cell is new.
+    """
+    header, line = TEXTS[case]
+    lines = [line(i).format("" if i % 5 == 0 else 3 + i % 11) for i in range(60)]
+    (tmp_path / "t.csv").write_text(header + "".join(lines))
+    drop = ("--column", "ref=drop") if "ref" in header else ()
+    fitted = call("fit", tmp_path / "t.csv", *options("--run", tmp_path / "run"), *drop)
+    assert fitted[0] == 0, fitted[2]
+    assert call("impute", tmp_path / "run", tmp_path / "t.csv", "--samples", 5, "-o", tmp_path / "u.csv")[0] == 0
+    new = (tmp_path / "u.csv").read_text()
+    assert new.startswith(header)
+    after = new.removeprefix(header).splitlines(keepends=True)
+    assert len(after) == 60
+    for i, (was, now) in enumerate(zip(lines, after, strict=True)):
+        if i % 5:
+            assert now == was
+        else:
+            kept, end = (was[:-2], '"\n') if case == "quotes" else (was[:-1].rstrip(" "), "\n")
+            assert now.startswith(kept)
+            assert 3 <= float(now.removeprefix(kept).removesuffix(end)) <= 13
 
 
 def test_csv_keeps_names(tmp_path):

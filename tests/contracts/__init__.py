@@ -4,7 +4,9 @@
 several test modules share beside a suite (commands, cases, models) is in a module of its own in this folder.
 """
 
-from .likelihoods import LikelihoodContract, gauss_legendre, levels
+from .cell_kinds import gauss_legendre
+from .kinds import KindContract, ModelledContract
+from .likelihoods import LikelihoodContract
 from .posteriors import PosteriorContract
 from .priors import PriorContract
 from .sizes import D, F
@@ -13,10 +15,11 @@ from .trunks import TrunkContract
 __all__ = [
     "D",
     "F",
+    "KindContract",
     "LikelihoodContract",
+    "ModelledContract",
     "PosteriorContract",
     "PriorContract",
     "TrunkContract",
     "gauss_legendre",
-    "levels",
 ]

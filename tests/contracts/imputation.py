@@ -11,12 +11,12 @@ from torch.distributions import Distribution, MultivariateNormal, Normal
 
 from velbo import VAE, LinearGaussian
 from velbo.conditional import Condition, ConditionalVAE
-from velbo.data import Column, Store
 from velbo.likelihoods import Factorised, MixedCells
-from velbo.likelihoods.categorical import OnGrid
-from velbo.likelihoods.coded import BinaryCell, CodesCell
+from velbo.likelihoods.bernoulli import BernoulliCell
+from velbo.likelihoods.coded import CodesCell
 from velbo.posteriors import from_noise, normal_points
 from velbo.priors import StandardNormal
+from velbo.rows import Field, Store
 
 NAN = math.nan
 ORACLE = LinearGaussian.random(5, 2, seed=3)
@@ -117,8 +117,8 @@ class Table(nn.Module):
         parts = [
             ([0, 3], Normal(torch.stack((y[..., 5], y[..., 6].sin()), -1), torch.tensor([0.6, 0.9]).double())),
             ([1, 4], CodesCell(padded.log_softmax(-1))),
-            ([2], BinaryCell(logits=y[..., 7:8])),
-            ([5], OnGrid(torch.stack((z[..., 0], y[..., 8], -z[..., 0]), -1).unsqueeze(-2), 0.5)),
+            ([2], BernoulliCell(y[..., 7:8], is_coded=True)),
+            ([5], CodesCell(torch.stack((z[..., 0], y[..., 8], -z[..., 0]), -1).log_softmax(-1).unsqueeze(-2), 0.5)),
         ]
         return MixedCells([(torch.tensor(at), Factorised(cell)) for at, cell in parts], 6)
 
@@ -158,5 +158,5 @@ class GivenFirst(nn.Module):
 
 
 def conditional_model(encoder: nn.Module) -> ConditionalVAE:
-    columns = [Column(name, "real") for name in "abc"]
+    columns = [Field(name, "real") for name in "abc"]
     return ConditionalVAE(encoder, GivenFirst(), StandardNormal(1), Condition(columns, [0], mask=True)).double()

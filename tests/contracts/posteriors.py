@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from velbo import VAE, LinearGaussian, score_rows
-from velbo.data import Store
 from velbo.posteriors import Pathwise, Posterior, StickingTheLanding, detach, from_noise, noise_like, transport
+from velbo.rows import Store
 
 from .sizes import F
 

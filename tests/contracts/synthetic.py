@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from velbo.data import Column
+from velbo.rows import Field
 
-REAL, COUNT = Column("size", "real"), Column("number", "count")
-FLAG = Column("flag", "binary", categories=("no", "yes"))
-COLOUR = Column("colour", "categorical", categories=("red", "green", "blue", "none"))
+REAL, COUNT = Field("size", "real"), Field("number", "count")
+FLAG = Field("flag", "binary", categories=("no", "yes"))
+COLOUR = Field("colour", "categorical", categories=("red", "green", "blue", "none"))
 COLUMNS = (REAL, COUNT, FLAG, COLOUR)
 
 

@@ -13,9 +13,21 @@ import torch
 from PIL import Image
 
 from contracts.commands import call
-from velbo import Budget, FittedVAE, LinearGaussian, Optimisation, Recipe, TrainingConfig, Validation, fit, plan
+from velbo import (
+    Budget,
+    LinearGaussian,
+    Optimisation,
+    Recipe,
+    TrainedModel,
+    TrainingConfig,
+    Validation,
+    carry_out,
+    plan,
+)
 from velbo.doctor import QUESTIONS, Examination, Finding, diagnose, draw, examine, write
 from velbo.errors import DataError
+from velbo.likelihoods import Cell
+from velbo.likelihoods.normal import NormalCell
 from velbo.nets import inverse_softplus
 
 ORACLE = LinearGaussian.random(6, 2, seed=0)
@@ -24,7 +36,7 @@ TRAINING = TrainingConfig(Budget(epochs=40), Optimisation(batch_size=100, lr=5e-
 
 
 def trained(train=TRAIN, recipe: Recipe = Recipe("mlp", 2, (16,), prior="learned"), training=TRAINING):
-    return fit(train, plan(train, recipe, training=training))
+    return carry_out(plan(train, recipe, training=training), train)
 
 
 @pytest.fixture(scope="module")
@@ -34,20 +46,20 @@ def healthy():
 
 @pytest.fixture(scope="module")
 def examined(healthy) -> Examination:
-    return examine(healthy[0], TEST, TRAIN[:250], healthy[1].metrics)
+    return examine(healthy, TEST, TRAIN[:250], healthy.history.metrics)
 
 
 def answers(e: Examination) -> dict[str, Finding]:
     return {f.question: f for f in diagnose(e)}
 
 
-def findings(fitted: FittedVAE, test=TEST, train=TRAIN[:250], samples=64) -> dict[str, Finding]:
+def findings(fitted: TrainedModel, test=TEST, train=TRAIN[:250], samples=64) -> dict[str, Finding]:
     return answers(examine(fitted, test, train, samples=samples))
 
 
 def planted(healthy, change, samples=64) -> dict[str, Finding]:
     """Findings of a copy of the healthy model after a change to its weights."""
-    copied = copy.deepcopy(healthy[0])
+    copied = copy.deepcopy(healthy)
     with torch.no_grad():
         change(copied.model)
     return findings(copied, samples=samples)
@@ -81,7 +93,7 @@ def test_a_collapsed_posterior(healthy):
 
 def test_a_saturated_scale_of_the_data(healthy):
     def saturate(model):
-        model.decoder[-1].scale.raw[:3] = -20.0
+        model.decoder[-1].heads["normal"].scale.raw[:3] = -20.0
 
     is_fault(planted(healthy, saturate)["scales"], "50% of the predicted standard deviations of x", "saturated")
 
@@ -112,7 +124,7 @@ def test_a_likelihood_whose_scale_is_wrong():
     """Standardised columns that two latents explain but for a tenth, and a scale that is fixed at one."""
     clear = replace(ORACLE, sigma=0.1 * ORACLE.sigma)
     train, test = (clear.sample(n, seed=s).numpy() for n, s in ((1500, 1), (250, 2)))
-    fitted, _ = trained(train, Recipe("mlp", 2, (16,), "normal-fixed"))
+    fitted = trained(train, Recipe("mlp", 2, (16,), "normal-fixed"))
     is_fault(findings(fitted, test, train[:250])["likelihood"], "times the predicted variance", "does not fit")
 
 
@@ -120,14 +132,14 @@ def test_a_likelihood_whose_tails_are_too_light():
     """A Normal for noise of Student's t with 1.5 degrees of freedom: its variance says nothing, its shape does."""
     rng = np.random.default_rng(0)
     heavy = [x + np.clip(rng.standard_t(1.5, x.shape), -200, 200) for x in (TRAIN, TEST)]
-    fitted, _ = trained(heavy[0])
+    fitted = trained(heavy[0])
     is_fault(findings(fitted, heavy[1], heavy[0][:250])["likelihood"], "from uniform")
 
 
 def test_a_model_that_knows_its_rows_by_heart():
     few = TRAIN[:40]
     training = TrainingConfig(Budget(epochs=300), Optimisation(batch_size=40, lr=1e-2), validation=Validation(0))
-    fitted, _ = trained(few, Recipe("mlp", 6, (64, 64), "normal"), training)
+    fitted = trained(few, Recipe("mlp", 6, (64, 64), "normal"), training)
     is_fault(findings(fitted, TEST, few)["over-fitting"], "by heart")
 
 
@@ -152,9 +164,21 @@ def test_without_training_rows_the_run_is_asked(examined):
 
 
 def test_an_examination_is_a_function_of_its_rows(healthy, examined):
-    assert diagnose(examine(healthy[0], TEST, TRAIN[:250], healthy[1].metrics)) == diagnose(examined)
+    assert diagnose(examine(healthy, TEST, TRAIN[:250], healthy.history.metrics)) == diagnose(examined)
     with pytest.raises(DataError, match="at least 20 rows"):
-        examine(healthy[0], TEST[:19])
+        examine(healthy, TEST[:19])
+
+
+def test_a_cell_without_distribution_function_is_left_out_and_named(healthy, examined, monkeypatch, tmp_path):
+    """The rest of the page is as it would be."""
+    monkeypatch.setattr(NormalCell, "cdf", Cell.cdf)
+    e = examine(healthy, TEST, TRAIN[:250], healthy.history.metrics)
+    found, whole = answers(e), answers(examined)
+    assert found["likelihood"].verdict == "unknown"
+    assert "the distance from uniform is left out, as NormalCell has no cdf(value)" in found["likelihood"].figure
+    assert all(found[question] == whole[question] for question in found if question != "likelihood")
+    assert "NormalCell has no cdf(value)" in " ".join(write(diagnose(e)).split())
+    draw(e, diagnose(e), tmp_path / "page.png")
 
 
 def test_the_page_and_the_picture(examined, tmp_path):
@@ -203,7 +227,7 @@ def test_the_command_line(tmp_path, monkeypatch):
     assert code == 2
     assert "raw" in err
     for command, words in (
-        ("rate-distortion r test.npy -o rd.txt", "name a .npy, .csv"),
+        ("rate-distortion r test.npy -o rd.doc", "name a .parquet, "),
         ("gaps r test.npy --samples 0", "at least 1 sample"),
         ("gaps r test.npy --steps 0", "at least 1 step"),
         ("doctor r test.npy --samples 100", "power of two"),

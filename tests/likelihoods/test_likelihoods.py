@@ -1,16 +1,18 @@
-"""p(x|z): the family's contract, and each member against an independent implementation."""
+"""p(x|z) of arrays: each member against an independent implementation; what all promise: likelihood_contract.py."""
 
 from __future__ import annotations
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from torch import Tensor
 
-from contracts import D, F, LikelihoodContract, gauss_legendre, levels
+from contracts.cell_kinds import D, gauss_legendre
+from contracts.likelihoods import F, Oracle
 from velbo.likelihoods import (
     Bernoulli,
     Categorical,
@@ -22,18 +24,16 @@ from velbo.likelihoods import (
     PredictedScale,
     point_estimate,
 )
-from velbo.likelihoods.discretized_logistic import LogisticBins
+from velbo.likelihoods.continuous_bernoulli import ContinuousBernoulliCell
+from velbo.likelihoods.discretized_logistic import LevelsCell
 
 
-class TestBernoulli(LikelihoodContract):
-    def head(self, positions: int = 1):
-        return Bernoulli(F, D, positions)
+class TestBernoulli(Oracle):
+    def head(self):
+        return Bernoulli(F, D)
 
-    def values(self, n: int, n_cells: int = D) -> Tensor:
-        return torch.randint(0, 2, (n, n_cells)).double()
-
-    def grid(self):
-        return levels(2)
+    def values(self, n: int) -> Tensor:
+        return torch.randint(0, 2, (n, D)).double()
 
     def test_agrees_with_scipy(self):
         p, x = self.p(6), self.values(6)
@@ -41,17 +41,12 @@ class TestBernoulli(LikelihoodContract):
         np.testing.assert_allclose(p.log_prob(x).detach(), expected, rtol=1e-9)
 
 
-class TestContinuousBernoulli(LikelihoodContract):
-    exact_mass = 1e-6
+class TestContinuousBernoulli(Oracle):
+    def head(self):
+        return ContinuousBernoulli(F, D)
 
-    def head(self, positions: int = 1):
-        return ContinuousBernoulli(F, D, positions)
-
-    def values(self, n: int, n_cells: int = D) -> Tensor:
-        return torch.rand(n, n_cells).double()
-
-    def grid(self):
-        return gauss_legendre(0, 1, 60)
+    def values(self, n: int) -> Tensor:
+        return torch.rand(n, D).double()
 
     def test_differs_from_the_bernoulli_by_its_normaliser(self):
         """The defect of peers: the Bernoulli formula on grey values does not integrate to one."""
@@ -61,13 +56,45 @@ class TestContinuousBernoulli(LikelihoodContract):
         log_c = torch.log(2 * torch.atanh(torch.tanh(logits / 2)) / torch.tanh(logits / 2)).sum(-1)
         torch.testing.assert_close(p.log_prob(x).detach(), plain + log_c, rtol=1e-6, atol=1e-6)
 
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_integrates_to_one_however_large_the_logit(self, dtype: torch.dtype):
+        """With logits to 80 both ways and around 0, where the series takes over, by 2,000 pieces of 20 nodes."""
+        logits = torch.tensor([-80, -40, -20, -15, -5, -1.001, -0.999, -1e-3, 0, 1e-6, 0.5, 1, 3, 16, 37, 80.0])
+        cell = ContinuousBernoulliCell(logits.to(dtype))
+        x, weights = gauss_legendre(0, 1, 20, pieces=2000)
+        masses = cell.log_prob(x.to(dtype)[:, None]).double().exp() * weights[:, None]
+        error = 1e-12 if dtype == torch.float64 else 1e-5
+        torch.testing.assert_close(masses.sum(0), torch.ones(16).double(), atol=error, rtol=0)
+        mean = (masses * x[:, None]).sum(0)
+        variance = (masses * (x[:, None] - mean).square()).sum(0)
+        torch.testing.assert_close(cell.mean.double(), mean, atol=error, rtol=0)
+        torch.testing.assert_close(cell.variance.double(), variance, atol=error, rtol=10 * error)
 
-class NormalContract(LikelihoodContract):
-    def values(self, n: int, n_cells: int = D) -> Tensor:
-        return torch.randn(n, n_cells).double()
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_agrees_with_many_digits(self, dtype: torch.dtype):
+        """log p, F and the quantile, and the gradient of log p, which is x - E[x]."""
+        error = 30 * torch.finfo(dtype).eps
+        for a in (-80.0, -2.5, -0.7, 1e-4, 0.99, 1.01, 30.0, 80.0):
+            for value in (0.0, 0.125, 0.75, 1.0):
+                logit = torch.tensor([a], dtype=dtype, requires_grad=True)
+                cell, x = ContinuousBernoulliCell(logit), torch.tensor([value], dtype=dtype)
+                with mpmath.workdps(50):
+                    exact = mpmath.mpf(float(logit.detach()))
+                    log_p = exact * value - mpmath.log(mpmath.expm1(exact) / exact)
+                    below = mpmath.expm1(exact * value) / mpmath.expm1(exact)
+                    mean = 1 + 1 / mpmath.expm1(exact) - 1 / exact
+                log_p_of = cell.log_prob(x)
+                assert float(log_p_of.detach()) == pytest.approx(float(log_p), rel=error, abs=error)
+                assert float(cell.cdf(x).detach()) == pytest.approx(float(below), rel=100 * error)
+                (gradient,) = torch.autograd.grad(log_p_of, logit)
+                assert float(gradient) == pytest.approx(float(value - mean), rel=error, abs=error)
+                if 1e-6 < below < 1 - 1e-6:
+                    assert float(cell.icdf(cell.cdf(x)).detach()) == pytest.approx(value, abs=10 * error)
 
-    def grid(self):
-        return gauss_legendre(-60, 60, 20, pieces=4000)
+
+class NormalOracle(Oracle):
+    def values(self, n: int) -> Tensor:
+        return torch.randn(n, D).double()
 
     def test_agrees_with_scipy(self):
         p, x = self.p(6), self.values(6)
@@ -75,9 +102,9 @@ class NormalContract(LikelihoodContract):
         np.testing.assert_allclose(p.log_prob(x).detach(), stats.norm.logpdf(x, mean, scale).sum(-1), rtol=1e-9)
 
 
-class TestNormalFixed(NormalContract):
-    def head(self, positions: int = 1):
-        return Normal(F, D, 0.5, positions)
+class TestNormalFixed(NormalOracle):
+    def head(self):
+        return Normal(F, D, 0.5)
 
     def test_scale_is_exact_in_float64(self):
         scale = FixedScale(0.1)(torch.randn(2, F, dtype=torch.float64))
@@ -88,19 +115,19 @@ class TestNormalFixed(NormalContract):
             FixedScale(0.0)
 
 
-class TestNormalScalar(NormalContract):
-    def head(self, positions: int = 1):
-        return Normal(F, D, LearnedScale(initial=0.3), positions)
+class TestNormalScalar(NormalOracle):
+    def head(self):
+        return Normal(F, D, LearnedScale(initial=0.3))
 
 
-class TestNormalPerCell(NormalContract):
-    def head(self, positions: int = 1):
-        return Normal(F, D, None, positions)
+class TestNormalPerCell(NormalOracle):
+    def head(self):
+        return Normal(F, D, None)
 
 
-class TestNormalPredicted(NormalContract):
-    def head(self, positions: int = 1):
-        return Normal(F, D, PredictedScale(F, D, positions), positions)
+class TestNormalPredicted(NormalOracle):
+    def head(self):
+        return Normal(F, D, PredictedScale(F, D))
 
     def test_scale_depends_on_the_features_once_learned(self):
         head = Normal(F, D, PredictedScale(F, D))
@@ -109,66 +136,36 @@ class TestNormalPredicted(NormalContract):
         assert (p.variance[0] != p.variance[1]).all()
 
 
-class TestCategorical(LikelihoodContract):
-    def head(self, positions: int = 1):
-        return Categorical(F, D, 5, positions=positions)
+@pytest.mark.parametrize("step", [1.0, 0.25])
+class TestCategorical:
+    """Plain codes, and levels scaled to [0, 1]."""
 
-    def values(self, n: int, n_cells: int = D) -> Tensor:
-        return torch.randint(0, 5, (n, n_cells)).double()
+    def test_agrees_with_cross_entropy(self, step: float):
+        head, h, codes = Categorical(F, [5] * D, step).double(), torch.randn(6, F).double(), torch.randint(0, 5, (6, D))
+        logits = head.linear(h).view(6, D, 5).movedim(-1, 1)
+        expected = -torch.nn.functional.cross_entropy(logits, codes, reduction="none").sum(-1)
+        torch.testing.assert_close(head(h).log_prob(step * codes.double()), expected)
 
-    def grid(self):
-        return torch.arange(5, dtype=torch.float64), torch.ones(5, dtype=torch.float64)
+    def test_point_estimate_is_the_mode(self, step: float):
+        head, h = Categorical(F, [5] * D, step), torch.randn(6, F)
+        assert (point_estimate(head(h)) == step * head.linear(h).view(6, D, 5).argmax(-1)).all()
 
-    def test_agrees_with_cross_entropy(self):
-        p, x = self.p(6), self.values(6)
-        expected = -torch.nn.functional.cross_entropy(p.cell.logits.movedim(-1, 1), x.long(), reduction="none").sum(-1)
-        torch.testing.assert_close(p.log_prob(x), expected)
-
-    def test_point_estimate_is_the_mode(self):
-        p = self.p(6)
-        assert (point_estimate(p) == p.cell.logits.argmax(-1)).all()
-
-    def test_refuses_one_category(self):
-        with pytest.raises(ValueError, match="at least 2"):
-            Categorical(F, D, 1)
+    def test_values_off_the_grid_are_outside_the_support(self, step: float):
+        support = Categorical(F, [5] * D, step)(torch.randn(1, F)).support
+        for last, is_valid in ((4.0, True), (-1.0, False), (2.4, False), (5.0, False)):
+            assert bool(support.check(step * torch.tensor([0.0, 3.0, last]))) == is_valid
 
 
-class TestCategoricalOnGrid(TestCategorical):
-    """Levels scaled to [0, 1]."""
+class TestDiscretizedLogistic(Oracle):
+    def head(self):
+        return DiscretizedLogistic(F, D, 256, 3)
 
-    def head(self, positions: int = 1):
-        return Categorical(F, D, 5, 0.25, positions)
-
-    def values(self, n: int, n_cells: int = D) -> Tensor:
-        return super().values(n, n_cells) / 4
-
-    def grid(self):
-        return levels(5)
-
-    def test_agrees_with_cross_entropy(self):
-        p, x = self.p(6), self.values(6)
-        logits = p.cell.logits.movedim(-1, 1)
-        expected = -torch.nn.functional.cross_entropy(logits, (4 * x).long(), reduction="none").sum(-1)
-        torch.testing.assert_close(p.log_prob(x), expected)
-
-    def test_point_estimate_is_the_mode(self):
-        p = self.p(6)
-        assert (point_estimate(p) == p.cell.logits.argmax(-1) / 4).all()
-
-
-class TestDiscretizedLogistic(LikelihoodContract):
-    def head(self, positions: int = 1):
-        return DiscretizedLogistic(F, D, 256, 3, positions)
-
-    def values(self, n: int, n_cells: int = D) -> Tensor:
-        return torch.randint(0, 256, (n, n_cells)).double() / 255
-
-    def grid(self):
-        return levels(256)
+    def values(self, n: int) -> Tensor:
+        return torch.randint(0, 256, (n, D)).double() / 255
 
     def test_agrees_with_differences_of_scipy_distribution_functions(self):
         loc, scale = torch.tensor([[0.2, 0.7]]).double(), torch.tensor([[0.1, 0.05]]).double()
-        cell = LogisticBins(torch.tensor([[0.3, -0.4]]).double(), loc, scale, 17)
+        cell = LevelsCell(torch.tensor([[0.3, -0.4]]).double().log_softmax(-1), loc, scale, 17)
         k = torch.arange(17).double()[:, None]
         upper = np.where(k == 16, np.inf, (k + 0.5) / 16)
         lower = np.where(k == 0, -np.inf, (k - 0.5) / 16)
@@ -180,7 +177,7 @@ class TestDiscretizedLogistic(LikelihoodContract):
 
     def test_finite_in_float32_far_from_the_mode(self):
         """No switch to a density and no clipping: still exact where naive differences are 0."""
-        cell = LogisticBins(torch.zeros(1, 1), torch.zeros(1, 1), torch.full((1, 1), 1e-3), 256)
+        cell = LevelsCell(torch.zeros(1, 1), torch.zeros(1, 1), torch.full((1, 1), 1e-3), 256)
         log_p = cell.log_prob(torch.tensor([0.5]))
         assert log_p.isfinite().all()
         assert float(log_p) == pytest.approx(-0.5 / 1e-3, rel=0.01)

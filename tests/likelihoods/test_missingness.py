@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from scipy import integrate, special, stats
 from torch import Tensor, nn
+from torch.distributions import Distribution
 from torch.func import functional_call
 
-from contracts import gauss_legendre, levels
+from contracts.cell_kinds import KINDS, gauss_legendre
 from velbo import VAE
-from velbo.data.columns import Column
 from velbo.errors import ConfigError
 from velbo.likelihoods import (
-    CELLS,
+    LIKELIHOODS,
     Bernoulli,
-    Categorical,
-    ContinuousBernoulli,
-    DiscretizedLogistic,
     Factorised,
     FixedScale,
     Mixed,
@@ -29,7 +28,6 @@ from velbo.likelihoods import (
 from velbo.likelihoods.masked_cells import CellsAndMask
 from velbo.likelihoods.missingness import STEEPEST, MissingNotAtRandom
 from velbo.likelihoods.negative_binomial import NegativeBinomialCell
-from velbo.likelihoods.quadrature import quadrature
 from velbo.nets import MLP, FillMissing
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
@@ -37,46 +35,23 @@ from velbo.priors import StandardNormal
 F = 3
 FINE = 801
 
-COLUMN = {
-    "real": Column("c", "real"),
-    "datetime": Column("c", "datetime", low=-2, high=2),
-    "positive": Column("c", "positive"),
-    "bounded": Column("c", "bounded"),
-    "integer": Column("c", "integer", low=0, high=60, location=30, scale=15),
-    "count": Column("c", "count", low=0, high=60),
-    "binary": Column("c", "binary", categories=(False, True)),
-    "categorical": Column("c", "categorical", categories=("a", "b", "c", "d")),
-    "ordinal": Column("c", "ordinal", categories=(1, 2, 3)),
-}
+COLUMN = {kind: cells.columns[-1] for kind, cells in KINDS.items()}
 
 
 def grid(kind: str) -> tuple[Tensor, Tensor]:
     """Points and weights whose weighted sum is the integral or the sum over a column's values."""
-    u, du = gauss_legendre(-36, 36, 20, pieces=250)
-    on_grids = {
-        "integer": lambda: ((torch.arange(-9000, 9000).double() - 30) / 15, torch.ones(18000).double()),
-        "count": lambda: (torch.arange(3000).double(), torch.ones(3000).double()),
-        "positive": lambda: (u.exp(), du * u.exp()),
-        "bounded": lambda: (u.sigmoid(), du * u.sigmoid() * (-u).sigmoid()),
-        "levels": lambda: levels(7),
-    }
-    if kind in on_grids:
-        return on_grids[kind]()
-    if COLUMN[kind].categories:
-        codes = torch.arange(COLUMN[kind].n_categories).double()
-        return codes, torch.ones_like(codes)
-    return (u / 3).sinh(), du / 3 * (u / 3).cosh()
+    sums, column = KINDS[kind].sums(30_000), COLUMN[kind]
+    points, weights = sums.points[:, 0, -1], sums.weights[:, 0, -1]
+    kept = points >= 0 if kind == "count" else points < (column.n_categories or math.inf)
+    return points[kept], weights[kept]
 
 
 def of_columns(name: str) -> nn.Module:
-    return Mixed(F, [Column(**{**vars(COLUMN[CELLS[name].kinds[0]]), "likelihood": name})] * 3)
+    return Mixed(F, [replace(COLUMN[LIKELIHOODS[name].kinds[0]], likelihood=name)] * 3)
 
 
-HEADS = {name: (lambda name=name: of_columns(name), CELLS[name].kinds[0]) for name in CELLS} | {
-    "Normal": (lambda: Normal(F, 3), "real"),
-    "Bernoulli": (lambda: Bernoulli(F, 3), "binary"),
-    "ContinuousBernoulli": (lambda: ContinuousBernoulli(F, 3), "bounded"),
-    "DiscretizedLogistic": (lambda: DiscretizedLogistic(F, 3, 7), "levels"),
+HEADS = {name: (lambda name=name: of_columns(name), member.kinds[0]) for name, member in LIKELIHOODS.items()} | {
+    "pixels": (lambda: Bernoulli(F, 3), "binary"),
 }
 EVERY = pytest.mark.parametrize("name", HEADS)
 
@@ -260,7 +235,7 @@ FAR = {"positive": (1e-30, 1e30), "bounded": (1e-7, 1 - 1e-7), "count": (0, 1e6)
 def test_finite_in_float32_however_far_x_is(name):
     """Value and gradient, with steep slopes both ways, a likely and an unlikely mask, and features up to 30."""
     kind = HEADS[name][1]
-    few = kind == "levels" or bool(COLUMN.get(kind, COLUMN["real"]).categories)
+    few = kind == "byte" or bool(COLUMN[kind].categories)
     ends = grid(kind)[0][[0, -1]].tolist() if few else FAR.get(kind, (-1e6, 1e6))
     for shift, size in ((-60.0, 1.0), (60.0, 1.0), (0.0, 30.0)):
         model = masked(name, nodes=49, slope=0.95 * STEEPEST)
@@ -276,7 +251,7 @@ def test_finite_in_float32_however_far_x_is(name):
         for value in (q.mean, q.sample(), p.sample(), p.mean):
             assert value.isfinite().all()
         assert not q.variance.isnan().any()
-        assert name not in CELLS or q.mode.isfinite().all()
+        assert name not in LIKELIHOODS or q.mode.isfinite().all()
 
 
 def self_masked() -> tuple[Tensor, Tensor]:
@@ -332,20 +307,20 @@ def test_the_mechanism_recovers_what_values_missing_at_random_would_distort():
     assert height.item() == pytest.approx(entropy.item(), abs=1e-6)
 
 
-class LaplaceHead(nn.Module):
-    """A user's own: any torch distribution with quantiles will do."""
+class TorchHead(nn.Module):
+    """A user's own, of two cells of a torch distribution."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[Tensor], Distribution]) -> None:
         super().__init__()
-        self.linear = nn.Linear(F, 2)
+        self.linear, self.make = nn.Linear(F, 2), make
 
     def forward(self, features: Tensor) -> Factorised:
-        y = self.linear(features)
-        return Factorised(torch.distributions.Laplace(y, torch.ones_like(y), validate_args=False))
+        return Factorised(self.make(self.linear(features)))
 
 
 def test_a_distribution_with_quantiles_needs_no_rule():
-    model = MissingNotAtRandom(LaplaceHead(), F, [1], slope=2.0, nodes=FINE).double()
+    head = TorchHead(lambda y: torch.distributions.Laplace(y, torch.ones_like(y), validate_args=False))
+    model = MissingNotAtRandom(head, F, [1], slope=2.0, nodes=FINE).double()
     p = model(torch.zeros(F).double())
     loc = p.mean[1].item()
 
@@ -378,7 +353,7 @@ def test_rows_of_a_table_keep_their_shape_and_have_no_holes():
     assert p.support.check(x).all()
     for of in (p.mean, p.mode, p.variance, p.given_missing.mean):
         assert of.shape == (5, 2, 7)
-    assert sorted(q.numbers_per_cell for _, q in p.parts if isinstance(q, CellsAndMask)) == [2, 4, 49]
+    assert sorted(q.numbers_per_cell for _, q in p.parts if isinstance(q, CellsAndMask)) == [2, 3, 49]
     wide = p.expand(torch.Size((3, 5, 2)))
     torch.testing.assert_close(wide.log_prob(x), p.log_prob(x))
     holes = torch.full((3, 5, 2, 7), math.nan).double()
@@ -431,8 +406,8 @@ def test_self_masking_alone_does_not_look_at_the_latents():
 
 def test_what_cannot_be_says_what_can():
     names = ["height", "colour"]
-    with pytest.raises(ConfigError, match=r"column colour: .* OnGrid has no rule.*student-t.*quadrature\.register"):
-        MissingNotAtRandom(Categorical(F, 2, 5), F, [1], names)
+    with pytest.raises(ConfigError, match=r"column colour: .* Poisson, a distribution of torch, has no rule\(nodes\)"):
+        MissingNotAtRandom(TorchHead(lambda y: torch.distributions.Poisson(y.exp())), F, [1], names)
     with pytest.raises(ConfigError, match=r"places from 0 to 1, not \[2\]"):
         MissingNotAtRandom(Normal(F, 2), F, [2])
     with pytest.raises(ConfigError, match="no mechanism is needed"):
@@ -453,7 +428,7 @@ def test_blocks_of_counts_keep_the_moments(mean, r):
     """49 nodes: the mean to 3e-3, the variance to 1e-2 and the weight of 0 to 2e-3, whatever the dispersion."""
     one = torch.ones(1, dtype=torch.float64)
     cell = NegativeBinomialCell(math.log(mean) * one, math.log(r) * one)
-    points, log_w = quadrature(cell, 49)
+    points, log_w = cell.rule(49)
     w = log_w.exp()
     assert (w * points).sum().item() == pytest.approx(mean, rel=3e-3)
     assert (w * (points - mean).square()).sum().item() == pytest.approx(cell.variance.item(), rel=1e-2)

@@ -10,34 +10,36 @@ import torch
 from torch import Tensor
 
 from velbo import VAE
-from velbo.data.columns import CODED, COLUMN_KINDS, LEFT_OUT, Column
 from velbo.errors import ConfigError, DataError
-from velbo.likelihoods import CELLS, DEFAULT_CELLS, Factorised, Mixed, Normal, cell_of, point_estimate
-from velbo.likelihoods.by_kind import initial_rate
+from velbo.likelihoods import LIKELIHOODS, Factorised, Mixed, Normal, likelihood_of, point_estimate
+from velbo.likelihoods.counts import initial_rate
 from velbo.nets import MLP
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
+from velbo.rows import KINDS, Field
 
 F = 6
 
+CODED = ("binary", "categorical", "ordinal")
 COLUMNS = (
-    Column("colour", "categorical", categories=("red", "green", "blue", "grey")),
-    Column("height", "real", low=120, high=210, location=170, scale=12),
-    Column("visits", "count", low=0, high=40),
-    Column("age", "integer", low=17, high=90, location=38.6, scale=13.7),
-    Column("member", "binary", categories=(False, True)),
-    Column("since", "datetime", low=0, high=1e9, location=5e8, scale=3e8),
-    Column("income", "positive", low=10, high=1e6, scale=3e4),
-    Column("size", "categorical", categories=("a", "b")),
-    Column("grade", "ordinal", categories=("low", "middle", "high")),
-    Column("share", "bounded", location=0, scale=100, low=3, high=99),
-    Column("weight", "real", low=-3, high=3),
-    Column("grip", "ordinal", categories=(1, 2, 3, 4, 5)),
+    Field("colour", "categorical", categories=("red", "green", "blue", "grey")),
+    Field("height", "real", low=120, high=210, location=170, scale=12),
+    Field("visits", "count", low=0, high=40),
+    Field("age", "integer", low=17, high=90, location=38.6, scale=13.7),
+    Field("member", "binary", categories=(False, True)),
+    Field("since", "datetime", low=0, high=1e9, location=5e8, scale=3e8),
+    Field("income", "positive", low=10, high=1e6, scale=3e4),
+    Field("size", "categorical", categories=("a", "b")),
+    Field("grade", "ordinal", categories=("low", "middle", "high")),
+    Field("shade", "byte", levels=8),
+    Field("share", "bounded", location=0, scale=100, low=3, high=99),
+    Field("weight", "real", low=-3, high=3),
+    Field("grip", "ordinal", categories=(1, 2, 3, 4, 5)),
 )
 D = len(COLUMNS)
 
 
-def rows(n: int, columns: tuple[Column, ...] = COLUMNS) -> Tensor:
+def rows(n: int, columns: tuple[Field, ...] = COLUMNS) -> Tensor:
     """x of valid rows, (n, D) float64."""
     draws = {
         "real": lambda c: torch.randn(n),
@@ -46,19 +48,20 @@ def rows(n: int, columns: tuple[Column, ...] = COLUMNS) -> Tensor:
         "bounded": lambda c: torch.rand(n) * 0.98 + 0.01,
         "integer": lambda c: (torch.randint(int(c.low), int(c.high) + 1, (n,)).double() - c.location) / c.scale,
         "count": lambda c: torch.randint(0, 9, (n,)),
+        "byte": lambda c: torch.randint(0, c.levels, (n,)) / (c.levels - 1),
     }
     codes = {kind: lambda c: torch.randint(0, c.n_categories, (n,)) for kind in CODED}
     return torch.stack([(draws | codes)[c.kind](c).double() for c in columns], -1)
 
 
-def mixed(columns: tuple[Column, ...] = COLUMNS, **options) -> Mixed:
+def mixed(columns: tuple[Field, ...] = COLUMNS, **options) -> Mixed:
     return Mixed(F, columns, **options).double()
 
 
 def test_log_prob_is_the_sum_of_the_heads_on_their_columns():
     """And of every cell by itself; the heads are as many as the likelihoods."""
     model, h, x = mixed(), torch.randn(3, 7, F).double(), rows(7)
-    names = [cell_of(c) for c in COLUMNS]
+    names = [likelihood_of(c) for c in COLUMNS]
     assert set(model.heads) == set(names)
     expected, cells = torch.zeros(3, 7).double(), torch.zeros(3, 7, D).double()
     for name, head in model.heads.items():
@@ -90,7 +93,7 @@ def test_missing_cells_add_exactly_zero_to_value_and_gradient():
 
 def test_permuting_the_columns_permutes_everything():
     """Columns that share a head keep their order here, so that the same weights serve both models."""
-    order = sorted(range(D), key=lambda d: (-list(CELLS).index(cell_of(COLUMNS[d])), d))
+    order = sorted(range(D), key=lambda d: (-list(LIKELIHOODS).index(likelihood_of(COLUMNS[d])), d))
     assert order != list(range(D))
     there, back = mixed(), mixed(tuple(COLUMNS[d] for d in order))
     back.load_state_dict(there.state_dict())
@@ -149,7 +152,7 @@ def test_parts_tell_where_categories_are():
     p = mixed()(torch.randn(4, F).double())
     for at, part in p.parts:
         kinds = {COLUMNS[d].kind for d in at}
-        assert hasattr(part.cell, "log_masses") == kinds.issubset(CODED)
+        assert part.is_coded == kinds.issubset(CODED)
         assert part.event_shape == at.shape
     assert p.given_missing is p
 
@@ -191,12 +194,12 @@ def test_a_model_checks_its_data_with_holes_in_any_column():
 @pytest.mark.parametrize("name", ["negative-binomial", "zero-inflated-negative-binomial", "poisson"])
 def test_means_of_counts_sum_to_the_library_size(name: str):
     """Over all count columns that are not given; other columns do not notice."""
-    counts = tuple(Column(f"gene{i}", "count", low=0, high=50, likelihood=name) for i in range(5))
+    counts = tuple(Field(f"gene{i}", "count", low=0, high=50, likelihood=name) for i in range(5))
     columns = (COLUMNS[1], *counts, COLUMNS[0])
     model = mixed(columns, given=[2], library=True)
     h, library = torch.randn(3, 4, F).double(), torch.tensor([[10.0], [200.0], [3000.0], [1.0]]).double()
     sized, free = model(h, library), model(h)
-    cell = dict(zip(model.names, (part.cell for _, part in sized.parts), strict=True))[name]
+    cell = dict(zip(model.heads, (part.cell for _, part in sized.parts), strict=True))[name]
     total = getattr(cell, "counts", cell).mean.sum(-1)
     torch.testing.assert_close(total, library[:, 0].expand(3, 4))
     x = rows(4, columns)
@@ -212,12 +215,11 @@ def test_a_library_size_needs_one_likelihood_of_counts():
             Mixed(F, columns, library=True)
 
 
-@pytest.mark.parametrize("kind", [k for k in COLUMN_KINDS if k not in LEFT_OUT])
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.is_modelled])
 def test_every_likelihood_that_suits_a_kind_scores_and_draws_its_columns(kind: str):
     plain = next(c for c in COLUMNS if c.kind == kind)
-    assert cell_of(plain) == DEFAULT_CELLS[kind]
-    assert kind in CELLS[DEFAULT_CELLS[kind]].kinds
-    for name in (n for n, cell in CELLS.items() if kind in cell.kinds):
+    assert likelihood_of(plain) == KINDS[kind].likelihood
+    for name in (n for n, cell in LIKELIHOODS.items() if kind in cell.kinds):
         columns = (replace(plain, likelihood=name),) * 2
         p = Mixed(F, columns)(0.1 * torch.randn(50, F))
         x = rows(50, columns).float()
@@ -228,20 +230,69 @@ def test_every_likelihood_that_suits_a_kind_scores_and_draws_its_columns(kind: s
         assert float(p.log_prob(x).mean().detach()) > -16
 
 
+def test_one_likelihood_for_all_is_that_heads_own_distribution():
+    """As for an array: nothing is taken apart and put together again."""
+    model, h = mixed((Field("", "real", likelihood="normal"),) * 5), torch.randn(3, F).double()
+    (head,) = model.heads.values()
+    p = model(h)
+    assert isinstance(p, Factorised)
+    x = torch.randn(3, 5).double()
+    assert torch.equal(p.log_prob(x), head(h).log_prob(x))
+    assert not isinstance(mixed((Field("", "real"),) * 3, given=[1])(h), Factorised)
+
+
+def test_cells_of_another_number_of_levels_have_another_head():
+    """And those whose values have names another than those that have none."""
+    byte, binary = Field("", "byte"), Field("", "binary")
+    columns = (byte, replace(byte, levels=5), binary, replace(binary, categories=("no", "yes")), byte)
+    model = mixed(columns)
+    p, x = model(torch.randn(4, F).double()), torch.tensor([[1 / 255, 0.75, 1, 1, 1.0]]).double().expand(4, -1)
+    parts = {tuple(at.tolist()): part for at, part in p.parts}
+    assert set(parts) == {(0, 4), (1,), (2,), (3,)}
+    assert [parts[at].cell.n_levels for at in ((0, 4), (1,))] == [256, 5]
+    assert [parts[at].is_coded for at in ((2,), (3,))] == [False, True]
+    assert p.log_prob(x).isfinite().all()
+    assert torch.equal(point_estimate(p)[:, 2], p.mean[:, 2])
+    assert torch.equal(point_estimate(p)[:, 3], p.mode[:, 3])
+    other = mixed(columns)
+    other.load_state_dict(model.state_dict())
+
+
+def test_pixels_of_several_kinds_are_those_of_their_position():
+    """Three channels at each of four positions, and behind them a label that is given: the cells of a position depend
+    on its features alone, and every channel's on its own weights.
+    """
+    channels = (Field("", "byte", levels=5), Field("", "binary"), Field("", "byte", levels=5))
+    cells = (*channels * 4, Field("label", "categorical", categories=("a", "b")))
+    model, h = mixed(cells, given=[12], positions=4), torch.randn(2, 4, F).double()
+    x = torch.cat([torch.tensor([0.25, 1.0, 0.5])] * 4 + [torch.zeros(1)]).double().expand(2, 13)
+    log_p = model(h).log_prob_cells(x)
+    assert (log_p[:, 12] == 0).all()
+    assert len(model.heads) == 2
+    moved = h.clone()
+    moved[:, 2] += 1
+    changed = (model(moved).log_prob_cells(x) != log_p).all(0)
+    assert changed.nonzero().flatten().tolist() == [6, 7, 8]
+    alike = model(h[:, :1].expand(2, 4, F)).log_prob_cells(x)[:, :12].view(2, 4, 3)
+    torch.testing.assert_close(alike, alike[:, :1].expand(2, 4, 3))
+    with pytest.raises(ConfigError, match="13 cells cannot be dealt out evenly among 4 positions"):
+        mixed(cells, positions=4)
+
+
 def test_counts_begin_near_the_middle_of_their_range():
-    few, many = (Column("n", "count", low=0, high=high) for high in (1, 9999))
+    few, many = (Field("n", "count", low=0, high=high) for high in (1, 9999))
     assert initial_rate(few) == pytest.approx(math.sqrt(2) - 1)
     assert initial_rate(many) == pytest.approx(99)
     assert initial_rate(replace(few, high=0)) > 0
 
 
 def test_errors_name_the_column_and_what_to_type():
-    with pytest.raises(ConfigError, match=r"column 'age'.*Did you mean 'poisson'"):
-        cell_of(Column("age", "count", likelihood="poison"))
+    with pytest.raises(ConfigError, match=r"of 'age'.*Did you mean 'poisson'"):
+        likelihood_of(Field("age", "count", likelihood="poison"))
     with pytest.raises(ConfigError, match=r"'age'.*kind real or datetime.*'count'.*negative-binomial"):
-        cell_of(Column("age", "count", likelihood="normal"))
+        likelihood_of(Field("age", "count", likelihood="normal"))
     with pytest.raises(ConfigError, match=r"'age'.*no likelihood"):
-        cell_of(Column("age", "constant"))
+        likelihood_of(Field("age", "constant"))
 
 
 def test_nothing_of_the_schema_is_in_the_weights():

@@ -11,9 +11,9 @@ from sklearn.datasets import load_digits
 
 from contracts.objectives import ready
 from velbo.config import Budget, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
-from velbo.data import Store
 from velbo.errors import ConfigError
-from velbo.fitting import fit, plan
+from velbo.files import as_json
+from velbo.fitting import carry_out, plan
 from velbo.objectives import (
     CIWAE,
     ELBO,
@@ -34,6 +34,7 @@ from velbo.objectives import (
 )
 from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import StickingTheLanding
+from velbo.rows import Store
 from velbo.training import Trainer
 
 SPECS = {
@@ -71,7 +72,7 @@ def test_options_leave_the_rest_of_a_preset_alone():
 
 
 def test_make_objective_reads_a_config():
-    made = make_objective(**ObjectiveConfig("elbo", 2, free_bits=0.1).to_json())
+    made = make_objective(**as_json(ObjectiveConfig("elbo", 2, free_bits=0.1)))
     assert made == ELBO(2, free_bits=FreeBits(0.1))
     assert make_objective("elbo:samples=2", free_bits=0.1) == made
 
@@ -161,9 +162,9 @@ def test_every_objective_trains(spec):
     be read back from its JSON, and what is reported has risen from the first epoch to the best.
     """
     training = TrainingConfig(Budget(epochs=4), Optimisation(batch_size=45, lr=5e-3, ema=0.0))
-    what = plan(DIGITS, Recipe("mlp", 2, (16,)), ObjectiveConfig(spec), training)
+    what = plan(DIGITS, Recipe("mlp", 2, (16,)), objective=ObjectiveConfig(spec), training=training)
     assert replace(type(what).from_json(what.to_json()), choices={}) == replace(what, choices={})
-    _, history = fit(DIGITS, what)
+    history = carry_out(what, DIGITS).history
     assert history.skipped == 0
     assert history.steps == 12
     assert history.best > history.metrics[0]["validation_bound"] + 1

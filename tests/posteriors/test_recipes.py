@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from contracts.commands import call, options
-from velbo import Budget, FittedVAE, Recipe, TrainingConfig, fit, load, plan
+from velbo import Budget, Recipe, TrainedModel, TrainingConfig, carry_out, load, plan
+from velbo.build.parts import POSTERIORS
 from velbo.config import Machine, ObjectiveConfig
 from velbo.errors import ConfigError
-from velbo.parts import POSTERIORS
 from velbo.posteriors import SemiAmortised
 from velbo.training import Trainer, loop
 
-DIGITS = load("digits").rows[:400]
+DIGITS = load("digits")[:400]
 
 
 def trained(recipe: Recipe, epochs: int = 6):
-    return fit(DIGITS, plan(DIGITS, recipe, training=TrainingConfig(Budget(epochs=epochs))))
+    return carry_out(plan(DIGITS, recipe, training=TrainingConfig(Budget(epochs=epochs))), DIGITS)
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,12 @@ def trained(recipe: Recipe, epochs: int = 6):
 )
 def test_every_posterior_trains_is_saved_and_scored(name, refine, tmp_path):
     """Six epochs raise the bound, and a saved model is the same model."""
-    fitted, history = trained(Recipe("mlp", 3, (16,), posterior=name, refine=refine))
+    fitted = trained(Recipe("mlp", 3, (16,), posterior=name, refine=refine))
+    history = fitted.history
     assert isinstance(fitted.model.encoder, SemiAmortised) == bool(refine)
     assert history.metrics[-1]["validation_bound"] > history.metrics[0]["validation_bound"] + 5
     fitted.save(tmp_path)
-    again = FittedVAE.load(tmp_path)
+    again = TrainedModel.load(tmp_path)
     np.testing.assert_array_equal(again.log_likelihood(DIGITS[:20], 5), fitted.log_likelihood(DIGITS[:20], 5))
     z = fitted.encode(DIGITS[:20])
     np.testing.assert_array_equal(again.encode(DIGITS[:20]), z)
@@ -45,12 +46,12 @@ def test_every_posterior_trains_is_saved_and_scored(name, refine, tmp_path):
 @pytest.mark.parametrize("prior", ["vamp", "real-nvp", "mixture"])
 def test_refinement_goes_with_priors_that_learn(prior, tmp_path):
     """A VampPrior mixes the unrefined posteriors, and all weights are saved once."""
-    fitted, _ = trained(Recipe("mlp", 2, (8,), prior=prior, refine=2), epochs=1)
+    fitted = trained(Recipe("mlp", 2, (8,), prior=prior, refine=2), epochs=1)
     names = list(fitted.model.state_dict())
-    plain = plan(DIGITS, Recipe("mlp", 2, (8,), prior=prior)).build().model.state_dict()
+    plain = plan(DIGITS, Recipe("mlp", 2, (8,), prior=prior)).build().state_dict()
     assert len(names) == len(plain) + 1
     fitted.save(tmp_path)
-    again = FittedVAE.load(tmp_path)
+    again = TrainedModel.load(tmp_path)
     np.testing.assert_array_equal(again.log_likelihood(DIGITS[:10], 5), fitted.log_likelihood(DIGITS[:10], 5))
     double = fitted.to(torch.float64)
     np.testing.assert_allclose(double.encode(DIGITS[:10]), fitted.encode(DIGITS[:10]), atol=1e-3)
@@ -64,7 +65,7 @@ def test_a_vamp_prior_mixes_diagonal_posteriors_and_says_so(name):
 
 @pytest.mark.parametrize("name", ["full", "mixture", "iaf", "spline"])
 def test_a_single_latent_is_fine(name):
-    fitted, _ = trained(Recipe("mlp", 1, (8,), posterior=name), epochs=1)
+    fitted = trained(Recipe("mlp", 1, (8,), posterior=name), epochs=1)
     assert np.isfinite(fitted.log_likelihood(DIGITS[:5], 5)).all()
 
 
@@ -72,7 +73,7 @@ def test_cells_may_be_missing():
     holes = DIGITS[:100].astype(float)
     holes[::2, 3, 3] = np.nan
     for recipe in (Recipe("mlp", 2, (8,), posterior="iaf"), Recipe("mlp", 2, (8,), refine=2)):
-        fitted, _ = fit(holes, plan(holes, recipe, training=TrainingConfig(Budget(epochs=1))))
+        fitted = carry_out(plan(holes, recipe, training=TrainingConfig(Budget(epochs=1))), holes)
         assert np.isfinite(fitted.log_likelihood(holes, 5)).all()
 
 
@@ -80,8 +81,8 @@ def test_cells_may_be_missing():
 @pytest.mark.parametrize("name", ["mixture", "iaf", "spline"])
 def test_posteriors_go_with_every_objective(name, objective):
     recipe = Recipe("mlp", 2, (8,), posterior=name)
-    what = plan(DIGITS[:100], recipe, ObjectiveConfig(objective), TrainingConfig(Budget(epochs=1)))
-    _, history = fit(DIGITS[:100], what)
+    what = plan(DIGITS[:100], recipe, objective=ObjectiveConfig(objective), training=TrainingConfig(Budget(epochs=1)))
+    history = carry_out(what, DIGITS[:100]).history
     assert history.skipped == 0
     assert np.isfinite(history.metrics[-1]["validation_bound"])
 
@@ -138,5 +139,5 @@ def test_bf16_trains(name):
     what = plan(
         DIGITS, Recipe("mlp", 2, (8,), posterior=name, refine=1), training=TrainingConfig(Budget(1), machine=machine)
     )
-    _, history = fit(DIGITS, what)
+    history = carry_out(what, DIGITS).history
     assert history.skipped == 0

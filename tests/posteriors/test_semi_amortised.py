@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from velbo import VAE, LinearGaussian, score_rows
-from velbo.data import Store
 from velbo.errors import ConfigError
 from velbo.nets import FillMissing
 from velbo.posteriors import (
@@ -26,6 +25,7 @@ from velbo.posteriors import (
     spline_coupling,
 )
 from velbo.priors import LearnedNormal
+from velbo.rows import Store
 
 ORACLE = LinearGaussian.random(5, 2, seed=0)
 CURVATURE = ORACLE._m / ORACLE.sigma**2

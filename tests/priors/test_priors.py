@@ -11,10 +11,10 @@ from torch import nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
 
 from contracts import PriorContract
-from velbo import Budget, FittedVAE, Recipe, TrainingConfig, fit, plan
+from velbo import Budget, Recipe, TrainedModel, TrainingConfig, carry_out, plan
+from velbo.build.parts import PRIORS
 from velbo.errors import ConfigError
 from velbo.nets import MLP
-from velbo.parts import PRIORS
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import (
     AutoregressivePrior,
@@ -155,11 +155,11 @@ def test_mixtures_have_leading_dimensions():
 
 def test_a_vamp_prior_shares_the_encoder_and_saves_it_once(tmp_path):
     what = plan(DIGITS, Recipe("mlp", 2, (16,), prior="vamp", components=10), training=TrainingConfig(Budget(epochs=1)))
-    fitted, _ = fit(DIGITS, what)
+    fitted = carry_out(what, DIGITS)
     names = [name for name, _ in fitted.model.named_parameters()]
     assert [n for n in names if n.startswith("prior")] == ["prior.pseudo_inputs"]
     fitted.save(tmp_path)
-    again = FittedVAE.load(tmp_path)
+    again = TrainedModel.load(tmp_path)
     np.testing.assert_array_equal(again.log_likelihood(DIGITS[:20], 5), fitted.log_likelihood(DIGITS[:20], 5))
     with torch.no_grad():
         again.model.encoder[1][0].weight.mul_(2)  # type: ignore[index]
@@ -179,10 +179,11 @@ def test_pseudo_inputs_begin_as_rows_of_the_data():
 def test_every_prior_trains_is_saved_and_sampled(name, tmp_path):
     """Ten epochs raise the bound, and a saved model is the same model."""
     recipe = Recipe("mlp", 3, (32,), prior=name)
-    fitted, history = fit(DIGITS, plan(DIGITS, recipe, training=TrainingConfig(Budget(epochs=10))))
+    fitted = carry_out(plan(DIGITS, recipe, training=TrainingConfig(Budget(epochs=10))), DIGITS)
+    history = fitted.history
     assert history.metrics[-1]["validation_bound"] > history.metrics[0]["validation_bound"] + 10
     fitted.save(tmp_path)
-    again = FittedVAE.load(tmp_path)
+    again = TrainedModel.load(tmp_path)
     np.testing.assert_array_equal(again.log_likelihood(DIGITS[:20], 5), fitted.log_likelihood(DIGITS[:20], 5))
     assert again.sample(4).shape == (4, 8, 8)
 

@@ -7,22 +7,22 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from velbo import Budget, FittedVAE, Recipe, TrainingConfig, fit, plan
+from velbo import Budget, Recipe, TrainedModel, TrainingConfig, carry_out, plan
 from velbo.config import Machine, Optimisation
-from velbo.data import Store, infer
 from velbo.errors import ConfigError
-from velbo.recipes import encoding
+from velbo.rows import Store
 from velbo.runtime.devices import compiled
 from velbo.training import choices, device_of
 
 DIGITS = load_digits().images.astype(np.uint8)[:600]
 RECIPE = Recipe("mlp", 4, (32,))
+WHAT = plan(DIGITS, RECIPE)
 META, CUDA = torch.device("meta"), torch.device("cuda")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
 
 def store() -> Store:
-    return Store.from_rows(DIGITS, infer(DIGITS), encoding(RECIPE, infer(DIGITS)))
+    return TrainedModel(WHAT.build(), WHAT).store(DIGITS)
 
 
 @pytest.mark.parametrize(("free", "kept_on"), [(10**9, "cuda"), (2 * 600 * 64, "cuda"), (2 * 600 * 64 - 1, "cpu")])
@@ -47,7 +47,7 @@ def test_a_device_that_is_not_there_is_told():
     with pytest.raises(ConfigError, match=r"no device 'nowhere' here .* use auto or cpu"):
         device_of("nowhere")
     with pytest.raises(ConfigError, match="no device 'nowhere'"):
-        plan(DIGITS, RECIPE).build().evaluate(DIGITS[:3], device="nowhere")
+        TrainedModel(WHAT.build(), WHAT).evaluate(DIGITS[:3], device="nowhere")
 
 
 def test_compiling_without_a_compiler_is_told(monkeypatch):
@@ -56,7 +56,7 @@ def test_compiling_without_a_compiler_is_told(monkeypatch):
         compiled(torch.nn.Linear(2, 2), torch.device("cpu"))
     training = TrainingConfig(Budget(epochs=1), machine=Machine(compile=True))
     with pytest.raises(ConfigError, match="no-such-compiler"):
-        fit(DIGITS, plan(DIGITS, RECIPE, training=training))
+        carry_out(plan(DIGITS, RECIPE, training=training), DIGITS)
 
 
 @needs_gpu
@@ -64,8 +64,7 @@ def test_compiling_without_a_compiler_is_told(monkeypatch):
 def test_a_gpu_reaches_the_bound_of_a_cpu(precision):
     """Other random numbers, the same data: within 2 %."""
     bounds = [
-        fit(
-            DIGITS,
+        carry_out(
             plan(
                 DIGITS,
                 RECIPE,
@@ -73,6 +72,7 @@ def test_a_gpu_reaches_the_bound_of_a_cpu(precision):
                     Budget(epochs=20), Optimisation(batch_size=64), machine=Machine(device=device, precision=precision)
                 ),
             ),
+            DIGITS,
         )[1].best
         for device in ("cpu", "cuda")
     ]
@@ -90,7 +90,7 @@ def test_rows_that_stay_with_the_host_give_the_same_batches(monkeypatch):
 
 @needs_gpu
 def test_scores_of_a_gpu_are_those_of_a_cpu():
-    fitted: FittedVAE = plan(DIGITS, RECIPE).build()
+    fitted = TrainedModel(WHAT.build(), WHAT)
     fitted.model.eval()
     scores = [fitted.log_likelihood(DIGITS[:50], 20, device=device) for device in ("cpu", "cuda")]
     np.testing.assert_allclose(scores[1], scores[0], rtol=1e-4)

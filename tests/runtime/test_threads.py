@@ -8,7 +8,7 @@ import torch
 from velbo import Recipe, TrainingConfig, plan
 from velbo.config import Budget, Machine
 from velbo.errors import ConfigError
-from velbo.fitting import fit
+from velbo.fitting import carry_out
 from velbo.nets import MLP
 from velbo.runtime import threads
 from velbo.training import decide
@@ -75,7 +75,7 @@ def test_training_computes_on_as_many_as_it_is_told():
 
     x = torch.randn(20, 3).numpy()
     training = TrainingConfig(Budget(epochs=1), machine=Machine(threads=2))
-    fit(x, plan(x, Recipe("mlp", 1, (4,)), training=training), loggers=[Spy()])
+    carry_out(plan(x, Recipe("mlp", 1, (4,)), training=training), x, loggers=[Spy()])
     assert seen == [2]
     with pytest.raises(ConfigError, match="threads must be at least 1"):
         Machine(threads=0)

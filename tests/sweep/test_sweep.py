@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
+import os
 import random
 import signal
-import subprocess
-import sys
+import threading
 import time
 
 import pytest
 
+from contracts.commands import call, run_workers_here
 from velbo.cli import main
 from velbo.config import ObjectiveConfig, Recipe, TrainingConfig
 from velbo.errors import ConfigError, RunError
@@ -91,8 +93,9 @@ def sweep(folder, *options):
     return main(["sweep", "digits", "--run", str(folder), *SMALL, *options])
 
 
-def test_a_sweep_gives_one_table_and_is_done_once(tmp_path, capsys):
+def test_a_sweep_gives_one_table_and_is_done_once(tmp_path, capsys, monkeypatch):
     """Two settings by two seeds: the mean and standard error of what `evaluate` says of each."""
+    run_workers_here(monkeypatch)
     options = ("--over", "latent=2,4", "--seeds", "2", "--test", "digits", "--samples-of-test", "3", "--jobs", "2")
     assert sweep(tmp_path / "s", *options) == 0
     out, err = capsys.readouterr()
@@ -118,14 +121,22 @@ def test_a_sweep_gives_one_table_and_is_done_once(tmp_path, capsys):
 
 
 def test_a_trial_is_the_run_that_fit_would_make(tmp_path):
-    """The same config, and the same bound but for what the number of threads may change."""
-    assert sweep(tmp_path / "s", "--over", "latent=2") == 0
+    """Processes of their own train and evaluate; the config is that of `fit`, and the numbers but for what threads may
+    change.
+    """
+    options = ("--over", "latent=2", "--test", "digits", "--samples-of-test", "3")
+    assert sweep(tmp_path / "s", *options) == 0
     assert main(["fit", "digits", "--run", str(tmp_path / "r"), *SMALL, "--latent", "2"]) == 0
     config, alone = (read_json(p / "config.json") for p in (tmp_path / "s" / "trials" / "000", tmp_path / "r"))
-    config["data"].pop("subset_seed")
+    for run in (config, alone):
+        run["data"].pop("subset_seed")
     assert config == alone
     alone_bound = max(m["validation_bound"] for m in Run(tmp_path / "r").metrics())
-    assert Sweep(tmp_path / "s").results()[0]["bound"] == pytest.approx(alone_bound, rel=1e-4)
+    found = Sweep(tmp_path / "s").results()[0]
+    assert found["bound"] == pytest.approx(alone_bound, rel=1e-4)
+    code, out, _ = call("evaluate", tmp_path / "r", "digits", "--json", "--samples", 3)
+    assert code == 0
+    assert found["log_likelihood"] == pytest.approx(json.loads(out)["log_likelihood"], rel=1e-4)
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1"])
@@ -146,22 +157,34 @@ def test_a_failing_trial_does_not_stop_the_others(tmp_path, capsys):
     assert captured.out.splitlines()[1].split()[0] == "001"
 
 
-def test_a_stopped_sweep_goes_on(tmp_path):
-    """SIGTERM while the first trials train: exit code 130, everything saved; the same command finishes the rest."""
+def test_a_stopped_sweep_goes_on(tmp_path, capsys, monkeypatch):
+    """SIGTERM while the first two trials train in processes of their own: exit code 130, everything saved; the same
+    command finishes the rest.
+    """
     folder = tmp_path / "s"
-    options = "--over latent=2,3,4 --jobs 2 --recipe mlp --hidden 8 --epochs 60".split()
-    command = [sys.executable, "-m", "velbo", "sweep", "digits", "--run", str(folder), *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not (folder / "trials" / "000" / "metrics.jsonl").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "give the same command" in err
-    reached = read_json(next((folder / "trials" / "000" / "checkpoint").iterdir()) / "state.json")["epoch"]
-    assert 0 < reached < 60
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert len(done.stdout.splitlines()) == 4
+    options = "--over latent=2,3,4 --jobs 2 --recipe mlp --hidden 8 --epochs 150 --rows 60".split()
+    first = [folder / "trials" / name for name in ("000", "001")]
+
+    ended = threading.Event()
+
+    def ask_to_stop() -> None:
+        while not ended.wait(0.02):
+            if all((f / "metrics.jsonl").exists() for f in first):
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    threading.Thread(target=ask_to_stop).start()
+    command = ["sweep", "digits", "--run", str(folder), *options]
+    code = main(command)
+    ended.set()
+    assert code == 130
+    assert "give the same command" in capsys.readouterr().err
+    reached = [read_json(max((f / "checkpoint").glob("0*")) / "state.json")["epoch"] for f in first]
+    assert all(epoch > 0 for epoch in reached)
+    assert min(reached) < 150
+    run_workers_here(monkeypatch)
+    assert main(command) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert all(len(Run(folder / "trials" / f"00{i}").metrics()) == 150 for i in range(3))
     with pytest.raises(RunError):
         Sweep(tmp_path / "nothing").results()

@@ -8,11 +8,12 @@ import torch
 from sklearn.datasets import load_digits
 
 from velbo import Recipe, TrainingConfig, infer, plan
+from velbo.build.defaults import closed, settled
+from velbo.build.models import build
 from velbo.config import Machine, Optimisation
 from velbo.likelihoods import Bernoulli, ContinuousBernoulli, DiscretizedLogistic, Normal, PredictedScale
 from velbo.nets import MLP, ConvDecoder, ConvEncoder
 from velbo.posteriors import DiagonalNormal
-from velbo.recipes import build
 from velbo.training import choices, decide
 
 CPU = torch.device("cpu")
@@ -123,6 +124,7 @@ def test_a_recipe_is_built_on_the_meta_device():
     schema = infer(load_digits().images.astype(np.uint8))
     for name in ("mlp", "resmlp", "conv"):
         for likelihood in ("bernoulli", "categorical", "discretized-logistic"):
+            recipe = Recipe(name, 2, (8,), likelihood)
             with torch.device("meta"):
-                model = build(Recipe(name, 2, (8,), likelihood), schema)
+                model = build(settled(schema, recipe), closed(recipe, schema)[0])
             assert all(p.is_meta for p in model.parameters())

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from velbo import Budget, LinearGaussian, Optimisation, Recipe, TrainingConfig, Validation, Weighting, fit, plan
+from velbo import Budget, LinearGaussian, Optimisation, Recipe, TrainingConfig, Validation, Weighting, carry_out, plan
 from velbo.errors import ConfigError
 from velbo.training import constraint
 from velbo.training.state import State
@@ -19,13 +19,13 @@ def train(weighting: Weighting, **more):
     training = TrainingConfig(
         Budget(epochs=60), Optimisation(batch_size=100, lr=1e-2, ema=0.9), weighting, Validation(0.1), **more
     )
-    return fit(ROWS, plan(ROWS, Recipe("mlp", 3, (16,), "normal-fixed"), training=training))
+    return carry_out(plan(ROWS, Recipe("mlp", 3, (16,), "normal-fixed"), training=training), ROWS).history
 
 
 @pytest.mark.parametrize("target", [0.3, 3.0])
 def test_a_target_rate_is_reached(target):
     """Within 5 %, from a beta of 1 whose own rate is between the two; the weight ends above or below 1."""
-    _, history = train(Weighting(target_rate=target))
+    history = train(Weighting(target_rate=target))
     last = history.metrics[-1]
     assert last["train_rate"] == pytest.approx(target, rel=0.05)
     assert (last["beta"] > 1) == (target == 0.3)
@@ -33,9 +33,9 @@ def test_a_target_rate_is_reached(target):
 
 
 def test_a_target_reconstruction_is_reached():
-    _, free = train(Weighting())
+    free = train(Weighting())
     target = free.metrics[-1]["train_reconstruction"] - 0.3
-    _, history = train(Weighting(target_reconstruction=target))
+    history = train(Weighting(target_reconstruction=target))
     assert history.metrics[-1]["train_reconstruction"] == pytest.approx(target, abs=0.05)
     assert history.metrics[-1]["train_rate"] < free.metrics[-1]["train_rate"]
     assert history.metrics[-1]["beta"] > 1
@@ -72,8 +72,8 @@ def test_targets_exclude_each_other():
 
 def test_rows_of_a_step_are_averaged_over_processes():
     """A team that has seen twice as much has twice the sums and the same means."""
-    from velbo.data import Store
     from velbo.objectives import Bound, make_objective
+    from velbo.rows import Store
     from velbo.training import Trainer
     from velbo.training.team import Alone
 

@@ -15,13 +15,13 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from velbo import ELBO, Recipe, TrainingConfig, fit, plan
+from velbo import ELBO, Recipe, TrainingConfig, carry_out, plan
 from velbo.config import Budget, Machine, Optimisation, Validation
-from velbo.data import Store
 from velbo.errors import Interrupted, TrainingError
 from velbo.files import read_tensors, write_tensors
 from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import Pathwise
+from velbo.rows import Store
 from velbo.training import Alone, Run, Team, Trainer, launch
 from velbo.training.team import share
 
@@ -52,11 +52,22 @@ def gradients(team: Team, out: Path, n_rows: int) -> None:
         write_tensors(out, {**named, "rows seen": torch.tensor(sums.rows)})
 
 
+def all_gradients(team: Team, folder: Path) -> None:
+    for n_rows in (7, 1):
+        gradients(team, folder / str(n_rows), n_rows)
+
+
+@pytest.fixture(scope="module")
+def by_two_processes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    launch(2, "cpu", all_gradients, folder)
+    return folder
+
+
 @pytest.mark.parametrize(("n_rows", "of_the_first"), [(7, 4), (1, 1)])
-def test_gradients_equal_those_of_one_process_on_the_joined_batch(tmp_path, n_rows, of_the_first):
+def test_gradients_equal_those_of_one_process_on_the_joined_batch(tmp_path, by_two_processes, n_rows, of_the_first):
     gradients(Alone(), tmp_path / "one", n_rows)
-    launch(2, "cpu", gradients, tmp_path / "two", n_rows)
-    one, two = read_tensors(tmp_path / "one"), read_tensors(tmp_path / "two")
+    one, two = read_tensors(tmp_path / "one"), read_tensors(by_two_processes / str(n_rows))
     assert one.pop("rows seen") == n_rows
     assert two.pop("rows seen") == of_the_first
     assert one.keys() == two.keys()
@@ -100,14 +111,15 @@ def make_plan(devices: int, **optimisation):
 
 def test_two_devices_reach_the_bound_of_one_and_either_resumes_the_other(tmp_path):
     """The bound within 2 %; six epochs in all, stopped after three."""
-    _, alone = fit(DIGITS, make_plan(1))
+    alone = carry_out(make_plan(1), DIGITS).history
     what = make_plan(2)
     run = Run(tmp_path / "run")
     run.create(what.to_json())
     with pytest.raises(Interrupted, match=r"SIGTERM|a signal"):
-        fit(DIGITS, what, run, [StopAfter(3)])
+        carry_out(what, DIGITS, run, [StopAfter(3)])
     training = replace(what.training, machine=replace(what.training.machine, devices=1))
-    model, history = fit(DIGITS, replace(what, training=training), run)
+    model = carry_out(replace(what, training=training), DIGITS, run)
+    history = model.history
     assert [m["epoch"] for m in history.metrics] == list(range(1, 7))
     assert history.best == pytest.approx(alone.best, rel=0.02)
     assert model.evaluate(DIGITS[:50], 5).rows == 50
@@ -116,7 +128,7 @@ def test_two_devices_reach_the_bound_of_one_and_either_resumes_the_other(tmp_pat
 
 def test_an_error_of_the_workers_is_told_as_it_is():
     with pytest.raises(TrainingError, match=r"not finite|validation bound is"):
-        fit(DIGITS, make_plan(2, lr=1e30, clip=1e30))
+        carry_out(make_plan(2, lr=1e30, clip=1e30), DIGITS)
 
 
 def test_the_command_line_trains_on_two_devices_and_is_interrupted(tmp_path):

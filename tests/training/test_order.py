@@ -12,12 +12,12 @@ import torch
 from scipy.stats import chi2
 
 from velbo.config import Budget, Optimisation, TrainingConfig, Validation
-from velbo.data import Store
-from velbo.data.encodings import Unit
-from velbo.data.stream import Stream
 from velbo.errors import ConfigError
 from velbo.objectives import ELBO
 from velbo.oracles.linear_gaussian import LinearGaussian
+from velbo.rows import Store
+from velbo.rows.encodings import Unit
+from velbo.rows.stream import Stream
 from velbo.training import Trainer
 from velbo.training.order import Order, Shuffled, Windowed, batches, order_for
 from velbo.training.validation import MIN_GROUPS, split, split_of_groups

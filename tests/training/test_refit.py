@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from contracts.commands import call
-from velbo import Budget, FittedVAE, TrainingConfig, evaluate
+from velbo import Budget, TrainedModel, TrainingConfig, evaluate
 from velbo.config import Optimisation, Validation
-from velbo.data import Store
 from velbo.errors import ConfigError
 from velbo.fitting import refit
 from velbo.model import VAE
 from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import SemiAmortised
 from velbo.priors import LearnedNormal, MixturePrior, VampPrior, real_nvp
+from velbo.rows import Store
 from velbo.training import refit_prior
 
 ORACLE = LinearGaussian.random(6, 2, seed=0, orthogonal=True)
@@ -73,7 +73,7 @@ def test_a_fitted_model_gets_a_prior_by_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", ORACLE.sample(400, seed=2).numpy())
     assert call(*"fit x.npy --run r --recipe mlp --hidden 8 --latent 2 --beta 0.1 --epochs 30".split())[0] == 0
-    fitted = FittedVAE.load("r")
+    fitted = TrainedModel.load("r")
     before = fitted.evaluate(np.load("x.npy"), 1)
     changed, gain = refit(fitted, np.load("x.npy"), "learned", training=TrainingConfig(Budget(epochs=60)))
     assert gain > 0.1
@@ -84,7 +84,7 @@ def test_a_fitted_model_gets_a_prior_by_name(tmp_path, monkeypatch):
     command = "refit-prior r x.npy --to better --prior mixture --components 3 --epochs 20".split()
     code, _, err = call(*command)
     assert code == 0, err
-    assert FittedVAE.load("better").recipe.components == 3
+    assert TrainedModel.load("better").recipe.components == 3
     code, _, err = call(*command)
     assert code == 2
     assert "holds a run already" in err

@@ -5,14 +5,13 @@ the fields in config.py. Nothing heavy is imported before a command runs.
 
     app.py        the application, its exit codes and how errors and warnings are shown
     options.py    groups of options
-    tables.py     rows in from files, results out to files
-    train.py      fit, resume, sweep, demo
-    examine.py    doctor, gaps, anneal, rate-distortion, quality, refit-prior
-    table_verbs.py  schema, impute, what-if, compare, convert
-    use.py        evaluate, encode, decode, reconstruct, sample, score, info
+    data.py       rows of files: opened, picked from, mapped into other files
+    output.py     results on stdout and in files
+    training.py   what verbs that train have in common
+    verbs/        one file a verb
 """
 
-from . import examine, table_verbs, train, use
+from . import verbs
 from .app import app, entry, main
 
-__all__ = ["app", "entry", "examine", "main", "table_verbs", "train", "use"]
+__all__ = ["app", "entry", "main", "verbs"]

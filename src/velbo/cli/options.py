@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
 
 from ..config import Recipe
 from ..errors import ConfigError
+from ..files import from_json, read_json
+from ..formats.reading import COLUMN_TYPES, ColumnReading, Reading
 
 Flat = Parameter(name="*")
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
-
-
+Assignments = Annotated[tuple[str, ...], Parameter(negative="")]
 ColumnKinds = Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)]
 
 
-@dataclass(frozen=True)
-class Kinds:
-    """What the user says of the data: kind and levels of all dimensions, or the kinds of single columns."""
-
-    kind: str | None = None
-    levels: int | None = None
-    column: tuple[str, ...] = ()
-
-
-def assignments(texts: Sequence[str]) -> dict[str, str]:
-    """column=value -> {column: value}.
+def assignments(texts: Sequence[str], example: str = "column=value") -> dict[str, str]:
+    """name=value -> {name: value}; the last "=" counts, as names may hold one.
 
     Raises:
         ConfigError: if one is not of that form.
     """
-    pairs = [text.partition("=") for text in texts]
-    for text, (name, sign, _) in zip(texts, pairs, strict=True):
-        if not name or not sign:
-            raise ConfigError(f"a value is given as column=value, not '{text}'")
+    pairs = [text.rpartition("=") for text in texts]
+    for text, (name, _, value) in zip(texts, pairs, strict=True):
+        if not name or not value:
+            raise ConfigError(f"write {example}, not '{text}'")
     return {name: value for name, _, value in pairs}
 
 
@@ -58,3 +50,129 @@ class RecipeOptions(Recipe):
 
     hidden: Annotated[tuple[int, ...], Parameter(converter=_widths, n_tokens=1)] = ()
     condition: Annotated[tuple[str, ...], Parameter(converter=_names, n_tokens=1)] = ()
+
+    def plain(self) -> Recipe:
+        return Recipe(**asdict(self))
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How files are read, where that shall not be found out.
+
+    Attributes:
+        format: name of the format, where the suffix does not tell: csv, parquet, npy, ...
+        delimiter: between the cells of a text.
+        decimal: mark before the fraction of numbers in a text, "." or ",".
+        date_format: of dates in a text, such as %d/%m/%Y.
+        header: whether the first line of a text holds the names of the columns.
+        missing_words: words for a missing value in a text, separated by commas; an empty cell is always one.
+        type: what a column of a text holds, name=text; one of integer, number, boolean, date, time, text. May be given
+            many times.
+        labels: fields beside the images of a folder: the name of the folder that each is in (folders), or the columns
+            of a labels.csv beside them (table).
+    """
+
+    format: str = ""
+    delimiter: str | None = None
+    decimal: str | None = None
+    date_format: str | None = None
+    header: Literal["auto", "yes", "no"] = "auto"
+    missing_words: str | None = None
+    type: ColumnKinds = ()
+    labels: Literal["none", "folders", "table"] = "none"
+
+    def reading(self, base: Reading = Reading()) -> Reading:
+        """As one value, with what is not said here as in ``base``.
+
+        Raises:
+            ConfigError: for a type of no known name.
+        """
+        types = assignments(self.type, "--type column=text")
+        for name, kind in types.items():
+            if kind not in COLUMN_TYPES:
+                raise ConfigError(f"--type {name}={kind}: a column holds one of {', '.join(COLUMN_TYPES)}")
+        words = base.missing_words if self.missing_words is None else ("", *_split(self.missing_words))
+        return Reading(
+            format=self.format or base.format,
+            delimiter={"tab": "\t", "\\t": "\t"}.get(self.delimiter or "", self.delimiter) or base.delimiter,
+            decimal=self.decimal or base.decimal,
+            date_format=self.date_format or base.date_format,
+            header={"yes": True, "no": False}.get(self.header, base.header),
+            missing_words=words,
+            columns={**base.columns, **{name: ColumnReading(kind) for name, kind in types.items()}},
+            labels=base.labels if self.labels == "none" else self.labels,
+        )
+
+
+def _split(words: str) -> tuple[str, ...]:
+    return tuple(word.strip().lower() for word in words.split(",") if word.strip())
+
+
+ReadAs = Annotated[ReadingOptions, Flat]
+
+
+@dataclass(frozen=True)
+class FieldChoice:
+    """A line of a schema file.
+
+    Attributes:
+        name: of the field.
+        kind: of the field.
+        likelihood: of the field; its kind's default if empty.
+        reason: why the kind was guessed.
+        doubts: what else it may be.
+    """
+
+    name: str
+    kind: str
+    likelihood: str = ""
+    reason: str = ""
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SchemaFile:
+    """What fields are and how a text is read, to be looked at, edited and given back.
+
+    Attributes:
+        fields: in the order of the data.
+        reading: of the text.
+    """
+
+    fields: tuple[FieldChoice, ...]
+    reading: Reading = field(default_factory=Reading)
+
+    def columns(self) -> dict[str, str]:
+        """Field -> "kind:likelihood"."""
+        return {f.name: f"{f.kind}:{f.likelihood}".rstrip(":") for f in self.fields}
+
+
+@dataclass(frozen=True)
+class FieldOptions:
+    """What the fields of the data are, where that shall not be guessed.
+
+    Attributes:
+        column: what a column is, age=count, and its likelihood if wanted, age=count:poisson; id=drop leaves one out;
+            'velbo schema DATA' shows what was guessed. May be given many times.
+        kind: what every field is that --column does not name, such as count or real.
+        levels: number of levels of fields of kind byte.
+        schema: a file that 'velbo schema DATA -o FILE' wrote, edited perhaps; --column goes before it.
+    """
+
+    column: ColumnKinds = ()
+    kind: str | None = None
+    levels: int | None = None
+    schema: Path | None = None
+
+    def known(self, read: ReadingOptions, base: Reading = Reading()) -> tuple[Reading, dict[str, str]]:
+        """(how to read, field -> kind) by these options and the schema file, which goes before ``base``.
+
+        Raises:
+            RunError: if the schema file cannot be read.
+            ConfigError: if it holds a value of another type or an unknown key.
+        """
+        asked = assignments(self.column, "--column age=count")
+        if self.schema is None:
+            return read.reading(base), asked
+        file = from_json(SchemaFile, read_json(self.schema), str(self.schema))
+        return read.reading(file.reading), {**file.columns(), **asked}

@@ -18,10 +18,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Normal
 
 from ..conditional import ConditionalVAE
-from ..data import Store
 from ..errors import CollapseWarning, DataError
 from ..evaluation import (
     Aggregated,
@@ -36,14 +34,12 @@ from ..evaluation import (
     summarise,
 )
 from ..evaluation.samples import two_sample_test
-from ..fitted import FittedVAE
-from ..likelihoods.discretized_logistic import LogisticBins, least_scale
-from ..likelihoods.normal import MIN_SCALE
-from ..likelihoods.student_t import StudentTCell
 from ..model import VAE
-from ..nets import ColumnFeatures
+from ..nets import FieldFeatures
 from ..posteriors import RowDraw
 from ..posteriors.base import MIN_SCALE as MIN_POSTERIOR_SCALE
+from ..rows import Store
+from ..trained_model import TrainedModel
 
 MIN_ROWS = 20
 AT_THE_FLOOR = 2.0
@@ -85,7 +81,7 @@ class Examination:
 
 
 def examine(
-    fitted: FittedVAE,
+    fitted: TrainedModel,
     test: Any,
     train: Any = None,
     metrics: Sequence[dict[str, Any]] = (),
@@ -109,9 +105,7 @@ def examine(
     if len(data) < MIN_ROWS:
         raise DataError(f"the doctor needs at least {MIN_ROWS} rows to see anything, not {len(data)}")
     scores = score_rows(model, data, samples, seed=seed)
-    columns = fitted.schema.modelled
-    n_dims = fitted.schema.n_dims
-    posterior, prior = _draws(model, data, seed, ColumnFeatures(columns) if columns else lambda x: x[..., :n_dims])
+    posterior, prior = _draws(model, data, seed, _features(fitted))
     floor_data, floor_latents = _at_the_floor(model, data, seed)
     return Examination(
         test=summarise(scores, data, samples),
@@ -119,7 +113,7 @@ def examine(
         curve=bound_curve(model, data, samples, seed),
         aggregated=aggregated_posterior(model, data, seed=seed),
         calibration=calibrate(model, data, seed),
-        names=tuple(fitted.schema.names),
+        names=tuple(cell.name for cell in fitted.schema.cells),
         train=None if train is None else _quietly(fitted, train, seed),
         metrics=metrics,
         auc_latents=two_sample_test(posterior[0], prior[0], seed).auc,
@@ -130,7 +124,14 @@ def examine(
     )
 
 
-def _quietly(fitted: FittedVAE, rows: Any, seed: int) -> Evaluation:
+def _features(fitted: TrainedModel) -> FieldFeatures:
+    """What a classifier sees of a row: all that is modelled, as an encoder does, and nothing that is given."""
+    schema = fitted.schema
+    given = set(schema.dims(fitted.recipe.condition))
+    return FieldFeatures(schema.cells, only=[d for d in range(schema.n_dims) if d not in given])
+
+
+def _quietly(fitted: TrainedModel, rows: Any, seed: int) -> Evaluation:
     """Collapse is a finding here, no warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CollapseWarning)
@@ -157,17 +158,9 @@ def _at_the_floor(model: VAE | ConditionalVAE, data: Store, seed: int) -> tuple[
     x = data.fixed(seed)
     q = model.encode(x)
     p = model.given(x).decode(q.mean)
-    cells = [part.cell for _, part in getattr(p, "parts", ())]
-    floors = [(cell.scale, _floor(cell)) for cell in cells if hasattr(cell, "scale")]
-    data_share = [_share(scale, floor) for scale, floor in floors if floor > 0]
+    cells: list[Any] = [part.cell for _, part in getattr(p, "parts", ()) if part.cell.least_scale > 0]
+    data_share = [_share(cell.scale, cell.least_scale) for cell in cells]
     return float(sum(data_share) / max(1, len(data_share))), _share(q.stddev, MIN_POSTERIOR_SCALE)
-
-
-def _floor(cell: Distribution) -> float:
-    """The least scale that its head can give; 0 where none is known."""
-    if isinstance(cell, LogisticBins):
-        return least_scale(cell.n_levels)
-    return MIN_SCALE if isinstance(cell, Normal | StudentTCell) else 0.0
 
 
 def _share(scale: Tensor, floor: float) -> float:

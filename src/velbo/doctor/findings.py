@@ -129,6 +129,9 @@ def prior(e: Examination) -> Finding:
 def likelihood(e: Examination) -> Finding:
     """Are the cells spread as p(x|z) says?"""
     c = e.calibration
+    left_out = "".join(f"; {sentence}" for sentence in c.left_out)
+    if c.distance.isnan().all():
+        return Finding("likelihood", "unknown", f"no dimension could be held against p(x|z){left_out}")
     sure = (c.dispersion - 1).abs() > STANDARD_ERRORS * c.dispersion_se
     off = sure & ((c.dispersion > DISPERSION) | (c.dispersion < 1 / DISPERSION))
     # a dispersion alone says little where all variance is in a few rows, as in an image's corners
@@ -141,6 +144,7 @@ def likelihood(e: Examination) -> Finding:
     figure += f"probability integral transform is {float(c.distance[worst]):.2f} from uniform"
     if math.isfinite(float(c.dispersion[worst])):
         figure += f", its squared errors are {float(c.dispersion[worst]):.2g} times the predicted variance"
+    figure += left_out
     if share > MISFITTING:
         advice = "another likelihood: --likelihood normal (learned scales) or normal-predicted for reals, bernoulli "
         advice += "for binary data, discretized-logistic or categorical for levels"

@@ -1,21 +1,23 @@
-"""The scikit-learn face: a transformer and density estimator over a VAE.
+"""A scikit-learn transformer and density estimator over a VAE.
 
     fit(X)  ->  transform(X): posterior means   inverse_transform(Z): point estimates of x   score_samples(X): log p
-                impute(X): holes filled         sample(n): new rows                          predict(X): -1 for odd rows
+                impute(X): missing cells filled sample(n): new rows                          predict(X): -1 if anomalous
 
 Scores and embeddings are computed in float64 with noise fixed by row and seed, so they are the same at every call, in
-every order and for every subset of rows. Missing cells are NaN and welcome. A data frame with more than numbers in it
-(or likelihood "mixed") is a table: its columns are numbers, categories, counts, dates as they come, and rows are given
-back as such. An array, and a data frame of numbers, has one likelihood for all columns.
+every order and for every subset of rows. Missing cells are NaN and welcome. A data frame gives the same model as with
+`velbo.fit` and on the command line. Rows are a table here, each column by itself, whether they are a frame or an array,
+as everywhere in scikit-learn; with ``image_shape`` they are images. They come back as they came.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
@@ -23,14 +25,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import __version__
+from ..build import Asked, Prepared, complete
 from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
-from ..data import Schema, Store, holds_only_numbers, infer, infer_table, is_frame, take, values
 from ..errors import ConfigError, RunError
 from ..files import read_json, write_json
-from ..fitted import FittedVAE
-from ..fitting import Plan, fit
-from ..objectives import make_objective
-from ..recipes import encoding, resolve, settled
+from ..fitting import train_plan
+from ..rows import Store, container_of
+from ..trained_model import TrainedModel
 from ..training import Trainer
 
 ESTIMATOR_FILE = "estimator.json"
@@ -41,12 +42,12 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
     """A variational autoencoder for data frames and rows of numbers.
 
     Args:
-        n_latents: Z, columns of the embedding.
-        recipe: "mlp", "resmlp" or "conv".
+        n_latents: Z, columns of the embedding; None takes the recipe's own.
+        recipe: a name from `velbo.config.Recipe`.
         hidden: widths of the layers; None takes the recipe's own.
-        likelihood: a name from `velbo.config.Recipe`; "mixed" gives every column of a data frame its own; "auto" does
-            so unless all columns are numbers, which are then an array, as everywhere in scikit-learn.
-        columns: of a data frame: column -> kind, "kind:likelihood" or "drop", where the guess is to be another.
+        likelihood: of all columns; "auto" gives each what suits its kind.
+        columns: column -> kind, "kind:likelihood" or "drop", where the guess is to be another; those of an array are
+            called "0", "1", ..., an image "x".
         condition: columns of a data frame that are given, not modelled.
         prior: a name from `velbo.config.Recipe`.
         objective: a name from `velbo.config.ObjectiveConfig`.
@@ -56,16 +57,16 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         validation_fraction: share of the rows held out to choose the best weights; none are from fewer than 10 rows.
         patience: epochs without a better validation bound before training stops; None never stops.
         n_samples: K of `score_samples`, `contributions` and `impute`.
-        contamination: share of the training rows that `predict` calls odd.
+        contamination: share of the training rows that `predict` calls anomalous.
         image_shape: (H, W) or (H, W, C) if the columns are the pixels of an image; "conv" needs it.
         random_state: seed, generator or None.
 
     Attributes:
-        fitted_: the trained model with its schema, a `FittedVAE`.
+        fitted_: the trained model with its plan, a `velbo.TrainedModel`.
         module_: the trained `VAE`, a torch module.
         history_: one dictionary of metrics an epoch.
         n_iter_: epochs done.
-        offset_: score below which a row is odd, a quantile of the scores of at most 2,000 training rows.
+        offset_: score below which a row is anomalous, a quantile of the scores of at most 2,000 training rows.
         n_features_in_: columns of X.
         feature_names_in_: their names, if X had names.
 
@@ -75,14 +76,14 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
 
     def __init__(
         self,
-        n_latents: int = 8,
+        n_latents: int | None = None,
         *,
-        recipe: str = "mlp",
+        recipe: str = "auto",
         hidden: Sequence[int] | None = None,
         likelihood: str = "auto",
         columns: Mapping[str, str] | None = None,
         condition: Sequence[str] = (),
-        prior: str = "standard",
+        prior: str = "auto",
         objective: str = "elbo",
         max_epochs: int = 100,
         batch_size: int | None = None,
@@ -112,9 +113,6 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         self.image_shape = image_shape
         self.random_state = random_state
 
-    _kind: str | None = None
-    """Of all columns of an array; guessed if None."""
-
     # learning
 
     n_features_in_: int
@@ -129,10 +127,9 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         if not 0 < self.contamination <= 0.5:
             raise ConfigError(f"contamination is a share of the rows, in (0, 0.5], not {self.contamination}")
         rows = self._rows(X, reset=True)
-        schema = self._infer(rows)
-        plan = Plan(schema, resolve(self._recipe(schema), schema), self._objective(), self._training(self.max_epochs))
-        fitted, history = fit(rows, plan)
-        self._keep(fitted, history.metrics)
+        prepared = self._prepared(rows, self.max_epochs)
+        trained = train_plan(prepared.plan, prepared.rows, model=prepared.model)
+        self._keep(trained, trained.history.metrics)
         self._moments: dict[str, torch.Tensor] = {}
         self._set_offset(rows)
         return self
@@ -145,20 +142,18 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         first = not hasattr(self, "fitted_")
         rows = self._rows(X, reset=first)
         if first:
-            schema = self._infer(rows)
-            recipe = resolve(self._recipe(schema), schema)
-            self._keep(Plan(schema, recipe, training=self._training(1)).build(), [])
+            prepared = self._prepared(rows, 1)
+            self._keep(TrainedModel(prepared.model, prepared.plan), [])
             self._moments = {}
         fitted = self.fitted_
-        codes = values(rows, fitted.schema)
-        store = Store.from_rows(codes, fitted.schema, encoding(fitted.recipe, fitted.schema))
-        objective = make_objective(**self._objective().to_json())
-        trainer = Trainer(fitted.model.train(), store, objective, self._training(1, validation=0.0))
+        store = Store.from_rows(fitted.schema.numbers(rows), fitted.plan.encoding)
+        training = self._training(1, validation=0.0)
+        trainer = Trainer(fitted.model.train(), store, fitted.plan.make_objective(), training)
         if self._moments:
             trainer.parts.restore(self._moments)
         history = trainer.run()
         self._moments = trainer.parts.collect()
-        self._keep(FittedVAE(fitted.model.eval(), fitted.recipe, fitted.schema), [*self.history_, *history.metrics])
+        self._keep(TrainedModel(fitted.model.eval(), fitted.plan), [*self.history_, *history.metrics])
         self._set_offset(rows)
         return self
 
@@ -191,23 +186,22 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         return self._exact.log_likelihood(rows, self.n_samples)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """`score_samples` above ``offset_``: negative for odd rows."""
+        """`score_samples` above ``offset_``: negative for anomalous rows."""
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """-1 for odd rows, 1 for others."""
+        """-1 for anomalous rows, 1 for others."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def contributions(self, X: Any) -> NDArray[np.float64]:
-        """log p of every cell given the rest of its row, nats, (n_samples, modelled columns): why a row is odd."""
+        """log p of every cell given the rest of its row, nats, (n_samples, cells): why a row is anomalous."""
         rows = self._checked(X)
         return self._exact.contributions(rows, self.n_samples)
 
     def impute(self, X: Any) -> Any:
         """X with missing cells filled: conditional means of numbers, the likeliest categories."""
         rows = self._checked(X)
-        filled = self._exact.impute(rows, self.n_samples)
-        return filled if is_frame(filled) else self._flat(filled)
+        return self._flat(self._exact.impute(rows, self.n_samples))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean of `score_samples`."""
@@ -241,13 +235,12 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
             estimator.offset_ = record["offset"]
         except (KeyError, TypeError) as error:
             raise RunError(f"{path}: not a saved estimator ({error})") from error
-        estimator._keep(FittedVAE.load(path), history)
+        estimator._keep(TrainedModel.load(path), history)
         schema = estimator.fitted_.schema
-        names = [c.name for c in schema.columns] or schema.names
-        estimator.n_features_in_ = len(schema.columns) or schema.n_dims
+        estimator.n_features_in_ = sum(f.size for f in schema.fields)
         estimator._moments = {}
-        if names:
-            estimator.feature_names_in_ = np.asarray(names, dtype=object)
+        if schema.container != "array" and all(f.key is None for f in schema.fields):
+            estimator.feature_names_in_ = np.asarray([f.name for f in schema.fields], dtype=object)
         return estimator
 
     # plumbing
@@ -261,12 +254,18 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
     def _n_features_out(self) -> int:
         return self.fitted_.recipe.n_latents
 
-    def _recipe(self, schema: Schema) -> Recipe:
-        hidden, given = tuple(self.hidden or ()), tuple(self.condition)
-        return Recipe(self.recipe, self.n_latents, hidden, self.likelihood, prior=self.prior, condition=given)
+    def _prepared(self, rows: Any, epochs: int) -> Prepared:
+        asked = self._asked(self._training(epochs))
+        if not isinstance(rows, np.ndarray) or self.image_shape is not None:
+            return complete(rows, asked)
+        found = complete(pa.table({str(i): column for i, column in enumerate(rows.T)}), asked)
+        schema = replace(found.plan.schema, container="array")
+        return replace(found, plan=replace(found.plan, schema=schema))
 
-    def _objective(self) -> ObjectiveConfig:
-        return ObjectiveConfig(self.objective)
+    def _asked(self, training: TrainingConfig) -> Asked:
+        hidden, given = tuple(self.hidden or ()), tuple(self.condition)
+        recipe = Recipe(self.recipe, self.n_latents, hidden, self.likelihood, prior=self.prior, condition=given)
+        return Asked(recipe, ObjectiveConfig(self.objective), training, dict(self.columns or {}))
 
     def _training(self, epochs: int, validation: float | None = None) -> TrainingConfig:
         seed = int(check_random_state(self.random_state).randint(2**31))
@@ -277,39 +276,30 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
             machine=Machine(device="cpu", seed=seed),
         )
 
-    def _is_table(self, X: Any, reset: bool) -> bool:
-        if not reset:
-            return bool(self.fitted_.schema.columns)
-        if not is_frame(X) or self.image_shape or self.likelihood not in ("auto", "mixed"):
-            return False
-        asked = self.likelihood == "mixed" or self.columns or self.condition
-        return bool(asked) or not holds_only_numbers(X)
-
     def _rows(self, X: Any, reset: bool) -> Any:
-        if self._is_table(X, reset):
+        """X as it came if it is a data frame, or if the model is of one; else an array of numbers."""
+        is_frame = hasattr(X, "columns") or hasattr(X, "column_names")
+        of_frame = not reset and self.fitted_.schema.container != "array"
+        if (is_frame and self.image_shape is None) or of_frame:
             return validate_data(self, X, reset=reset, skip_check_array=True)
-        rows: Any = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+        least = 2 if reset and self.image_shape is None else 1  # columns of one row are constant
+        checks: Any = {"dtype": "numeric", "ensure_all_finite": "allow-nan", "ensure_min_samples": least}
+        rows: Any = validate_data(self, X, reset=reset, **checks)
         return rows.reshape(len(rows), *(self.image_shape or rows.shape[1:]))
 
     def _checked(self, X: Any) -> Any:
         check_is_fitted(self)
         return self._rows(X, reset=False)
 
-    def _infer(self, rows: Any) -> Schema:
-        if self._is_table(rows, reset=True):
-            return settled(infer_table(rows, self.columns))
-        if self.columns:
-            raise ConfigError("kinds of single columns are for data frames; X is an array")
-        return infer(rows, tuple(getattr(self, "feature_names_in_", ())), self._kind)
-
-    def _keep(self, fitted: FittedVAE, history: list[dict[str, Any]]) -> None:
+    def _keep(self, fitted: TrainedModel, history: list[dict[str, Any]]) -> None:
         self.fitted_, self.module_, self.history_, self.n_iter_ = fitted, fitted.model, history, len(history)
         self._exact = fitted.to(torch.float64)
 
     def _set_offset(self, rows: Any) -> None:
-        index = np.random.default_rng(0).permutation(len(rows))[:MAX_ROWS_FOR_OFFSET]
-        scores = self._exact.log_likelihood(take(rows, index), self.n_samples)
+        container = container_of(rows)
+        index = np.random.default_rng(0).permutation(container.length(rows))[:MAX_ROWS_FOR_OFFSET]
+        scores = self._exact.log_likelihood(container.take(rows, index), self.n_samples)
         self.offset_ = float(np.quantile(scores, self.contamination))
 
     def _flat(self, x: Any) -> Any:
-        return x if is_frame(x) else x.reshape(len(x), -1)
+        return x.reshape(len(x), -1) if isinstance(x, np.ndarray) else x

@@ -12,7 +12,7 @@ MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "?")
 """Words for a missing value in text, in any case, blanks around them; never in data that have types."""
 
 COLUMN_TYPES = ("integer", "number", "boolean", "date", "time", "text")
-"""What a column of a text may hold: whole numbers, numbers, true and false, days, times of days, anything."""
+"""What a column of a text may hold: whole numbers, numbers, true and false, days, days with times, anything."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Reading:
         missing_words: words for a missing value in a text; MISSING_WORDS if None.
         columns: name of a column -> how it is read; also what an earlier file has shown, so that a later one is read
             with the same types.
-        labels: of a folder of images: "folders" (the name of the folder that an image is in) or "table" (a labels.csv or
-            metadata.csv beside the images), as fields of their own; "" for images alone.
+        labels: of a folder of images: "folders" (the name of the folder that an image is in) or "table" (a labels.csv
+            or metadata.csv beside the images), as fields of their own; "" for images alone.
     """
 
     format: str = ""
@@ -59,6 +59,10 @@ class Reading:
     missing_words: tuple[str, ...] | None = None
     columns: dict[str, ColumnReading] = field(default_factory=dict)
     labels: str = ""
+
+    def of_columns(self) -> Reading:
+        """What holds for later files too: types and words, and not how the cells of this file are told apart."""
+        return Reading(missing_words=self.missing_words, columns=self.columns)
 
 
 @dataclass(frozen=True)
@@ -76,3 +80,7 @@ class Note:
     option: str = ""
     column: str = ""
     in_doubt: bool = False
+
+    def __str__(self) -> str:
+        about = f"{self.column}: " if self.column else ""
+        return about + self.text + (f" If not: {self.option}" if self.option else "")

@@ -3,34 +3,31 @@
 from .base import Factorised, Likelihood, point_estimate
 from .bernoulli import Bernoulli
 from .beta import Beta
-from .by_kind import CELLS, DEFAULT_CELLS, CellKind, cell_of
 from .categorical import Categorical
-from .coded import BernoulliCodes, CategoricalCodes
+from .cell import Cell
 from .continuous_bernoulli import ContinuousBernoulli
 from .discretized_logistic import DiscretizedLogistic
 from .gamma import Gamma
 from .integers import DiscretizedMixture, Grid
+from .laplace import Laplace
 from .log_normal import LogNormal
 from .logit_normal import LogitNormal
 from .missingness import MissingNotAtRandom
-from .mixed import BesideGiven, Mixed, MixedCells
+from .mixed import Mixed, MixedCells, SideBySide
 from .mixture import MixtureOfNormals
 from .negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
-from .normal import FixedScale, LearnedScale, Normal, PredictedScale
+from .normal import FixedScale, LearnedScale, Normal, NormalFixed, NormalPredicted, NormalScalar, PredictedScale
 from .ordered_logistic import OrderedLogistic
 from .poisson import Poisson
+from .registry import LIKELIHOODS, likelihood_of
 from .student_t import StudentT
 
 __all__ = [
-    "CELLS",
-    "DEFAULT_CELLS",
+    "LIKELIHOODS",
     "Bernoulli",
-    "BernoulliCodes",
-    "BesideGiven",
     "Beta",
     "Categorical",
-    "CategoricalCodes",
-    "CellKind",
+    "Cell",
     "ContinuousBernoulli",
     "DiscretizedLogistic",
     "DiscretizedMixture",
@@ -38,6 +35,7 @@ __all__ = [
     "FixedScale",
     "Gamma",
     "Grid",
+    "Laplace",
     "LearnedScale",
     "Likelihood",
     "LogNormal",
@@ -48,11 +46,15 @@ __all__ = [
     "MixtureOfNormals",
     "NegativeBinomial",
     "Normal",
+    "NormalFixed",
+    "NormalPredicted",
+    "NormalScalar",
     "OrderedLogistic",
     "Poisson",
     "PredictedScale",
+    "SideBySide",
     "StudentT",
     "ZeroInflatedNegativeBinomial",
-    "cell_of",
+    "likelihood_of",
     "point_estimate",
 ]

@@ -11,14 +11,18 @@ then serves all P positions: D = P * n_out.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, ClassVar, cast
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
+from ..errors import MissingMethodError
 from ..nets import FullPrecisionLinear
+from ..rows import Field
+from ..rows.encodings import Encoding, native
+from .torch_cell import as_cell
 
 
 def at_least_float32(t: Tensor) -> Tensor:
@@ -30,13 +34,13 @@ class Factorised(Distribution):
     """D independent cells, missing ones left out: event shape (D,).
 
     Args:
-        cell: distribution with batch shape (..., D) and scalar events.
+        cell: a `Cell`, or any torch distribution, with batch shape (..., D) and scalar events.
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = {}  # pyright: ignore
 
     def __init__(self, cell: Distribution) -> None:
-        self.cell = cell
+        self.cell = as_cell(cell)
         super().__init__(cell.batch_shape[:-1], cell.batch_shape[-1:], validate_args=False)
 
     @property
@@ -63,8 +67,8 @@ class Factorised(Distribution):
 
     @property
     def inside(self) -> float:
-        """A number inside the support of every cell: 0, unless the cell says otherwise."""
-        return getattr(self.cell, "inside", 0.0)
+        """A number inside the support of every cell."""
+        return self.cell.inside
 
     @property
     def parts(self) -> tuple[tuple[Tensor, Factorised], ...]:
@@ -74,13 +78,12 @@ class Factorised(Distribution):
     @property
     def is_coded(self) -> bool:
         """Whether values are names of categories."""
-        return hasattr(self.cell, "log_masses") or isinstance(self.cell, torch.distributions.Categorical)
+        return self.cell.is_coded
 
     @property
     def numbers_per_cell(self) -> int:
         """How many numbers describe a cell, or are made of it for a moment: what chunks are to be measured by."""
-        n = max(1, self.cell.batch_shape.numel())
-        return max(1, *(t.numel() // n for t in vars(self.cell).values() if isinstance(t, Tensor)), 1)
+        return self.cell.numbers_per_cell
 
     @property
     def given_missing(self) -> Distribution:
@@ -140,6 +143,34 @@ class Likelihood(nn.Module):
 
     layer: ClassVar[type[nn.Linear]] = FullPrecisionLinear
     """nn.Linear for heads whose parameters bear a relative error of 0.4 %: logits, to which log p is not sensitive."""
+    kinds: ClassVar[tuple[str, ...]] = ()
+    """Of fields that it suits: what is a density for one kind is none for another."""
+    encodes: ClassVar[Mapping[str, Callable[[Field], Encoding]]] = {}
+    """Further kinds of arrays, and the encoding that makes cells of the first kind of them."""
+
+    @classmethod
+    def suits(cls) -> tuple[str, ...]:
+        """All kinds of fields that it can have."""
+        return (*cls.kinds, *cls.encodes)
+
+    @classmethod
+    def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
+        """A head for D = n_out * positions cells, each as its column says; the first n_out are those of a position."""
+        return cls(n_in, len(cells) // positions, positions=positions)
+
+    @classmethod
+    def group(cls, cell: Field) -> Hashable:
+        """Cells of equal groups can share a head."""
+        return ()
+
+    @classmethod
+    def encoding(cls, field: Field) -> Encoding:
+        """What x is for a field with this likelihood.
+
+        Raises:
+            ConfigError: if its values do not go with it.
+        """
+        return cls.encodes.get(field.kind, native)(field)
 
     def __init__(self, n_in: int, n_out: int, n_params: int = 1, positions: int = 1) -> None:
         super().__init__()
@@ -157,6 +188,20 @@ class Likelihood(nn.Module):
         parts = y.unflatten(-1, (self.n_params, self.n_out)).unbind(-2)
         return tuple(t.flatten(-2) for t in parts) if self.positions > 1 else parts
 
+    @torch.no_grad()
+    def begin(self, *biases: float | Tensor | None, gain: float = 0.1) -> None:
+        """Where the parameters begin, one bias (a number, or one an output) for each of the ``n_params``.
+
+        Weights of a parameter with a bias are scaled by ``gain``, so that features move it little at first. None leaves
+        torch's own initial values.
+        """
+        bias = self.linear.bias.view(self.n_params, -1)
+        weight = self.linear.weight.view(self.n_params, self.n_out, -1)
+        for i, value in enumerate(biases):
+            if value is not None:
+                bias[i] = torch.as_tensor(value, dtype=bias.dtype, device=bias.device)
+                weight[i] *= gain
+
     def forward(self, features: Tensor) -> Distribution:
         """p(x|z) with event shape (D,)."""
-        raise NotImplementedError
+        raise MissingMethodError(f"{type(self).__name__} has no forward(features), which gives p(x|z); write it")

@@ -18,9 +18,12 @@ from torch.distributions import constraints
 from torch.nn.functional import logsigmoid, softplus
 
 from ..nets import inverse_softplus
+from ..rows.encodings import dequantised, unit
 from .base import Factorised, Likelihood
-from .cell import Cell, begin, limited, within_unit
-from .normal import MIN_SCALE
+from .cell import MIN_SCALE, Cell
+from .quadrature import Rule, depth_reach, sinh_steps
+from .ranges import limited, within_unit
+from .special import beta_below
 from .stirling import HALF_LOG_2_PI, delta
 
 LIMIT = 15.0
@@ -76,13 +79,35 @@ class BetaCell(Cell):
     def variance(self) -> Tensor:
         return self.mean * (1 - self.mean) / (1 + self.precision)
 
+    def cdf(self, value: Tensor) -> Tensor:
+        return beta_below(self.alpha, self.beta, value)
+
+    def coordinate(self, x: Tensor) -> Tensor:
+        """logit x."""
+        x = within_unit(x)
+        return x.log() - torch.log1p(-x)
+
+    def rule(self, nodes: int) -> Rule:
+        """logit x = logit m + t; log p of t falls by at least h (e^-|t| - 1 + |t|), h = alpha beta / (alpha + beta)."""
+        h = self.alpha * torch.sigmoid(-self.logit)
+        size = (1 + h).rsqrt().detach()
+        far = depth_reach(h) / size
+        z, log_dz = sinh_steps(far, far, nodes)
+        logit = self.logit + size * z
+        above = self.alpha * (logsigmoid(logit) - logsigmoid(self.logit))
+        below = self.beta * (logsigmoid(-logit) - logsigmoid(-self.logit))
+        return within_unit(torch.sigmoid(logit)), (above + below + log_dz).log_softmax(0)
+
 
 class Beta(Likelihood):
     """Data in (0, 1): mean and precision of every cell are predicted."""
 
+    kinds = ("bounded",)
+    encodes = {"byte": dequantised, "real": unit}  # noqa: RUF012
+
     def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
         super().__init__(n_in, n_out, 2, positions)
-        begin(self, None, inverse_softplus(INITIAL_SPREAD - MIN_SCALE))
+        self.begin(None, inverse_softplus(INITIAL_SPREAD - MIN_SCALE))
 
     def forward(self, features: Tensor) -> Factorised:
         logit, spread = self.parameters_of_cells(features)

@@ -1,67 +1,73 @@
-"""Cells that hold one of C codes: log p(x_d = c|z) = logit_dc - logsumexp_c' logit_dc'.
+"""Cells that hold one of C codes without order, C different from cell to cell:
 
-Values may be any C numbers in rising order (0..C-1 by default; k / (C-1) for levels scaled to [0, 1]).
+    log p(x_d = c|z) = logit_dc - logsumexp_c' logit_dc'
+
+All cells are one linear layer of sum C outputs. Where C differs they are padded to the largest with masses of 0.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import constraints
 
+from ..rows import Field
 from .base import Factorised, Likelihood
+from .coded import CodesCell, check_sizes
 
 
-class OnGrid(torch.distributions.Categorical):
-    """Codes c = 0..C-1 stand for the values c * step."""
-
-    def __init__(self, logits: Tensor, step: float) -> None:
-        super().__init__(logits=logits, validate_args=False)
-        self.step = step
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> OnGrid:
-        return OnGrid(self.logits.expand(*batch_shape, self._num_events), self.step)
-
-    @property
-    def support(self) -> Any:
-        return constraints.interval(0, (self._num_events - 1) * self.step)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        codes = (value / self.step).round().long().unsqueeze(-1)
-        shape = torch.broadcast_shapes(codes.shape[:-1], self.logits.shape[:-1])
-        logits = self.logits.expand(*shape, self._num_events)
-        return logits.gather(-1, codes.expand(*shape, 1)).squeeze(-1)
-
-    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        return super().sample(sample_shape).to(self.logits.dtype) * self.step
-
-    @property
-    def mode(self) -> Tensor:
-        return self.logits.argmax(-1).to(self.logits.dtype) * self.step
+def _n_values(cell: Field) -> int:
+    """Two, if a binary cell has no names for them."""
+    return cell.levels if cell.kind == "byte" else cell.n_categories or 2
 
 
 class Categorical(Likelihood):
-    """Codes 0..n_categories-1, times ``step``.
+    """Codes 0 .. C - 1, times ``step``.
 
     Args:
-        n_categories: C, at least 2.
-        step: distance of neighbouring values; 1 for plain codes.
+        sizes: C of every output.
+        step: distance of neighbouring values; 1 for plain codes, 1 / (L - 1) for L levels in [0, 1].
     """
 
     layer = nn.Linear
+    kinds = ("categorical", "ordinal", "binary", "byte")
 
-    def __init__(self, n_in: int, n_out: int, n_categories: int, step: float = 1.0, positions: int = 1) -> None:
-        if n_categories < 2:
-            raise ValueError(f"a categorical cell needs at least 2 categories, not {n_categories}")
-        super().__init__(n_in, n_out * n_categories, 1, positions)
-        self.n_categories, self.step = n_categories, step
+    @classmethod
+    def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
+        sizes = [_n_values(cell) for cell in cells[: len(cells) // positions]]
+        return cls(n_in, sizes, cls.group(cells[0]), positions)
+
+    @classmethod
+    def group(cls, cell: Field) -> float:
+        """Distance of neighbouring values."""
+        return 1 / (cell.levels - 1) if cell.kind == "byte" else 1.0
+
+    def __init__(self, n_in: int, sizes: Sequence[int], step: float = 1.0, positions: int = 1) -> None:
+        check_sizes(sizes, 1)
+        super().__init__(n_in, sum(sizes), 1, positions)
+        self.sizes, self.step = tuple(sizes), step
+        self.is_padded = len(set(sizes)) > 1
+        # where in the layer's output each padded logit is; a padding's is any
+        first = torch.tensor([0, *sizes]).cumsum(0)[:-1, None]
+        codes = torch.arange(max(sizes)).expand(len(sizes), -1)
+        padding = codes >= torch.tensor(sizes)[:, None]
+        self.register_buffer("places", (first + codes).masked_fill(padding, 0).flatten(), persistent=False)
+        self.register_buffer("padding", padding.repeat(positions, 1), persistent=False)
 
     @property
     def n_cells(self) -> int:
-        return self.n_out * self.positions // self.n_categories
+        return len(self.sizes) * self.positions
 
     def forward(self, features: Tensor) -> Factorised:
-        (logits,) = self.parameters_of_cells(features)
-        return Factorised(OnGrid(logits.unflatten(-1, (self.n_cells, self.n_categories)), self.step))
+        (y,) = self.parameters_of_cells(features)
+        return Factorised(CodesCell(self._logits(y).log_softmax(-1), self.step))
+
+    def _logits(self, y: Tensor) -> Tensor:
+        """(..., n_cells, largest C) of the layer's output, positions one after the other."""
+        if not self.is_padded:
+            return y.unflatten(-1, (self.n_cells, self.sizes[0]))
+        y = y.unflatten(-1, (self.positions, -1)).index_select(-1, cast(Tensor, self.places)).flatten(-2)
+        padding = cast(Tensor, self.padding)
+        return y.unflatten(-1, tuple(padding.shape)).masked_fill(padding, -torch.inf)

@@ -1,70 +1,114 @@
-"""Cells of a table that hold a code, the place c = 0 .. C - 1 of a category, with C different from column to column.
+"""Cells that hold a code, the place c = 0 .. C - 1 of a value, with C different from cell to cell; x = c step.
 
     log p(c) = logit_c - logsumexp_c' logit_c'
 
-All columns are one linear layer of sum C outputs, padded to the largest C with masses of 0.
+The step is 1 for names of categories, and 1 / (L - 1) for L levels in [0, 1].
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.distributions import constraints
-from torch.nn.functional import logsigmoid
+from torch import Tensor
+from torch.distributions import Categorical, constraints
 
-from .base import Factorised, Likelihood, at_least_float32
 from .cell import Cell
+from .quadrature import Rule, of_masses
 
 
 class BelowSize(constraints.Constraint):
-    """Whole numbers from 0, below the cell's number of categories; sizes (..., D)."""
+    """Whole numbers from 0, below the cell's number of categories, times the step; sizes (..., D)."""
 
     is_discrete = True
 
-    def __init__(self, sizes: Tensor) -> None:
-        self.sizes = sizes
+    def __init__(self, sizes: Tensor, step: float = 1.0) -> None:
+        self.sizes, self.step = sizes, step
         super().__init__()
 
     def check(self, value: Tensor) -> Tensor:
-        return (value % 1 == 0) & (value >= 0) & (value < self.sizes)
+        codes = value if self.step == 1 else (value / self.step).round()
+        on_grid = (value - codes * self.step).abs() <= torch.finfo(value.dtype).eps
+        return on_grid & (codes % 1 == 0) & (codes >= 0) & (codes < self.sizes)
 
     def __repr__(self) -> str:
         return "codes of known categories"
 
 
-class CodesCell(Cell):
-    """Normalised log masses (..., D, C), -inf where a cell has fewer categories."""
+class CodedCell(Cell):
+    """A cell of few values, whose masses are known."""
+
+    step: float = 1.0
+    """Distance of neighbouring values."""
+
+    def with_masses(self, log_p: Tensor) -> CodesCell:
+        """A cell of the same values with other log masses (..., D, C)."""
+        raise self.lacks("with_masses(log_p)", "the law of a missing cell is made by it")
+
+    def codes(self, x: Tensor) -> Tensor:
+        """Places of values."""
+        return (x if self.step == 1 else x / self.step).round().long()
+
+    def values(self, codes: Tensor) -> Tensor:
+        """The inverse, in floating point."""
+        return codes * self.step
+
+    def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        masses = self.log_masses().exp()
+        at, up_to = (self.chosen(t, x) for t in (masses, masses.cumsum(-1)))
+        return up_to - at, at
+
+    def chosen(self, of_codes: Tensor, x: Tensor) -> Tensor:
+        """What belongs to the code of x among numbers of every code, (..., D, C)."""
+        codes = self.codes(x).unsqueeze(-1)
+        shape = torch.broadcast_shapes(codes.shape[:-1], self.batch_shape)
+        return of_codes.expand(*shape, -1).gather(-1, codes.expand(*shape, 1)).squeeze(-1)
+
+    def rule(self, nodes: int) -> Rule:
+        log_p = self.log_masses()
+        return of_masses(self.values(torch.arange(log_p.shape[-1])), log_p)
+
+
+class CodesCell(CodedCell):
+    """Normalised log masses (..., D, C), -inf where a cell has fewer values.
+
+    Args:
+        step: distance of neighbouring values.
+    """
 
     n_inner = 1
+    is_coded = True
 
-    def __init__(self, log_p: Tensor) -> None:
-        self.log_p = log_p
+    def __init__(self, log_p: Tensor, step: float = 1.0) -> None:
+        self.log_p, self.step = log_p, step
         super().__init__(log_p)
+
+    def rebuilt(self, *parameters: Tensor) -> CodesCell:
+        return CodesCell(*parameters, step=self.step)
 
     def log_masses(self) -> Tensor:
         """log p(c), (..., D, C)."""
         return self.log_p
 
+    def with_masses(self, log_p: Tensor) -> CodesCell:
+        return self.rebuilt(log_p)
+
     @property
-    def support(self) -> Any:
-        return BelowSize((~self.log_p.isneginf()).sum(-1))
+    def support(self) -> constraints.Constraint:
+        return BelowSize((~self.log_p.isneginf()).sum(-1), self.step)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        codes = value.round().long().unsqueeze(-1)
-        shape = torch.broadcast_shapes(codes.shape[:-1], self.batch_shape)
-        return self.log_p.expand(*shape, -1).gather(-1, codes.expand(*shape, 1)).squeeze(-1)
+        return self.chosen(self.log_p, value)
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        codes = torch.distributions.Categorical(logits=self.log_p, validate_args=False)
-        return codes.sample(torch.Size(sample_shape)).to(self.log_p.dtype)
+        codes = Categorical(logits=self.log_p, validate_args=False).sample(torch.Size(sample_shape))
+        return self.values(codes.to(self.log_p.dtype))
 
     def _expected(self, power: int) -> Tensor:
         codes = torch.arange(self.log_p.shape[-1], dtype=self.log_p.dtype, device=self.log_p.device)
-        return (self.log_p.exp() * codes**power).sum(-1)
+        return (self.log_p.exp() * self.values(codes) ** power).sum(-1)
 
     @property
     def mean(self) -> Tensor:
@@ -73,75 +117,18 @@ class CodesCell(Cell):
 
     @property
     def mode(self) -> Tensor:
-        return self.log_p.argmax(-1).to(self.log_p.dtype)
+        return self.values(self.log_p.argmax(-1).to(self.log_p.dtype))
 
     @property
     def variance(self) -> Tensor:
         return (self._expected(2) - self._expected(1).square()).clamp_min(0)
 
 
-class BinaryCell(torch.distributions.Bernoulli):
-    """A cell of two codes."""
-
-    def log_masses(self) -> Tensor:
-        """log p(c), (..., D, 2)."""
-        return torch.stack((logsigmoid(-self.logits), logsigmoid(self.logits)), -1)
-
-    @property
-    def mode(self) -> Tensor:
-        return (self.logits > 0).to(self.logits.dtype)
-
-
-class BernoulliCodes(Likelihood):
-    """Codes 0 and 1."""
-
-    layer = nn.Linear
-
-    def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
-        super().__init__(n_in, n_out, 1, positions)
-
-    def forward(self, features: Tensor) -> Factorised:
-        (logits,) = self.parameters_of_cells(features)
-        return Factorised(BinaryCell(logits=logits, validate_args=False))
-
-
 def check_sizes(sizes: Sequence[int], least: int) -> None:
     """
     Raises:
-        ValueError: if a column has fewer categories.
+        ValueError: if a cell has fewer categories.
     """
     for size in sizes:
         if size < least:
             raise ValueError(f"each column needs at least {least} categories, and one has {size}")
-
-
-class CategoricalCodes(Likelihood):
-    """Codes 0 .. C - 1 of categories without order.
-
-    Args:
-        sizes: C of every output.
-    """
-
-    layer = nn.Linear
-
-    def __init__(self, n_in: int, sizes: Sequence[int], positions: int = 1) -> None:
-        check_sizes(sizes, 1)
-        super().__init__(n_in, sum(sizes), 1, positions)
-        self.sizes = tuple(sizes)
-        # where in the layer's output each padded logit is; a padding's is any
-        first = torch.tensor([0, *sizes]).cumsum(0)[:-1, None]
-        codes = torch.arange(max(sizes)).expand(len(sizes), -1)
-        padding = codes >= torch.tensor(sizes)[:, None]
-        self.register_buffer("places", (first + codes).masked_fill(padding, 0).flatten(), persistent=False)
-        self.register_buffer("padding", padding.repeat(positions, 1), persistent=False)
-
-    @property
-    def n_cells(self) -> int:
-        return len(self.sizes) * self.positions
-
-    def forward(self, features: Tensor) -> Factorised:
-        y = at_least_float32(self.linear(features)).index_select(-1, cast(Tensor, self.places))
-        y = y.flatten(-2) if self.positions > 1 else y
-        padding = cast(Tensor, self.padding)
-        logits = y.unflatten(-1, tuple(padding.shape)).masked_fill(padding, -torch.inf)
-        return Factorised(CodesCell(logits.log_softmax(-1)))

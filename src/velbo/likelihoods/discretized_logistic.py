@@ -14,15 +14,19 @@ here every cell is independent given z, colour channels too.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import constraints
 from torch.nn.functional import log_softmax, logsigmoid, softplus
 
 from ..nets import inverse_softplus
+from ..rows import Field
 from .base import Factorised, Likelihood
+from .mixture import MixtureCell
+from .quadrature import Rule
 
 
 def least_scale(n_levels: int) -> float:
@@ -30,20 +34,17 @@ def least_scale(n_levels: int) -> float:
     return 0.05 / (n_levels - 1)
 
 
-class LogisticBins(Distribution):
-    """One cell: mixture of M discretised logistics over L levels; parameters (..., D, M)."""
+class LevelsCell(MixtureCell):
+    """M discretised logistics over L levels; log weights, locations and scales (..., D, M)."""
 
-    arg_constraints: ClassVar[dict[str, Any]] = {}  # pyright: ignore
     support = constraints.unit_interval  # pyright: ignore
 
-    def __init__(self, logits: Tensor, loc: Tensor, scale: Tensor, n_levels: int) -> None:
-        self.log_pi, self.loc, self.scale, self.n_levels = log_softmax(logits, -1), loc, scale, n_levels
-        super().__init__(loc.shape[:-1], validate_args=False)
+    def __init__(self, log_pi: Tensor, loc: Tensor, scale: Tensor, n_levels: int) -> None:
+        self.n_levels, self.least_scale = n_levels, least_scale(n_levels)
+        super().__init__(log_pi, loc, scale)
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> LogisticBins:
-        shape = (*batch_shape, self.loc.shape[-1])
-        parts = (t.expand(shape) for t in (self.log_pi, self.loc, self.scale))
-        return LogisticBins(*parts, n_levels=self.n_levels)
+    def rebuilt(self, *parameters: Tensor) -> LevelsCell:
+        return LevelsCell(*parameters, n_levels=self.n_levels)
 
     def log_prob(self, value: Tensor) -> Tensor:
         top = self.n_levels - 1
@@ -56,15 +57,13 @@ class LogisticBins(Distribution):
         log_mass = torch.where(first, log_below, torch.where(last, log_above, inner))
         return torch.logsumexp(self.log_pi + log_mass, -1)
 
+    @torch.no_grad()
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        with torch.no_grad():
-            shape = torch.Size((*sample_shape, *self.batch_shape))
-            which = torch.distributions.Categorical(logits=self.log_pi).sample(sample_shape).unsqueeze(-1)
-            loc, scale = (t.expand(*shape, t.shape[-1]).gather(-1, which).squeeze(-1) for t in (self.loc, self.scale))
-            u = torch.rand(shape, dtype=loc.dtype, device=loc.device).clamp_min(torch.finfo(loc.dtype).tiny)
-            x = loc + scale * (u.log() - torch.log1p(-u))
-            top = self.n_levels - 1
-            return (x.clamp(0, 1) * top).round() / top
+        loc, scale = self.chosen(sample_shape)
+        u = torch.rand_like(loc).clamp_min(torch.finfo(loc.dtype).tiny)
+        x = loc + scale * (u.log() - torch.log1p(-u))
+        top = self.n_levels - 1
+        return (x.clamp(0, 1) * top).round() / top
 
     def up_to(self, k: Tensor | float) -> Tensor:
         """P(level <= k)."""
@@ -86,9 +85,30 @@ class LogisticBins(Distribution):
         return self._moments()[0] / (self.n_levels - 1)
 
     @property
+    def mode(self) -> Tensor:
+        best = torch.zeros(self.batch_shape, dtype=self.loc.dtype, device=self.loc.device)
+        height = self.log_prob(best)
+        for k in range(1, self.n_levels):
+            x = torch.full_like(best, k / (self.n_levels - 1))
+            log_p = self.log_prob(x)
+            best, height = torch.where(log_p > height, x, best), torch.maximum(log_p, height)
+        return best
+
+    @property
     def variance(self) -> Tensor:
         first, second = self._moments()
         return (second - first.square()) / (self.n_levels - 1) ** 2
+
+    def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        k = (x * (self.n_levels - 1)).round()
+        below = self.up_to(k - 1)
+        return below, self.up_to(k) - below
+
+    def rule(self, nodes: int) -> Rule:
+        """Every level."""
+        levels = torch.linspace(0, 1, self.n_levels, dtype=self.loc.dtype, device=self.loc.device)
+        points = levels.view(-1, *[1] * len(self.batch_shape))
+        return points, self.log_prob(points)
 
 
 class DiscretizedLogistic(Likelihood):
@@ -98,6 +118,16 @@ class DiscretizedLogistic(Likelihood):
         n_levels: L.
         n_components: M.
     """
+
+    kinds = ("byte",)
+
+    @classmethod
+    def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
+        return cls(n_in, len(cells) // positions, cells[0].levels, positions=positions)
+
+    @classmethod
+    def group(cls, cell: Field) -> int:
+        return cell.levels
 
     def __init__(self, n_in: int, n_out: int, n_levels: int = 256, n_components: int = 5, positions: int = 1) -> None:
         if n_levels < 2:
@@ -119,4 +149,4 @@ class DiscretizedLogistic(Likelihood):
         parts = self.parameters_of_cells(features)
         logits, loc, raw = (t.unflatten(-1, (self.n_cells, self.n_components)) for t in parts)
         scale = softplus(raw) + least_scale(self.n_levels)
-        return Factorised(LogisticBins(logits, loc, scale, self.n_levels))
+        return Factorised(LevelsCell(log_softmax(logits, -1), loc, scale, self.n_levels))

@@ -17,8 +17,10 @@ from torch.nn.functional import softplus
 
 from ..nets import inverse_softplus
 from .base import Factorised, Likelihood
-from .cell import Cell, begin, limited
-from .normal import MIN_SCALE
+from .cell import MIN_SCALE, Cell
+from .quadrature import Rule, depth_reach, sinh_steps
+from .ranges import limited, saturated_exp
+from .special import gamma_below
 from .stirling import HALF_LOG_2_PI, delta, excess
 
 LIMIT = 20.0
@@ -60,13 +62,30 @@ class GammaCell(Cell):
     def variance(self) -> Tensor:
         return self.mean.square() / self.shape
 
+    def cdf(self, value: Tensor) -> Tensor:
+        return gamma_below(self.shape, value * self.shape * torch.exp(-self.log_mean))
+
+    def coordinate(self, x: Tensor) -> Tensor:
+        """log x."""
+        return x.clamp_min(torch.finfo(x.dtype).tiny).log()
+
+    def rule(self, nodes: int) -> Rule:
+        """log x = log m + t, t = sinh u / sqrt(1 + a); log p of t falls by a (e^t - 1 - t)."""
+        a, far = self.shape, depth_reach(self.shape)
+        size = (1 + a).rsqrt().detach()
+        z, log_dz = sinh_steps(far / size, torch.log1p(far) / size, nodes)
+        t = size * z
+        return saturated_exp(self.log_mean + t), (log_dz - a * excess(t)).log_softmax(0)
+
 
 class Gamma(Likelihood):
     """Positive data: mean and coefficient of variation of every cell are predicted."""
 
+    kinds = ("positive",)
+
     def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
         super().__init__(n_in, n_out, 2, positions)
-        begin(self, None, inverse_softplus(1 - MIN_SCALE))
+        self.begin(None, inverse_softplus(1 - MIN_SCALE))
 
     def forward(self, features: Tensor) -> Factorised:
         log_mean, spread = self.parameters_of_cells(features)

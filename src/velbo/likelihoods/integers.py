@@ -39,11 +39,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid, softplus
 
-from ..data.columns import Column
 from ..nets import inverse_softplus
+from ..rows import Field
 from .base import Factorised, Likelihood
-from .cell import begin
 from .mixture import MixtureCell
+from .quadrature import DEPTH, Rule, blocks, pooled, sinh_steps
 
 LEAST_SCALE = 0.05
 N_TERMS = 24
@@ -68,11 +68,11 @@ class Grid:
     atoms: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, column: Column) -> Self:
+    def of(cls, column: Field) -> Self:
         """Of x = (v - location) / scale for whole v; nothing and the most that is recorded are often frequent."""
-        low, high = ((v - column.location) / column.scale for v in (column.low, column.high))
-        atoms = sorted({column.low, column.high, *column.frequent})
-        return cls(low, high, 1 / column.scale, tuple((v - column.location) / column.scale for v in atoms))
+        low, high, location, scale = (column.one(what) for what in ("low", "high", "location", "scale"))
+        atoms = tuple((v - location) / scale for v in sorted({low, high, *column.frequent}))
+        return cls((low - location) / scale, (high - location) / scale, 1 / scale, atoms)
 
     @property
     def width(self) -> float:
@@ -138,6 +138,26 @@ class IntegerCell(MixtureCell):
     def variance(self) -> Tensor:
         return self.pooled(*self._moments())[1]
 
+    def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        edge = (x.unsqueeze(-1) - self.step / 2 - self.loc) / self.scale
+        return (self.log_pi.exp() * torch.sigmoid(edge)).sum(-1), self.log_prob(x).exp()
+
+    def coordinate(self, x: Tensor) -> Tensor:
+        return torch.asinh(x)
+
+    def rule(self, nodes: int) -> Rule:
+        """Every component in blocks that are equal steps of asinh((x - mu) / sigma)."""
+        with torch.no_grad():
+            size = self.scale / self.step
+            reach = torch.full_like(size, DEPTH)
+            edges = (size * sinh_steps(reach, reach, nodes // 2 + 1)[0]).round()
+            last = (DEPTH * size).ceil() + 1
+            points, log_n = blocks(torch.cat((-last[None], edges[1:-1], last[None] + 1)))
+            points = self.low + self.step * (((self.loc - self.low) / self.step).round() + points)
+        distance, half = (points - self.loc) / self.scale, self.step / self.scale / 2
+        log_p = logsigmoid(half + distance) + logsigmoid(half - distance)
+        return pooled(points, self.log_pi + (log_p + log_n).log_softmax(0))
+
 
 class DiscretizedMixture(Likelihood):
     """Whole numbers, negative ones too.
@@ -146,6 +166,12 @@ class DiscretizedMixture(Likelihood):
         grids: of every output.
         n_components: M, atoms not counted.
     """
+
+    kinds = ("integer", "count")
+
+    @classmethod
+    def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
+        return cls(n_in, [Grid.of(cell) for cell in cells[: len(cells) // positions]], positions=positions)
 
     def __init__(self, n_in: int, grids: Sequence[Grid], n_components: int = 5, positions: int = 1) -> None:
         if n_components < 1:
@@ -165,7 +191,7 @@ class DiscretizedMixture(Likelihood):
         start = torch.zeros(n)
         start[-self.n_atoms or n :] = INITIAL_LOGIT
         start[2 * self.n_components : 3 * self.n_components] = inverse_softplus(0.5 / self.n_components)
-        begin(self, start.repeat(self.n_out // n))
+        self.begin(start.repeat(self.n_out // n))
 
     @property
     def n_cells(self) -> int:

@@ -11,8 +11,9 @@ from torch.nn.functional import softplus
 
 from ..nets import inverse_softplus
 from .base import Factorised, Likelihood
-from .cell import Cell, begin, saturated_exp
-from .normal import MIN_SCALE
+from .cell import MIN_SCALE, Cell
+from .quadrature import Rule
+from .ranges import saturated_exp
 from .stirling import HALF_LOG_2_PI
 
 
@@ -21,6 +22,7 @@ class LogNormalCell(Cell):
 
     support = constraints.positive  # pyright: ignore
     inside = 1.0
+    least_scale = MIN_SCALE
 
     def __init__(self, loc: Tensor, scale: Tensor) -> None:
         self.loc, self.scale = loc, scale
@@ -48,13 +50,26 @@ class LogNormalCell(Cell):
         square = self.scale.square()
         return saturated_exp(torch.log(-torch.expm1(-square)) + 2 * self.loc + 2 * square)
 
+    def cdf(self, value: Tensor) -> Tensor:
+        return torch.special.ndtr((value.log() - self.loc) / self.scale)
+
+    def coordinate(self, x: Tensor) -> Tensor:
+        """log x."""
+        return x.clamp_min(torch.finfo(x.dtype).tiny).log()
+
+    def rule(self, nodes: int) -> Rule:
+        t, log_w = self.normal_rule(nodes)
+        return saturated_exp(self.loc + self.scale * t), log_w
+
 
 class LogNormal(Likelihood):
     """Positive data."""
 
+    kinds = ("positive",)
+
     def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
         super().__init__(n_in, n_out, 2, positions)
-        begin(self, None, inverse_softplus(1 - MIN_SCALE))
+        self.begin(None, inverse_softplus(1 - MIN_SCALE))
 
     def forward(self, features: Tensor) -> Factorised:
         loc, scale = self.parameters_of_cells(features)

@@ -19,9 +19,11 @@ from torch.distributions import constraints
 from torch.nn.functional import softplus
 
 from ..nets import inverse_softplus
+from ..rows.encodings import dequantised, unit
 from .base import Factorised, Likelihood
-from .cell import Cell, begin, within_unit
-from .normal import MIN_SCALE
+from .cell import MIN_SCALE, Cell
+from .quadrature import Rule
+from .ranges import within_unit
 from .stirling import HALF_LOG_2_PI
 
 STEP = 0.25
@@ -36,6 +38,7 @@ class LogitNormalCell(Cell):
 
     support = constraints.unit_interval  # pyright: ignore
     inside = 0.5
+    least_scale = MIN_SCALE
 
     def __init__(self, loc: Tensor, scale: Tensor) -> None:
         self.loc, self.scale = loc, scale
@@ -78,13 +81,28 @@ class LogitNormalCell(Cell):
     def variance(self) -> Tensor:
         return (self._expected(2) - self._expected(1).square()).clamp_min(0)
 
+    def cdf(self, value: Tensor) -> Tensor:
+        return torch.special.ndtr((torch.logit(value) - self.loc) / self.scale)
+
+    def coordinate(self, x: Tensor) -> Tensor:
+        """logit x."""
+        x = within_unit(x)
+        return x.log() - torch.log1p(-x)
+
+    def rule(self, nodes: int) -> Rule:
+        t, log_w = self.normal_rule(nodes)
+        return within_unit(torch.sigmoid(self.loc + self.scale * t)), log_w
+
 
 class LogitNormal(Likelihood):
     """Data in (0, 1)."""
 
+    kinds = ("bounded",)
+    encodes = {"byte": dequantised, "real": unit}  # noqa: RUF012
+
     def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
         super().__init__(n_in, n_out, 2, positions)
-        begin(self, None, inverse_softplus(INITIAL_SCALE - MIN_SCALE))
+        self.begin(None, inverse_softplus(INITIAL_SCALE - MIN_SCALE))
 
     def forward(self, features: Tensor) -> Factorised:
         loc, scale = self.parameters_of_cells(features)

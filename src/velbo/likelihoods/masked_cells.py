@@ -1,39 +1,31 @@
 """One cell and its mask: p(x_d, observed or missing | z), and p(x_d | z, missing).
 
     log p(x_d, observed | z) = log p(x_d | z) + log(1 - m_d(x_d, z))
-    log p(missing | z)       = log E_{x ~ p(x_d|z)} m_d(x, z)            by quadrature.py
+    log p(missing | z)       = log E_{x ~ p(x_d|z)} m_d(x, z)            by the cell's own rule
     p(x_d | z, missing)      = p(x_d | z) m_d(x_d, z) / p(missing | z)
 
-m_d is the probability that cell d is missing; how it comes about is missingness.py. Its logit is linear in a coordinate
-c(x_d) that grows no faster than -log p(x_d|z), so that a far cell costs the mask no more than it costs the cell: c is x
-for Normals, asinh x where tails are heavy, log x for positive cells, logit x for bounded ones, log(1 + x) for counts.
+m_d is the probability that cell d is missing; how it comes about is missingness.py. Its logit is linear in the cell's
+coordinate c(x_d), which grows no faster than -log p(x_d|z), so that a far cell costs the mask no more than it costs the
+cell: c is x for Normals, asinh x where tails are heavy, log x for positive cells, logit x for bounded ones, log(1 + x)
+for counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, singledispatch
-from typing import Any, ClassVar, cast
+from functools import cached_property
+from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution
+from torch.distributions import Categorical, Distribution, constraints
 from torch.nn.functional import logsigmoid
 
 from .base import Factorised
-from .beta import BetaCell
-from .cell import Cell, within_unit
-from .coded import CodesCell
-from .discretized_logistic import LogisticBins
-from .gamma import GammaCell
-from .integers import IntegerCell
-from .log_normal import LogNormalCell
-from .logit_normal import LogitNormalCell
+from .cell import Cell
+from .coded import CodedCell
 from .mixed import MixedCells
-from .negative_binomial import NegativeBinomialCell, ZeroInflatedCell
-from .poisson import PoissonCell
-from .quadrature import Rule, quadrature
-from .student_t import StudentTCell
+from .quadrature import Rule
 
 TRIES = 32
 """Draws before a sampler that none was accepted of settles for the nodes of the rule."""
@@ -42,54 +34,7 @@ Mask = Callable[[Tensor], Tensor]
 """x (..., n) -> logit of m."""
 
 
-@singledispatch
-def coordinate(cell: Distribution, x: Tensor) -> Tensor:
-    """c(x), on which the logit of m is linear."""
-    return x
-
-
-@coordinate.register
-def _(cell: LogNormalCell | GammaCell, x: Tensor) -> Tensor:
-    return x.clamp_min(torch.finfo(x.dtype).tiny).log()
-
-
-@coordinate.register
-def _(cell: LogitNormalCell | BetaCell, x: Tensor) -> Tensor:
-    x = within_unit(x)
-    return x.log() - torch.log1p(-x)
-
-
-@coordinate.register
-def _(cell: PoissonCell | NegativeBinomialCell | ZeroInflatedCell, x: Tensor) -> Tensor:
-    return torch.log1p(x)
-
-
-@coordinate.register
-def _(cell: StudentTCell | IntegerCell, x: Tensor) -> Tensor:
-    return torch.asinh(x)
-
-
-@singledispatch
-def restricted(cell: Distribution, at: Tensor) -> Distribution:
-    """Some of the cells, by their places (n,)."""
-    names = [name for name in cell.arg_constraints if name != "probs" or "logits" not in cell.arg_constraints]
-    chosen: dict[str, Any] = {name: getattr(cell, name).index_select(-1, at) for name in names}
-    return type(cell)(**chosen, validate_args=False)
-
-
-@restricted.register
-def _(cell: Cell, at: Tensor) -> Distribution:
-    whole = cell.expand(cell.batch_shape)
-    return type(cell)(*(p.index_select(p.dim() - 1 - cell.n_inner, at) for p in whole.parameters))
-
-
-@restricted.register
-def _(cell: LogisticBins, at: Tensor) -> Distribution:
-    log_pi, loc, scale = (t.index_select(-2, at) for t in (cell.log_pi, cell.loc, cell.scale))
-    return LogisticBins(log_pi, loc, scale, cell.n_levels)
-
-
-class GivenMissing(Distribution):
+class GivenMissing(Cell):
     """p(x_d|z, cell d is missing) of numbers: batch shape (..., n).
 
     The mean, the variance and the mode are those of the rule's nodes. Draws are exact: x ~ p(x_d|z) is accepted with
@@ -97,22 +42,23 @@ class GivenMissing(Distribution):
     exceed). What TRIES draws leave open is drawn from the nodes; that matters where log p(missing|z) is below about -5.
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {}  # pyright: ignore
-
     def __init__(self, joint: CellsAndMask) -> None:
-        self.joint, self.cell = joint, joint.cell
-        super().__init__(joint.cell.batch_shape, validate_args=False)
+        self.joint, self.cell, self.inside = joint, joint.cell, joint.inside
+        super().__init__(shape=joint.cell.batch_shape)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> constraints.Constraint:
         return self.cell.support
 
     @property
-    def inside(self) -> float:
-        return self.joint.inside
+    def numbers_per_cell(self) -> int:
+        return self.joint.numbers_per_cell
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> GivenMissing:
         return GivenMissing(self.joint.expand(batch_shape[:-1]))
+
+    def at(self, places: Tensor) -> GivenMissing:
+        raise self.lacks("at(places)", "the mask of all cells is one function")
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.cell.log_prob(value) + logsigmoid(self.joint.mask(value)) - self.joint.log_missing
@@ -122,6 +68,10 @@ class GivenMissing(Distribution):
         """Points and log-weights, (J, ..., n)."""
         points, log_w, log_m = self.joint.rule
         return torch.broadcast_tensors(points, log_w + log_m - self.joint.log_missing)  # type: ignore[return-value]
+
+    def rule(self, nodes: int) -> Rule:
+        """The joint's own nodes, however many are asked for."""
+        return self.nodes
 
     @property
     def mean(self) -> Tensor:
@@ -157,7 +107,7 @@ class GivenMissing(Distribution):
 
     def _valid(self, points: Tensor) -> Tensor:
         # blocks of counts have their nodes between the numbers
-        return points.round() if cast(Any, self.support).is_discrete else points
+        return points.round() if self.support.is_discrete else points
 
 
 class CellsAndMask(Factorised):
@@ -178,7 +128,7 @@ class CellsAndMask(Factorised):
     @cached_property
     def rule(self) -> tuple[Tensor, Tensor, Tensor]:
         """Points, log-weights and log m at the points; each broadcasts to (J, ..., n)."""
-        points, log_w = quadrature(self.cell, self.n_nodes)
+        points, log_w = self.cell.expand(self.cell.batch_shape).rule(self.n_nodes)
         return points, log_w, logsigmoid(self.mask(points))
 
     @cached_property
@@ -204,10 +154,10 @@ class CellsAndMask(Factorised):
     @property
     def given_missing(self) -> Factorised:
         """p(x_d|z, cell d is missing); codes have their masses reweighted."""
-        if not hasattr(self.cell, "log_masses"):
+        if not isinstance(self.cell, CodedCell) or not self.cell.is_coded:
             return Factorised(GivenMissing(self))
         _, log_w, log_m = self.rule
-        return Factorised(CodesCell((log_w + log_m - self.log_missing).movedim(0, -1)))
+        return Factorised(self.cell.with_masses((log_w + log_m - self.log_missing).movedim(0, -1)))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> CellsAndMask:
         return CellsAndMask(self.cell.expand(torch.Size((*batch_shape, *self.event_shape))), self.mask, self.n_nodes)

@@ -3,8 +3,8 @@
     m_d(x_d, z) = sigmoid( a_d + b_d c(x_d) + f_d(z) )                   probability that cell d is missing
 
 b = 0 is missingness by the latents alone, f = 0 self-masking alone, both 0 missing completely at random. Codes have a
-logit a_dc for every category. Numbers have one slope b_d, within +-STEEPEST, on the coordinate c of masked_cells.py,
-which also tells what a row and its mask are worth.
+logit a_dc for every category. Numbers have one slope b_d, within +-STEEPEST, on the cell's own coordinate c.
+masked_cells.py tells what a row and its mask are worth.
 
 Source: not-MIWAE: Deep generative modelling with missing not at random data, Ipsen, Mattei and Frellsen, 2021,
 https://arxiv.org/abs/2006.12871 (there the expectation over a missing cell is one more Monte Carlo sum).
@@ -17,16 +17,15 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
-from ..errors import ConfigError
+from ..errors import ConfigError, MissingMethodError
 from ..nets import FullPrecisionLinear
 from .base import Factorised
-from .by_kind import CELLS
-from .cell import inverse_limited, limited
-from .masked_cells import CellsAndMask, Mask, RowAndMask, coordinate, restricted
+from .cell import Cell
+from .coded import CodedCell
+from .masked_cells import CellsAndMask, Mask, RowAndMask
 from .mixed import Part
-from .quadrature import quadrature
+from .ranges import inverse_limited, limited
 
 STEEPEST = 10.0
 """Of a slope b. A rule with few nodes does not see where a steeper mask turns."""
@@ -91,7 +90,8 @@ class MissingNotAtRandom(nn.Module):
             self.sizes.append(len(chosen))
             if chosen:
                 labels = [names[d] if names else str(d) for d in chosen]
-                self.effects.append(_effects(part.cell, labels, [slopes[d] for d in chosen]))
+                places = is_missing.nonzero().squeeze(-1)
+                self.effects.append(_effects(part.cell, places, labels, [slopes[d] for d in chosen]))
         if not sum(self.sizes):
             raise ConfigError("no column that is modelled has missing cells, so no mechanism is needed; leave it out")
         self.intercept = nn.Parameter(torch.zeros(sum(self.sizes)))
@@ -99,14 +99,14 @@ class MissingNotAtRandom(nn.Module):
         if self.latents is not None:
             nn.init.zeros_(self.latents.weight)
 
-    def forward(self, features: Tensor, library: Tensor | None = None) -> RowAndMask:
+    def forward(self, features: Tensor, *sizes: Tensor) -> RowAndMask:
         """p(x, mask | z) with event shape (D,).
 
         Args:
             features: (..., F).
-            library: (..., 1), for a head that takes the library size.
+            sizes: for a head that takes them, such as the library size and its counts.
         """
-        p: Any = self.head(features) if library is None else self.head(features, library)
+        p: Any = self.head(features, *sizes)
         offsets = self.intercept if self.latents is None else self.intercept + self.latents(features)
         parts: list[Part] = []
         effects = iter(self.effects)
@@ -117,8 +117,8 @@ class MissingNotAtRandom(nn.Module):
                 continue
             at = at.to(with_mask.device)
             if len(without):
-                parts.append((at[without], Factorised(restricted(part.cell, without))))
-            cell = restricted(part.cell, with_mask) if len(without) else part.cell
+                parts.append((at[without], Factorised(part.cell.at(without))))
+            cell = part.cell.at(with_mask) if len(without) else part.cell
             mask = _mask(cell, offset, cast(Tensor, next(effects)))
             parts.append((at[with_mask], CellsAndMask(cell, mask, self.n_nodes)))
         return RowAndMask(parts, p.event_shape[0])
@@ -137,25 +137,21 @@ def _slopes(missing: Sequence[int], slope: float | Sequence[float], n_cells: int
     return {int(d): b for d, b in zip(missing, slopes, strict=True)}
 
 
-def _effects(cell: Distribution, names: Sequence[str], slopes: Sequence[float]) -> nn.Parameter:
-    """What begins at 0 for every category, (n, C), or at a slope, (n,)."""
+def _effects(cell: Cell, places: Tensor, names: Sequence[str], slopes: Sequence[float]) -> nn.Parameter:
+    """What begins at 0 for every category, (n, C), or at a slope, (n,), of the cells at these places."""
     try:
-        points, _ = quadrature(cell, 2)
-    except NotImplementedError as error:
-        raise ConfigError(
-            f"column {', '.join(names)}: the mask cannot be modelled, because {type(cell).__name__} has no rule for "
-            f"expectations; use one of the likelihoods of tables ({', '.join(CELLS)}) or normal, bernoulli, "
-            "continuous-bernoulli and discretized-logistic for arrays, or register a rule with "
-            "velbo.likelihoods.quadrature.quadrature.register"
-        ) from error
-    if hasattr(cell, "log_masses"):
+        chosen = cell if len(places) == cell.batch_shape[-1] else cell.at(places)
+        points, _ = chosen.rule(2)
+    except MissingMethodError as error:
+        raise ConfigError(f"column {', '.join(names)}: the mask cannot be modelled, because {error}") from error
+    if cell.is_coded:
         return nn.Parameter(torch.zeros(len(names), len(points)))
     return nn.Parameter(torch.tensor([inverse_limited(b, STEEPEST) for b in slopes]))
 
 
-def _mask(cell: Distribution, offset: Tensor, effects: Tensor) -> Mask:
-    if hasattr(cell, "log_masses"):
+def _mask(cell: Cell, offset: Tensor, effects: Tensor) -> Mask:
+    if isinstance(cell, CodedCell) and cell.is_coded:
         places = torch.arange(len(effects), device=effects.device)
-        return lambda x: offset + effects[places, x.round().long()]
+        return lambda x: offset + effects[places, cell.codes(x)]
     slope = limited(effects, STEEPEST)
-    return lambda x: offset + slope * coordinate(cell, x)
+    return lambda x: offset + slope * cell.coordinate(x)

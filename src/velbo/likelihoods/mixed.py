@@ -1,26 +1,26 @@
-"""p(x|z) of a table: every column has the likelihood of its kind, and all are one sum in nats.
+"""p(x|z) of a row: every number has the likelihood of its kind, and all are one sum in nats.
 
     log p(x|z) = sum over observed cells d of log p_d(x_d | z)
 
-The columns of one likelihood share a head, so there are as many small computations as likelihoods, whatever the number
+The cells of one likelihood share a head, so there are as many small computations as likelihoods, whatever the number
 of columns. No column has a weight: what one bit is worth is the same in all.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, cast
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
-from ..data.columns import Column
 from ..errors import ConfigError
+from ..rows import Field
 from .base import Factorised, at_positions
-from .by_kind import CELLS, cell_of
 from .counts import CountLikelihood
+from .registry import LIKELIHOODS, likelihood_of
 
 Part = tuple[Tensor, Factorised]
 
@@ -39,7 +39,7 @@ class InEveryPart(constraints.Constraint):
         return torch.stack(torch.broadcast_tensors(*checks)).all(0)
 
     def __repr__(self) -> str:
-        return " and ".join(str(cast(Any, part.cell).support) for _, part in self.parts)
+        return " and ".join(str(part.cell.support) for _, part in self.parts)
 
 
 class MixedCells(Distribution):
@@ -100,50 +100,53 @@ class MixedCells(Distribution):
         return self._of_parts(lambda part: part.variance)
 
 
-class BesideGiven(nn.Module):
-    """p(x|z) of D cells as that of D + 1, the last of which is given and has no likelihood.
-
-    Args:
-        head: features -> distribution of D independent cells.
-        n_dims: D.
-    """
-
-    def __init__(self, head: nn.Module, n_dims: int) -> None:
-        super().__init__()
-        self.head, self.n_dims = head, n_dims
-        self.register_buffer("positions", torch.arange(n_dims), persistent=False)
-
-    def forward(self, features: Tensor) -> MixedCells:
-        return MixedCells([(cast(Tensor, self.positions), self.head(features))], self.n_dims + 1)
-
-
 class Mixed(nn.Module):
-    """Features (..., F) -> p(x|z) of a table's rows.
+    """Features -> p(x|z) of rows of D numbers, each with the likelihood that its column names.
+
+    Cells of one likelihood (and group, `Likelihood.group`) share a head. Where that is all of them, its distribution is
+    given as it is.
 
     Args:
         n_in: width F of the features.
-        columns: one for each of the D dimensions of x.
-        given: positions of columns that have no likelihood.
+        cells: what each of the D numbers of x is.
+        given: positions of those that have no likelihood.
         library: whether the means of the counts are shares of a library size, which then goes into ``forward``.
+        positions: rows of features per observation, for features (..., P, F): the cells that are not given are those of
+            one position after the other, the same at each.
 
     Raises:
         ConfigError: if a likelihood is unknown or does not suit its column, if every column is given, or if counts that
             share a library size have several likelihoods or one that takes none.
     """
 
-    def __init__(self, n_in: int, columns: Sequence[Column], given: Sequence[int] = (), library: bool = False) -> None:
+    def __init__(
+        self,
+        n_in: int,
+        cells: Sequence[Field],
+        given: Sequence[int] = (),
+        library: bool = False,
+        positions: int = 1,
+    ) -> None:
         super().__init__()
-        self.n_cells = len(columns)
-        names = {d: cell_of(column) for d, column in enumerate(columns) if d not in set(given)}
-        if not names:
+        self.n_cells, self.positions = len(cells), positions
+        modelled = sorted(set(range(len(cells))) - set(given))
+        n_out = len(modelled) // positions
+        if not modelled:
             raise ConfigError("every column is given, and none is left to have a likelihood; give fewer")
-        self.names = tuple(name for name in CELLS if name in names.values())
-        groups = {name: [d for d in names if names[d] == name] for name in self.names}
-        self.heads = nn.ModuleDict({n: CELLS[n].build(n_in, [columns[d] for d in at]) for n, at in groups.items()})
-        for i, name in enumerate(self.names):
-            self.register_buffer(f"positions{i}", torch.tensor(groups[name]), persistent=False)
+        if n_out * positions != len(modelled):
+            raise ConfigError(f"{len(modelled)} cells cannot be dealt out evenly among {positions} positions")
+        of_one = [cells[d] for d in modelled[:n_out]]
+        groups = _groups(of_one)
+        self.heads, counts = nn.ModuleDict(), set[str]()
+        for i, ((name, _), places) in enumerate(groups.items()):
+            at = [modelled[p * n_out + c] for p in range(positions) for c in places]
+            key = name if name not in self.heads else f"{name}-{i}"
+            self.heads[key] = LIKELIHOODS[name].of(n_in, [cells[d] for d in at], positions)
+            self.register_buffer(f"positions{i}", torch.tensor(at), persistent=False)
+            counts |= {key for c in places if of_one[c].kind == "count"}
+        self.is_of_one = len(groups) == 1 and len(modelled) == len(cells)
         if library:
-            self._check_library({names[d] for d in names if columns[d].kind == "count"})
+            self._check_library(counts)
 
     def _check_library(self, counts: set[str]) -> None:
         if len(counts) != 1 or not isinstance(self.heads[min(counts)], CountLikelihood):
@@ -153,15 +156,53 @@ class Mixed(nn.Module):
                 "count columns negative-binomial, zero-inflated-negative-binomial or poisson"
             )
 
-    def forward(self, features: Tensor, library: Tensor | None = None) -> MixedCells:
+    def forward(
+        self, features: Tensor, library: Tensor | None = None, observed: Tensor | None = None
+    ) -> Factorised | MixedCells:
         """p(x|z) with event shape (D,).
 
         Args:
             features: (..., F).
-            library: (..., 1), what the means of the counts sum to.
+            library: (..., 1), what the means of the counts sum to ...
+            observed: ... over these counts, (..., n); over all, if not given.
         """
-        parts: list[Part] = []
-        for i, head in enumerate(self.heads.values()):
+        found: list[Factorised] = []
+        for head in self.heads.values():
             takes = library is not None and isinstance(head, CountLikelihood)
-            parts.append((getattr(self, f"positions{i}"), head(features, library) if takes else head(features)))
+            found.append(head(features, library, observed) if takes else head(features))
+        if self.is_of_one:
+            return found[0]
+        return MixedCells([(getattr(self, f"positions{i}"), p) for i, p in enumerate(found)], self.n_cells)
+
+
+def _groups(cells: Sequence[Field]) -> dict[tuple[str, Hashable], list[int]]:
+    """(likelihood, group) -> places of its cells, in the order of the registry."""
+    groups: dict[tuple[str, Hashable], list[int]] = {}
+    for place, cell in enumerate(cells):
+        name = likelihood_of(cell)
+        groups.setdefault((name, LIKELIHOODS[name].group(cell)), []).append(place)
+    order = list(LIKELIHOODS)
+    return dict(sorted(groups.items(), key=lambda item: order.index(item[0][0])))
+
+
+class SideBySide(nn.Module):
+    """z -> p(x|z) whose cells come from several decoders; a cell that none of them has is given, without a likelihood.
+
+    Args:
+        decoders: (where its cells stand in x, z -> distribution of these cells), one or more.
+        n_cells: D.
+    """
+
+    def __init__(self, decoders: Sequence[tuple[Sequence[int], nn.Module]], n_cells: int) -> None:
+        super().__init__()
+        self.decoders, self.n_cells = nn.ModuleList(decoder for _, decoder in decoders), n_cells
+        for i, (places, _) in enumerate(decoders):
+            self.register_buffer(f"places{i}", torch.tensor(list(places)), persistent=False)
+
+    def forward(self, z: Tensor) -> MixedCells:
+        """p(x|z) with event shape (D,)."""
+        parts: list[Part] = []
+        for i, decoder in enumerate(self.decoders):
+            places = getattr(self, f"places{i}")
+            parts += [(places[at.to(places.device)], part) for at, part in decoder(z).parts]
         return MixedCells(parts, self.n_cells)

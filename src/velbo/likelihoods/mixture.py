@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -11,10 +11,15 @@ from torch.distributions import Categorical, constraints
 from torch.nn.functional import log_softmax, softplus
 
 from ..nets import inverse_softplus
+from ..rows import Field
+from ..rows.encodings import dequantised
 from .base import Factorised, Likelihood
-from .cell import Cell, begin
-from .normal import MIN_SCALE
+from .cell import MIN_SCALE, Cell
+from .quadrature import Rule, pooled
 from .stirling import HALF_LOG_2_PI
+
+FARTHEST_START = 3.0
+"""Standard deviations from the mean, beyond which no component begins."""
 
 
 class MixtureCell(Cell):
@@ -71,6 +76,13 @@ class NormalMixtureCell(MixtureCell):
     def variance(self) -> Tensor:
         return self.pooled(self.loc, self.scale.square())[1]
 
+    def cdf(self, value: Tensor) -> Tensor:
+        return (self.log_pi.exp() * torch.special.ndtr((value.unsqueeze(-1) - self.loc) / self.scale)).sum(-1)
+
+    def rule(self, nodes: int) -> Rule:
+        t, log_w = self.normal_rule(nodes)
+        return pooled(self.loc + self.scale * t, self.log_pi + log_w)
+
 
 class MixtureOfNormals(Likelihood):
     """Real data, several modes a cell.
@@ -80,6 +92,16 @@ class MixtureOfNormals(Likelihood):
         high: ... to ``high``; they would start, and tend to stay, equal otherwise.
         n_components: M.
     """
+
+    kinds = ("real", "datetime")
+    encodes = {"byte": dequantised}  # noqa: RUF012
+
+    @classmethod
+    def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
+        of_one = cells[: len(cells) // positions]
+        low = [max((c.one("low") - c.one("location")) / c.one("scale"), -FARTHEST_START) for c in of_one]
+        high = [min((c.one("high") - c.one("location")) / c.one("scale"), FARTHEST_START) for c in of_one]
+        return cls(n_in, len(of_one), low, high, positions=positions)
 
     def __init__(
         self,
@@ -98,7 +120,7 @@ class MixtureOfNormals(Likelihood):
         places = (torch.arange(n_components) + 0.5) / n_components
         loc = start.unsqueeze(-1) + width.unsqueeze(-1) * places
         scale = [inverse_softplus(max(float(w) / 2 / n_components, 2 * MIN_SCALE)) for w in width]
-        begin(self, None, loc.flatten(), torch.tensor(scale).repeat_interleave(n_components))
+        self.begin(None, loc.flatten(), torch.tensor(scale).repeat_interleave(n_components))
 
     @property
     def n_cells(self) -> int:

@@ -25,8 +25,11 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.nn.functional import logsigmoid
 
-from .cell import Cell, limited
+from .cell import Cell
 from .counts import CountLikelihood
+from .quadrature import Rule, by_blocks
+from .ranges import limited
+from .special import beta_below
 from .stirling import HALF_LOG_2_PI, delta, log_ratio
 
 LIMIT = 12.0
@@ -76,6 +79,17 @@ class NegativeBinomialCell(Cell):
     def variance(self) -> Tensor:
         return self.rate + torch.exp(2 * self.log_rate - self.log_r)
 
+    def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        r = self.log_r.double().exp()
+        below = beta_below(r, x, r / (r + self.rate))
+        return torch.where(x > 0, below, 0.0), self.log_prob(x).exp().double()
+
+    def coordinate(self, x: Tensor) -> Tensor:
+        return torch.log1p(x)
+
+    def rule(self, nodes: int) -> Rule:
+        return by_blocks(self.log_prob, self.rate, self.log_r.exp(), nodes)
+
 
 class ZeroInflatedCell(Cell):
     """log m, log r and logit of g, (..., D)."""
@@ -110,6 +124,19 @@ class ZeroInflatedCell(Cell):
     def variance(self) -> Tensor:
         inner = self.counts.variance + torch.sigmoid(self.logit) * self.counts.mean.square()
         return torch.sigmoid(-self.logit) * inner
+
+    def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        zero, (below, _) = torch.sigmoid(self.logit), self.counts.below_and_at(x)
+        return torch.where(x > 0, zero + (1 - zero) * below, 0.0), self.log_prob(x).exp().double()
+
+    def coordinate(self, x: Tensor) -> Tensor:
+        return torch.log1p(x)
+
+    def rule(self, nodes: int) -> Rule:
+        points, log_w = self.counts.rule(nodes)
+        log_w = logsigmoid(-self.logit) + log_w
+        log_zero = logsigmoid(self.logit).expand(log_w.shape[1:])
+        return torch.cat((torch.zeros_like(points[:1]), points)), torch.cat((log_zero[None], log_w))
 
 
 class NegativeBinomial(CountLikelihood):

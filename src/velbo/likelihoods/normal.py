@@ -2,24 +2,73 @@
 
 Where sigma comes from is a part of its own, a scale: features -> sigma.
 
-    FixedScale(s)            sigma = s
-    LearnedScale()           one sigma for all cells, learned
-    LearnedScale(D)          one sigma a cell, learned
-    PredictedScale(F, n)     sigma = sigma(z), from the features
-
-A density is unbounded where data repeat a value, so learned scales stay above `MIN_SCALE`.
+    normal-fixed        FixedScale(s)            sigma = s
+    normal-scalar       LearnedScale()           one sigma for all cells, learned
+    normal              LearnedScale(D)          one sigma a cell, learned
+    normal-predicted    PredictedScale(F, n)     sigma = sigma(z), from the features
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any, Self
+
 import torch
 from torch import Tensor, nn
+from torch.distributions import constraints
 from torch.nn.functional import softplus
 
 from ..nets import FullPrecisionLinear, inverse_softplus
+from ..rows import Field
+from ..rows.encodings import dequantised
 from .base import Factorised, Likelihood, at_least_float32
+from .cell import MIN_SCALE, Cell
+from .quadrature import Rule
 
-MIN_SCALE = 1e-3
+
+class NormalCell(Cell):
+    """Mean mu and standard deviation sigma, which broadcast to (..., D)."""
+
+    support = constraints.real  # pyright: ignore
+    has_rsample = True  # pyright: ignore
+    least_scale = MIN_SCALE
+
+    def __init__(self, loc: Tensor, scale: Tensor) -> None:
+        self.loc, self.scale = loc, scale
+        super().__init__(loc, scale)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        # a sigma of all rows is squared, and its logarithm taken, once
+        square = (value - self.loc) ** 2 / (2 * self.scale**2)
+        return -square - self.scale.log() - math.log(math.sqrt(2 * math.pi))
+
+    @torch.no_grad()
+    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        shape = self.shape_of(sample_shape)
+        return torch.normal(self.loc.expand(shape), self.scale.expand(shape))
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        return self.loc + self.scale * self.standard_normal(sample_shape)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc.expand(self.batch_shape)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.mean
+
+    @property
+    def variance(self) -> Tensor:
+        return self.scale.square().expand(self.batch_shape)
+
+    def cdf(self, value: Tensor) -> Tensor:
+        return torch.special.ndtr((value - self.loc) / self.scale)
+
+    def rule(self, nodes: int) -> Rule:
+        t, log_w = self.normal_rule(nodes)
+        return self.loc + self.scale * t, log_w
 
 
 class FixedScale(nn.Module):
@@ -69,6 +118,9 @@ class Normal(Likelihood):
             None learns one sigma a cell.
     """
 
+    kinds = ("real", "datetime")
+    encodes = {"byte": dequantised}  # noqa: RUF012
+
     def __init__(self, n_in: int, n_out: int, scale: float | nn.Module | None = None, positions: int = 1) -> None:
         super().__init__(n_in, n_out, 1, positions)
         if scale is None:
@@ -77,5 +129,29 @@ class Normal(Likelihood):
 
     def forward(self, features: Tensor) -> Factorised:
         (mean,) = self.parameters_of_cells(features)
-        sigma = self.scale(features).to(mean.dtype).expand_as(mean)
-        return Factorised(torch.distributions.Normal(mean, sigma, validate_args=False))
+        return Factorised(NormalCell(mean, self.scale(features).to(mean.dtype)))
+
+
+class NormalFixed(Normal):
+    """With sigma = 1: of standardised data, the spread of all that z does not tell."""
+
+    @classmethod
+    def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
+        return cls(n_in, len(cells) // positions, FixedScale(1.0), positions)
+
+
+class NormalScalar(Normal):
+    """With one learned sigma for all cells."""
+
+    @classmethod
+    def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
+        return cls(n_in, len(cells) // positions, LearnedScale(), positions)
+
+
+class NormalPredicted(Normal):
+    """With a sigma of every cell that depends on z."""
+
+    @classmethod
+    def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
+        n_out = len(cells) // positions
+        return cls(n_in, n_out, PredictedScale(n_in, n_out, positions), positions)

@@ -15,15 +15,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
 from ..nets import inverse_softplus
+from ..rows import Field
 from .base import Factorised, Likelihood
-from .cell import begin
 from .coded import CodesCell, check_sizes
 
 MIN_SCALE = 0.05
@@ -37,10 +37,16 @@ class OrderedLogistic(Likelihood):
         sizes: C of every output.
     """
 
+    kinds = ("ordinal",)
+
+    @classmethod
+    def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
+        return cls(n_in, [cell.n_categories for cell in cells[: len(cells) // positions]], positions)
+
     def __init__(self, n_in: int, sizes: Sequence[int], positions: int = 1) -> None:
         check_sizes(sizes, 2)
         super().__init__(n_in, len(sizes), 2, positions)
-        begin(self, None, inverse_softplus(1 - MIN_SCALE))
+        self.begin(None, inverse_softplus(1 - MIN_SCALE))
         cuts = [[math.log(c / (size - c)) for c in range(1, size)] for size in sizes]
         self.first_cut = nn.Parameter(torch.tensor([k[0] for k in cuts]))
         gaps = [inverse_softplus(max(b - a - MIN_GAP, MIN_GAP)) for k in cuts for a, b in pairwise(k)]

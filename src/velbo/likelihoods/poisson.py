@@ -15,7 +15,12 @@ from torch.distributions import constraints
 
 from .cell import Cell
 from .counts import CountLikelihood
+from .quadrature import Rule, by_blocks
+from .special import gamma_above
 from .stirling import HALF_LOG_2_PI, delta, excess
+
+NO_DISPERSION = 1e18
+"""r of a negative binomial that is a Poisson in every dtype."""
 
 
 class PoissonCell(Cell):
@@ -47,6 +52,16 @@ class PoissonCell(Cell):
     @property
     def variance(self) -> Tensor:
         return self.mean
+
+    def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        below = gamma_above(x, self.mean)
+        return torch.where(x > 0, below, 0.0), self.log_prob(x).exp().double()
+
+    def coordinate(self, x: Tensor) -> Tensor:
+        return torch.log1p(x)
+
+    def rule(self, nodes: int) -> Rule:
+        return by_blocks(self.log_prob, self.mean, torch.full_like(self.mean, NO_DISPERSION), nodes)
 
 
 class Poisson(CountLikelihood):

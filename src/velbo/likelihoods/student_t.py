@@ -18,9 +18,11 @@ from torch.distributions import constraints
 from torch.nn.functional import softplus
 
 from ..nets import inverse_softplus
+from ..rows.encodings import dequantised
 from .base import Factorised, Likelihood
-from .cell import Cell, begin
-from .normal import MIN_SCALE
+from .cell import MIN_SCALE, Cell
+from .quadrature import DEPTH, Rule, sinh_steps
+from .special import student_below
 from .stirling import HALF_LOG_2_PI, delta
 
 MIN_DF = 2.1
@@ -31,6 +33,7 @@ class StudentTCell(Cell):
     """Degrees of freedom nu, location mu and scale sigma, (..., D)."""
 
     support = constraints.real  # pyright: ignore
+    least_scale = MIN_SCALE
 
     def __init__(self, df: Tensor, loc: Tensor, scale: Tensor) -> None:
         self.df, self.loc, self.scale = df, loc, scale
@@ -59,13 +62,29 @@ class StudentTCell(Cell):
     def variance(self) -> Tensor:
         return self.scale.square() * self.df / (self.df - 2)
 
+    def cdf(self, value: Tensor) -> Tensor:
+        return student_below(self.df, (value - self.loc) / self.scale)
+
+    def coordinate(self, x: Tensor) -> Tensor:
+        return torch.asinh(x)
+
+    def rule(self, nodes: int) -> Rule:
+        """x = mu + sigma sinh u; log p falls by (nu + 1) / 2 log(1 + sinh^2 u / nu)."""
+        df = self.df
+        reach = (df * torch.expm1(2 * DEPTH / (df + 1))).sqrt()
+        z, log_dz = sinh_steps(reach, reach, nodes)
+        return self.loc + self.scale * z, (log_dz - (df + 1) / 2 * torch.log1p(z.square() / df)).log_softmax(0)
+
 
 class StudentT(Likelihood):
     """Real data with outliers: location, scale and degrees of freedom of every cell are predicted."""
 
+    kinds = ("real", "datetime")
+    encodes = {"byte": dequantised}  # noqa: RUF012
+
     def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
         super().__init__(n_in, n_out, 3, positions)
-        begin(self, None, inverse_softplus(1 - MIN_SCALE), inverse_softplus(INITIAL_DF - MIN_DF))
+        self.begin(None, inverse_softplus(1 - MIN_SCALE), inverse_softplus(INITIAL_DF - MIN_DF))
 
     def forward(self, features: Tensor) -> Factorised:
         loc, scale, df = self.parameters_of_cells(features)

@@ -2,8 +2,8 @@
 
 from ..runtime.precision import FullPrecisionLinear
 from .beside import Beside
-from .column_features import ColumnFeatures
 from .conv import ConvDecoder, ConvEncoder
+from .field_features import FieldFeatures
 from .missing import FillMissing
 from .mlp import MLP, ResidualMLP
 from .positive import Positive, inverse_softplus
@@ -11,9 +11,9 @@ from .positive import Positive, inverse_softplus
 __all__ = [
     "MLP",
     "Beside",
-    "ColumnFeatures",
     "ConvDecoder",
     "ConvEncoder",
+    "FieldFeatures",
     "FillMissing",
     "FullPrecisionLinear",
     "Positive",

@@ -1,4 +1,4 @@
-"""A trunk, and what is known beside what it sees: x (..., D + M) -> features of the first D numbers, and of all."""
+"""A trunk for some of the cells, and what is known beside them: x (..., D) -> (..., F + G)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from torch import Tensor, nn
 
 
 class Beside(nn.Module):
-    """(..., D + M) -> (..., F + G).
+    """(..., D) -> (..., F + G).
 
     Args:
-        trunk: (..., D) -> (..., F).
-        n_dims: D.
-        more: (..., D + M) -> (..., G).
+        trunk: cells (..., n) -> (..., F).
+        cells: where the trunk's cells stand in x.
+        more: (..., D) -> (..., G).
     """
 
-    def __init__(self, trunk: nn.Module, n_dims: int, more: nn.Module) -> None:
+    def __init__(self, trunk: nn.Module, cells: slice, more: nn.Module) -> None:
         super().__init__()
-        self.trunk, self.n_dims, self.more = trunk, n_dims, more
+        self.trunk, self.cells, self.more = trunk, cells, more
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat((self.trunk(x[..., : self.n_dims]), self.more(x)), -1)
+        return torch.cat((self.trunk(x[..., self.cells]), self.more(x)), -1)

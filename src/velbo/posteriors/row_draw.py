@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ..data import RowNoise
+from ..rows import RowNoise
 from .draw import Pathwise, from_noise, noise_like
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..config import ObjectiveConfig, Recipe, TrainingConfig
 from ..errors import ConfigError, unknown
+from ..files import as_json
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Settings:
         raise unknown("option", name, OPTIONS)
 
     def to_json(self) -> dict[str, Any]:
-        return {part: getattr(self, part).to_json() for part in ("recipe", "objective", "training")}
+        return {part: as_json(getattr(self, part)) for part in ("recipe", "objective", "training")}
 
 
 def _options() -> dict[str, str]:

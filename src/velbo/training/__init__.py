@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ..config import TrainingConfig
-from ..data import Store
-from ..data.stream import Stream
 from ..objectives import ELBO, Objective
+from ..rows import Store
+from ..rows.stream import Stream
 from ..runtime.devices import device_of
 from .choices import decide
 from .launch import launch

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from ..config import TrainingConfig
-from ..data import Store
-from ..data.stream import Stream
 from ..errors import Interrupted, TrainingError
 from ..objectives import Bound, Objective, told_rows
+from ..rows import Store
+from ..rows.stream import Stream
 from ..runtime.devices import compiled, device_of
 from ..runtime.memory import freed_memory_kept
 from ..runtime.precision import autocast, products

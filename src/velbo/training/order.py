@@ -26,9 +26,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..data import Store
-from ..data.stream import Stream, Window
 from ..errors import ConfigError
+from ..rows import Store
+from ..rows.stream import Stream, Window
 from .validation import split, split_of_groups
 
 PRIME = 1_000_003

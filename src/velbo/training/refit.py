@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from ..conditional import ConditionalVAE
 from ..config import TrainingConfig
-from ..data import Store
 from ..errors import ConfigError
 from ..model import VAE
 from ..objectives import ELBO, best_rate
 from ..posteriors import Draw, RowDraw, SemiAmortised
+from ..rows import Store
 from ..terms import PATHWISE, Terms, closed_form_kl
 from .loop import Trainer
 from .order import held_out_rows

@@ -20,7 +20,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import RunError, VelboWarning
-from ..files import read_json, read_tensors, write_folder_atomically, write_json, write_tensors
+from ..files import read_json, read_tensors, write_folder_atomically, write_json, write_tensors, write_text
 
 KEPT_CHECKPOINTS = 2
 
@@ -60,17 +60,14 @@ class Run:
                 f"{self.path} holds a run already; continue it with 'velbo resume {self.path}', or give another folder"
             )
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Any:
         """
         Raises:
             RunError: if this is no run folder.
         """
         if not self.config_file.exists():
             raise RunError(f"{self.path} is no run folder: there is no config.json in it; make one with 'velbo fit'")
-        config = read_json(self.config_file)
-        if not isinstance(config, dict) or "velbo" not in config:
-            raise RunError(f"{self.config_file} was not written by velbo")
-        return config
+        return read_json(self.config_file)
 
     def write_model(self, weights: dict[str, Tensor]) -> None:
         write_tensors(self.model_file, weights)
@@ -148,8 +145,8 @@ class Run:
         """Keep the first lines: what a killed run wrote after its last checkpoint is written again."""
         for file in (self.metrics_file, self.clock_file):
             if file.exists():
-                lines = file.read_text(encoding="utf-8").splitlines(keepends=True)[:n_lines]
-                file.write_text("".join(lines), encoding="utf-8")
+                kept = "".join(file.read_text(encoding="utf-8").splitlines(keepends=True)[:n_lines])
+                write_text(file, kept)
 
 
 def _append(file: Path, record: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -106,8 +107,8 @@ class History:
         seconds: of training.
     """
 
-    metrics: list[dict[str, Any]]
-    best: float
-    steps: int
-    skipped: int
-    seconds: float
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    best: float = math.nan
+    steps: int = 0
+    skipped: int = 0
+    seconds: float = 0.0

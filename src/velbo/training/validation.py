@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import Store
 from ..objectives import Objective
 from ..posteriors import RowDraw
+from ..rows import Store
 from ..terms import Model
 from .team import Team
 

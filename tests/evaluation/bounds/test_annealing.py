@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from velbo.data import Store
 from velbo.errors import ConfigError
 from velbo.evaluation import Annealing, anneal, anneal_backwards, bracket, simulate
 from velbo.oracles.linear_gaussian import LinearGaussian
+from velbo.rows import Store
 
 ORACLE = LinearGaussian.random(6, 3, seed=0)
 MODEL = ORACLE.vae()

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from velbo import VAE, Annealing, LinearGaussian
-from velbo.data import Store
+from velbo.build.parts import POSTERIORS
 from velbo.errors import ConfigError
 from velbo.evaluation import Ascent, bound_curve, gaps, rate_distortion, score_rows
-from velbo.parts import POSTERIORS
 from velbo.posteriors import DiagonalNormal, FullNormal, SemiAmortised
+from velbo.rows import Store
 
 ORACLE = LinearGaussian.random(5, 2, seed=7)
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from velbo.data import Store
 from velbo.evaluation import evaluate, score_rows
 from velbo.evaluation.bounds.importance import StreamingWeights, pareto_shape, tail_length
 from velbo.nets import inverse_softplus
 from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors.diagonal_normal import MIN_SCALE
+from velbo.rows import Store
 
 
 def quantiles(n: int) -> Tensor:

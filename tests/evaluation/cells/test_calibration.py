@@ -8,57 +8,15 @@ import pytest
 import torch
 from scipy.stats import kstest
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
 from velbo import VAE, LinearGaussian
-from velbo.data import Store
 from velbo.evaluation import calibrate
-from velbo.evaluation.cells.distribution_functions import below_and_at
 from velbo.likelihoods import Bernoulli, Categorical, DiscretizedLogistic, Normal, PredictedScale
-from velbo.likelihoods.beta import BetaCell
-from velbo.likelihoods.coded import CodesCell
-from velbo.likelihoods.gamma import GammaCell
-from velbo.likelihoods.integers import IntegerCell
-from velbo.likelihoods.log_normal import LogNormalCell
-from velbo.likelihoods.logit_normal import LogitNormalCell
-from velbo.likelihoods.mixture import NormalMixtureCell
-from velbo.likelihoods.negative_binomial import NegativeBinomialCell, ZeroInflatedCell
-from velbo.likelihoods.poisson import PoissonCell
-from velbo.likelihoods.student_t import StudentTCell
 from velbo.posteriors import DiagonalNormal, RowDraw
 from velbo.priors import StandardNormal
+from velbo.rows import Store
 
 ORACLE = LinearGaussian.random(6, 2, seed=1, orthogonal=True)
-
-
-@pytest.mark.parametrize(
-    ("head", "values"),
-    [
-        (Bernoulli(3, 2), torch.tensor([0.0, 1.0])),
-        (Categorical(3, 2, 5, 0.25), torch.arange(5).double() / 4),
-        (DiscretizedLogistic(3, 2, 16, 3), torch.arange(16).double() / 15),
-    ],
-    ids=["bernoulli", "categorical", "discretized-logistic"],
-)
-def test_what_lies_below_and_at_a_value_is_the_sum_of_masses(head, values):
-    """Against exp(log_prob) added up over every value."""
-    cell = head.double()(torch.randn(7, 3, dtype=torch.float64)).cell
-    total = torch.zeros(7, 2, dtype=torch.float64)
-    for value in values.double():
-        below, at = below_and_at(cell, value.expand(7, 2))
-        mass = cell.log_prob(value.expand(7, 2)).exp()
-        torch.testing.assert_close(below, total, atol=1e-12, rtol=0)
-        torch.testing.assert_close(at, mass, atol=1e-12, rtol=0)
-        total = total + mass
-
-
-def test_moments_of_discretised_logistics_are_sums_over_levels():
-    cell = DiscretizedLogistic(3, 2, 16, 3).double()(torch.randn(7, 3, dtype=torch.float64)).cell
-    levels = (torch.arange(16).double() / 15)[:, None, None].expand(-1, 7, 2)
-    mass = cell.log_prob(levels).exp()
-    mean = (mass * levels).sum(0)
-    torch.testing.assert_close(cell.mean, mean)
-    torch.testing.assert_close(cell.variance, (mass * levels**2).sum(0) - mean**2)
 
 
 def test_the_distance_is_kolmogorovs_and_missing_cells_are_left_out():
@@ -123,7 +81,7 @@ def test_every_likelihood_can_be_calibrated():
     """Untrained: numbers, not NaN, whatever the cells are; names of categories have no dispersion."""
     heads = {
         "bernoulli": (Bernoulli(2, 4), 2),
-        "categorical": (Categorical(2, 4, 3, 0.5), 3),
+        "categorical": (Categorical(2, [3] * 4, 0.5), 3),
         "logistic": (DiscretizedLogistic(2, 4, 8, 2), 8),
         "normal": (Normal(2, 4, PredictedScale(2, 4)), 3),
     }
@@ -133,45 +91,3 @@ def test_every_likelihood_can_be_calibrated():
         found = calibrate(model, Store.from_tensor(x))
         assert found.distance.isfinite().all(), name
         assert found.dispersion.isnan().all() == (name == "categorical"), name
-
-
-def cells_of_tables() -> list[tuple[Distribution, Tensor]]:
-    """A cell of each sort with parameters that vary, and points of its support."""
-    g = torch.Generator().manual_seed(1)
-
-    def u(*shape: int) -> Tensor:
-        return torch.rand(*shape, generator=g, dtype=torch.float64)
-
-    log_pi = u(7, 3).log_softmax(-1)
-    whole = torch.arange(7).double()
-    low, step = torch.zeros(7, 1).double() - 1, torch.full((7, 1), 0.25).double()
-    return [
-        (StudentTCell(2.5 + 9 * u(7), u(7), 0.5 + u(7)), 4 * u(7) - 2),
-        (NormalMixtureCell(log_pi, 3 * u(7, 3), 0.5 + u(7, 3)), 4 * u(7) - 1),
-        (LogNormalCell(u(7), 0.5 + u(7)), 3 * u(7)),
-        (GammaCell(u(7), 0.5 + 3 * u(7)), 3 * u(7)),
-        (BetaCell(u(7), 1 + 9 * u(7)), u(7)),
-        (LogitNormalCell(u(7), 0.5 + u(7)), u(7)),
-        (PoissonCell(2 * u(7)), whole),
-        (NegativeBinomialCell(2 * u(7), u(7)), whole),
-        (ZeroInflatedCell(2 * u(7), u(7), u(7)), whole),
-        (IntegerCell(log_pi, 2 * u(7, 3) - 1, 0.1 + 0.3 * u(7, 3), low, step), -1 + 0.25 * whole),
-        (CodesCell(u(7, 7).log_softmax(-1)), whole),
-    ]
-
-
-@pytest.mark.parametrize("i", range(11), ids=[type(c).__name__ for c, _ in cells_of_tables()])
-def test_every_cell_of_a_table_has_the_distribution_function_of_its_log_prob(i):
-    """Of densities the derivative of F is p, by central differences; of masses F grows by p from point to point."""
-    cell, x = cells_of_tables()[i]
-    below, at = below_and_at(cell, x)
-    if (at == 0).all():
-        h = 1e-5
-        slope = (below_and_at(cell, x + h)[0] - below_and_at(cell, x - h)[0]) / (2 * h)
-        torch.testing.assert_close(slope, cell.log_prob(x).exp(), rtol=1e-6, atol=1e-8)
-        return
-    torch.testing.assert_close(at, cell.log_prob(x).exp())
-    step = 0.25 if isinstance(cell, IntegerCell) else 1.0
-    following = below_and_at(cell, (x + step).clamp_max(6))[0]
-    inside = x + step <= 6
-    torch.testing.assert_close((below + at)[inside], following[inside])

@@ -24,13 +24,13 @@ from contracts.imputation import (
     with_holes,
 )
 from velbo import VAE, LinearGaussian
-from velbo.data import Store
 from velbo.errors import ConfigError, DataError
 from velbo.evaluation import impute, multiple_imputations
 from velbo.evaluation.cells.multiple_imputation import order_of_bytes, refined, resampled
 from velbo.likelihoods import Factorised
 from velbo.likelihoods.coded import CodesCell
 from velbo.priors import StandardNormal
+from velbo.rows import Store
 
 
 def test_conditional_means_and_spreads_of_a_gaussian_are_exact():

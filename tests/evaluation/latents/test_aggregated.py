@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.distributions import Independent, MultivariateNormal, Normal
 
 from velbo import VAE, LinearGaussian
-from velbo.data import Store
 from velbo.errors import DataError
 from velbo.evaluation import aggregated_posterior, score_rows
 from velbo.likelihoods import Normal as NormalHead
 from velbo.posteriors import DiagonalNormal, FullNormal, RowDraw
 from velbo.priors import LearnedNormal, StandardNormal
+from velbo.rows import Store
 
 ORACLE = LinearGaussian.random(5, 2, seed=0)
 

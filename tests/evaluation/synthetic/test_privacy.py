@@ -15,13 +15,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from contracts.synthetic import COLUMNS, FLAG, REAL, table
-from velbo.data import Column
 from velbo.errors import ConfigError, DataError
 from velbo.evaluation.samples import rows as blocks
 from velbo.evaluation.samples import two_sample_test
 from velbo.evaluation.synthetic import attack, copies, features, privacy, synthetic_report
 from velbo.evaluation.synthetic import distances as module
 from velbo.evaluation.synthetic.privacy import QUANTILES
+from velbo.rows import Field
 
 
 def naive_gower(a: np.ndarray, b: np.ndarray, real: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_distances_and_nearest_rows_are_the_naive_ones(missing, monkeypatch):
 def test_distances_at_the_edges():
     """Numbers far outside are at most a range outside; a column without a range or without cells divides by nothing."""
     train = np.array([[0.0, 5.0, np.nan], [1.0, 5.0, np.nan], [0.0, 5.0, np.nan]])
-    columns = (REAL, Column("b", "real"), Column("c", "real"))
+    columns = (REAL, Field("b", "real"), Field("c", "real"))
     for wild in (1e300, -1e300):
         p = privacy(train, np.array([[wild, wild, wild]]), train, columns, permutations=1)
         assert 0.6 < p.distance_training[0] <= 2
@@ -143,7 +143,7 @@ def test_the_error_is_that_of_all_relabellings():
 def test_noise_around_training_rows_leaks():
     """Copies with 2 % of noise are no copies, and are seen: closer by more than 5 errors, and a sure attack."""
     train, held = (np.random.default_rng(s).normal(size=(300, 4)) for s in (0, 1))
-    columns = [Column(n, "real") for n in "abcd"]
+    columns = [Field(n, "real") for n in "abcd"]
     fake = train[:200] + 0.02 * np.random.default_rng(2).normal(size=(200, 4))
     p = privacy(train, fake, held, columns, permutations=199)
     assert p.copies_training == 0
@@ -176,7 +176,7 @@ def test_distances_are_never_all_in_memory():
     x = [np.random.default_rng(s).integers(0, 2, (3000, 2)).astype(float) for s in range(3)]
     tracemalloc.start()
     try:
-        privacy(*x, [FLAG, Column("b", "binary", categories=(0, 1))], permutations=1)
+        privacy(*x, [FLAG, Field("b", "binary", categories=(0, 1))], permutations=1)
         assert tracemalloc.get_traced_memory()[1] < 48e6
     finally:
         tracemalloc.stop()

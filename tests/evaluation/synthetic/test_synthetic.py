@@ -18,11 +18,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from contracts.synthetic import COLOUR, COLUMNS, COUNT, FLAG, REAL, table
-from velbo.data import Column
 from velbo.errors import ConfigError, DataError
 from velbo.evaluation.synthetic import SDGYM, associations, column_quality, efficacy, features, pair_quality
 from velbo.evaluation.synthetic import columns as module
 from velbo.evaluation.synthetic.chance import mean_difference, pool
+from velbo.rows import Field
 
 
 def known(codes: np.ndarray, *columns: int) -> list[np.ndarray]:
@@ -143,7 +143,7 @@ def test_bad_cells_are_no_chance():
 def test_columns_with_one_value_or_none():
     """A constant has no deviation: distances are in the column's scale. A column without cells is at distance 1."""
     ones = np.ones((6, 1))
-    (found,) = column_quality(ones, ones + 3, (Column("a", "real", scale=2.0),))
+    (found,) = column_quality(ones, ones + 3, (Field("a", "real", scale=2.0),))
     assert (found.distance, found.wasserstein) == (1, 1.5)
     assert (found.distance_by_chance, found.wasserstein_by_chance) == (0, 0)
     empty = np.full((6, 1), np.nan)
@@ -206,8 +206,8 @@ def test_associations_at_their_ends():
     rng = np.random.default_rng(0)
     code = rng.integers(0, 4, 60).astype(float)
     number = rng.normal(size=60)
-    other = Column("other", "ordinal", categories=tuple("abcd"))
-    reverse, constant, again = Column("b", "real"), Column("c", "real"), Column("d", "count")
+    other = Field("other", "ordinal", categories=tuple("abcd"))
+    reverse, constant, again = Field("b", "real"), Field("c", "real"), Field("d", "count")
     columns = (COLOUR, other, REAL, reverse, constant, again)
     x = np.stack((code, 3 - code, number, -np.exp(number), np.full(60, 0.1), 2 * code), 1)
     found = associations(x, columns)
@@ -228,7 +228,7 @@ def test_independent_columns_have_no_association_on_average():
 
     eta^2 of a Normal number is Beta(7/2, 72/2). Mean of 300 tables within 5 standard errors, false alarm 1e-6.
     """
-    columns = (Column("a", "categorical", categories=tuple("abcdefgh")), FLAG, REAL)
+    columns = (Field("a", "categorical", categories=tuple("abcdefgh")), FLAG, REAL)
     drawn = []
     for s in range(300):
         rng = np.random.default_rng(s)
@@ -400,7 +400,7 @@ def test_bad_input_is_named():
     with pytest.raises(DataError, match="synthetic: 0 rows with a known 'flag'"):
         efficacy(x, hidden, x, COLUMNS, "flag")
     with pytest.raises(ConfigError, match="'c'] given that are not modelled"):
-        associations(x[:, :1], (Column("c", "constant"),))
+        associations(x[:, :1], (Field("c", "constant"),))
     with pytest.raises(ConfigError, match="none given that"):
         associations(x, ())
     with pytest.raises(ConfigError, match="'size' is there twice"):

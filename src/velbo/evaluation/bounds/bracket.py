@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...data import Store
 from ...model import VAE
+from ...rows import Store
 from .annealing import Annealing, anneal, anneal_backwards
 from .log_likelihood import score_rows
 from .summary import standard_error

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...data import Store
 from ...errors import ConfigError
+from ...rows import Store
 from ...terms import Model
 from .log_likelihood import log_weights
 

@@ -26,11 +26,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ...config import Group
-from ...data import Store
 from ...errors import ConfigError
 from ...model import VAE
 from ...posteriors import Draw, Posterior, RowDraw, SemiAmortised, StickingTheLanding, body_and_head
+from ...rows import Store
 from ...runtime.threads import threads
 from .annealing import Annealing, anneal
 from .importance import StreamingWeights
@@ -42,7 +41,7 @@ SAMPLES_PER_CHUNK = 50
 
 
 @dataclass(frozen=True)
-class Ascent(Group):
+class Ascent:
     """How q* is looked for, by Adam, its rate falling to zero along a cosine.
 
     Attributes:

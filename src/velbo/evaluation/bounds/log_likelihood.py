@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from ...config import COMPUTED_PRECISIONS
-from ...data import Store
 from ...errors import ConfigError, unknown
 from ...objectives import best_rate
 from ...posteriors import RowDraw
+from ...rows import Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.precision import autocast, products
 from ...runtime.threads import threads
@@ -95,7 +95,7 @@ def score_rows(
         chunk: samples at a time; the result does not depend on it (but for rounding).
         seed: of all noise.
         precision: "float32" computes as the model's weights are; "bf16" and "bf16-products" multiply the trunks'
-            matrices in bfloat16, which is faster and no longer exact (LOG.md has its bias).
+            matrices in bfloat16, which is faster and no longer exact (docs/log/2026-11-23.md has its bias).
     """
     if precision not in COMPUTED_PRECISIONS:
         raise unknown("precision of an evaluation", precision, COMPUTED_PRECISIONS)

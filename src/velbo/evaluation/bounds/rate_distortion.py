@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...data import Store
 from ...model import VAE
+from ...rows import Store
 from .annealing import Annealing, anneal
 from .log_likelihood import score_rows
 

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...data import Store
 from ...errors import CollapseWarning
+from ...rows import Store
 from ...terms import Model
 from .log_likelihood import RowScores, score_rows
 

@@ -17,20 +17,21 @@ https://doi.org/10.1111/j.1541-0420.2009.01191.x (section 2.1).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from ...conditional import ConditionalVAE
-from ...data import Store
-from ...data.noise import RowNoise
-from ...likelihoods import Factorised, MixedCells
+from ...errors import MissingMethodError
 from ...model import VAE
 from ...posteriors import RowDraw
+from ...rows import Store
+from ...rows.noise import RowNoise
 from ...runtime.threads import threads
-from .distribution_functions import below_and_at
+from .weighted import cells_of
 
 ROWS = 500
 
@@ -44,12 +45,14 @@ class Calibration:
         critical: the distance that chance exceeds in one of 1,000 such dimensions, by the number of its cells.
         dispersion: squared errors in units of the predicted variance; NaN for names of categories, which have none.
         dispersion_se: its standard error, from the spread of the squared errors over rows.
+        left_out: what could not be measured of some cells and is NaN, each a sentence.
     """
 
     distance: Tensor
     critical: Tensor
     dispersion: Tensor
     dispersion_se: Tensor
+    left_out: tuple[str, ...] = ()
 
 
 @threads()
@@ -57,36 +60,56 @@ class Calibration:
 def calibrate(model: VAE | ConditionalVAE, data: Store, seed: int = 0) -> Calibration:
     """How well p(x|z) is spread, by one draw of z for each row.
 
+    A cell without distribution function or moments is left out of that measure, and said to be.
+
     Args:
         model: in evaluation mode, on the CPU; its decoder's distribution has independent cells.
         data: encoded rows.
         seed: of all noise.
+
+    Raises:
+        ConfigError: for a p(x|z) without independent cells.
     """
-    parts = [_spread(model, part, seed) for part in data.chunks(ROWS)]
+    left_out: dict[str, None] = {}
+    parts = [_spread(model, part, seed, left_out) for part in data.chunks(ROWS)]
     u, square, variance = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
-    n = (~u.isnan()).sum(0)
+    n, n_square = ((~t.isnan()).sum(0).double() for t in (u, square))
     distance = torch.stack([_distance(column) for column in u.T])
-    critical = math.sqrt(-0.5 * math.log(0.001 / 2)) / n.double().sqrt()
+    critical = math.sqrt(-0.5 * math.log(0.001 / 2)) / n.sqrt()
     expected = variance.nanmean(0)
-    spread = (square - square.nanmean(0)).square().nanmean(0).sqrt() / n.double().sqrt()
-    return Calibration(distance, critical, square.nanmean(0) / expected, spread / expected)
+    spread = (square - square.nanmean(0)).square().nanmean(0).sqrt() / n_square.sqrt()
+    return Calibration(distance, critical, square.nanmean(0) / expected, spread / expected, tuple(left_out))
 
 
-def _spread(model: VAE | ConditionalVAE, data: Store, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+@contextmanager
+def _noted(measure: str, left_out: dict[str, None]) -> Iterator[None]:
+    """What a cell does not say is noted, once, and what is computed of it left as it is."""
+    try:
+        yield
+    except MissingMethodError as error:
+        left_out[f"{measure} is left out, as {error}"] = None
+
+
+def _spread(
+    model: VAE | ConditionalVAE, data: Store, seed: int, left_out: dict[str, None]
+) -> tuple[Tensor, Tensor, Tensor]:
     """(u, squared errors, predicted variances) of a chunk, (B, D) float64; NaN for missing cells."""
     x = data.fixed(seed)
     z = RowDraw(data.kept, seed).sample(model.encode(x), 1)[0]
-    p = cast(Factorised | MixedCells, model.given(x).decode(z))
+    p = cells_of(model.given(x).decode(z))
     v = RowNoise(data.kept, seed, "calibration").uniform((x.shape[1],))
     u, square, variance = (torch.full(x.shape, math.nan, dtype=torch.float64) for _ in range(3))
     for positions, part in p.parts:
         cells = x[:, positions]
         missing = cells.isnan()
-        below, at = below_and_at(part.cell, cells.masked_fill(missing, part.inside))
-        u[:, positions] = (below + v[:, positions] * at).double().masked_fill(missing, math.nan)
+        with _noted("the distance from uniform", left_out):
+            below, at = part.cell.below_and_at(cells.masked_fill(missing, part.inside))
+            u[:, positions] = (below + v[:, positions] * at).double().masked_fill(missing, math.nan)
         if not part.is_coded:
-            square[:, positions] = (cells - part.mean).double().square()
-            variance[:, positions] = part.variance.double().masked_fill(missing, math.nan)
+            with _noted("the dispersion", left_out):
+                errors, spread = cells - part.mean, part.variance.double()
+                square[:, positions] = errors.double().square()
+                variance[:, positions] = spread.masked_fill(missing, math.nan)
     return u, square, variance
 
 

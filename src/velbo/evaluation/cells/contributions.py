@@ -27,10 +27,10 @@ import torch
 from torch import Tensor
 
 from ...conditional import ConditionalVAE
-from ...data import Store
 from ...errors import ConfigError
 from ...model import VAE
 from ...posteriors import RowDraw
+from ...rows import Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ..bounds.importance import StreamingWeights

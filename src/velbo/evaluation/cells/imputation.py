@@ -16,17 +16,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from ...conditional import ConditionalVAE
-from ...data import Store
 from ...errors import ConfigError
 from ...likelihoods import Factorised
 from ...likelihoods.base import at_positions
+from ...likelihoods.coded import CodedCell
 from ...model import VAE
 from ...posteriors import RowDraw
+from ...rows import Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ..bounds.importance import StreamingWeights
@@ -100,13 +102,6 @@ def impute(
     return Imputed(x, spread, *of_rows)
 
 
-def _masses(part: Factorised) -> Tensor:
-    """p(c|z) of cells that hold a code, (..., n, C)."""
-    cell = part.cell
-    log_masses = cell.log_masses() if hasattr(cell, "log_masses") else cell.logits  # type: ignore[attr-defined]
-    return log_masses.exp()
-
-
 def _filling(
     model: VAE | ConditionalVAE, data: Store, samples: int, chunk: int, seed: int
 ) -> tuple[Tensor, Tensor, StreamingWeights]:
@@ -127,7 +122,7 @@ def _filling(
 def _moments(part: Factorised) -> Tensor:
     """What is averaged over z, (..., n, C) float64: masses of codes, or the mean and the mean square of a number."""
     if part.is_coded:
-        return _masses(part).double()
+        return part.cell.log_masses().exp().double()
     mean = part.mean.double()
     return torch.stack((mean, part.variance.double() + mean.square()), -1)
 
@@ -136,6 +131,6 @@ def _end(part: Factorised, average: Tensor) -> tuple[Tensor, Tensor]:
     """(value, spread), (B, n), of averaged moments (B, n, C)."""
     if part.is_coded:
         mass, code = average.max(-1)
-        return code.double() * getattr(part.cell, "step", 1.0), (1 - mass).clamp_min(0)
+        return cast(CodedCell, part.cell).values(code.double()), (1 - mass).clamp_min(0)
     mean, square = average.unbind(-1)
     return mean, (square - mean.square()).clamp_min(0).sqrt()

@@ -24,11 +24,11 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from ...conditional import ConditionalVAE
-from ...data import Store
 from ...errors import ConfigError
 from ...likelihoods.base import at_positions
 from ...model import VAE
 from ...posteriors import Pathwise
+from ...rows import Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ..bounds.importance import StreamingWeights

@@ -16,11 +16,11 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from ...conditional import ConditionalVAE
-from ...data import Store
 from ...errors import ConfigError, DataError
 from ...likelihoods import Factorised, MixedCells
 from ...model import VAE
 from ...posteriors import Draw
+from ...rows import Store
 
 Cells = Factorised | MixedCells
 

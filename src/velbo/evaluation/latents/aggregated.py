@@ -30,10 +30,10 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 from ...conditional import ConditionalVAE
-from ...data import Store
 from ...errors import DataError
 from ...model import VAE
 from ...posteriors import RowDraw
+from ...rows import Store
 from ...runtime.threads import threads
 
 ROWS = 256

@@ -11,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
-from ...data import as_rows
-from ...data.arrays import CELLS_PER_BLOCK
 from ...errors import DataError
+from ...rows.arrays import CELLS_PER_BLOCK, as_rows
 
 Floats = NDArray[np.float64]
 

@@ -19,8 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data import Column
-from ...data.columns import CODED
+from ...rows import Field
 from ..samples import Floats
 from .chance import mean_difference, pool
 from .table import as_table, deviation
@@ -58,7 +57,7 @@ class ColumnQuality:
     missing_by_chance: float
 
 
-def column_quality(real: Any, synthetic: Any, columns: Sequence[Column], seed: int = 0) -> tuple[ColumnQuality, ...]:
+def column_quality(real: Any, synthetic: Any, columns: Sequence[Field], seed: int = 0) -> tuple[ColumnQuality, ...]:
     """How far is each column from the real one, and how far would another real sample be?
 
     Args:
@@ -75,11 +74,13 @@ def column_quality(real: Any, synthetic: Any, columns: Sequence[Column], seed: i
     return tuple(_one(c, x[:, j], y[:, j], np.random.default_rng(seed)) for j, c in enumerate(columns))
 
 
-def _one(column: Column, real: Floats, synthetic: Floats, rng: np.random.Generator) -> ColumnQuality:
+def _one(column: Field, real: Floats, synthetic: Floats, rng: np.random.Generator) -> ColumnQuality:
     holes = np.isnan(real), np.isnan(synthetic)
     x, y = np.sort(real[~holes[0]]), np.sort(synthetic[~holes[1]])
     if len(x) and len(y):
-        found = _codes(x, y, column.n_categories) if column.kind in CODED else _numbers(x, y, column.scale, rng)
+        found = (
+            _codes(x, y, column.n_categories) if bool(column.categories) else _numbers(x, y, column.one("scale"), rng)
+        )
     else:
         found = (float(len(x) != len(y)), 0.0, None, None)
     n, m = len(real), len(synthetic)

@@ -36,9 +36,8 @@ from sklearn.metrics import f1_score, r2_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from ...data import Column
-from ...data.columns import CODED
 from ...errors import ConfigError, DataError, unknown
+from ...rows import Field
 from ..samples import Floats
 from .features import features, moments
 from .table import Table, as_table
@@ -93,7 +92,7 @@ def efficacy(
     real_train: Any,
     synthetic: Any,
     real_test: Any,
-    columns: Sequence[Column],
+    columns: Sequence[Field],
     target: str,
     estimators: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -129,7 +128,7 @@ def efficacy(
     chosen = _fitting_estimators(estimators, column)
     real, fake, test = (_split(t, target) for t in tables)
     measure, score, guess = _score(column, real[1], test[1])
-    if column.kind not in CODED:
+    if not column.categories:
         mean, scale = moments(real[1])
         real, fake, test = ((t, y / scale - mean) for t, y in (real, fake, test))
     scores = partial(_scores, chosen, test=test, score=score, seed=seed)
@@ -152,8 +151,8 @@ def _split(table: Table, target: str) -> tuple[Table, Floats]:
     return Table(np.delete(table.codes, j, 1), others), table.codes[:, j]
 
 
-def _fitting_estimators(estimators: Mapping[str, Any] | None, column: Column) -> Mapping[str, Any]:
-    coded = column.kind in CODED
+def _fitting_estimators(estimators: Mapping[str, Any] | None, column: Field) -> Mapping[str, Any]:
+    coded = bool(column.categories)
     fits, word = (is_classifier, "classifier") if coded else (is_regressor, "regressor")
     chosen = (CLASSIFIERS if coded else REGRESSORS) if estimators is None else estimators
     for name, e in chosen.items():
@@ -167,9 +166,9 @@ def _fitting_estimators(estimators: Mapping[str, Any] | None, column: Column) ->
     return chosen
 
 
-def _score(column: Column, train: Floats, test: Floats) -> tuple[str, Callable[[Floats, Floats], float], float]:
+def _score(column: Field, train: Floats, test: Floats) -> tuple[str, Callable[[Floats, Floats], float], float]:
     """(measure, score of (truth, answer), score that needs no inputs)."""
-    if column.kind not in CODED:
+    if not column.categories:
         return "R^2", lambda y, answer: float(r2_score(y, answer)), 0.0
     if column.n_categories > 2:
         classes = np.unique(test)

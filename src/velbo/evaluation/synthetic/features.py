@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ...data import Column
+from ...rows import Field
 from ..samples import Floats
 from .table import as_table, deviation
 
 
-def features(codes: Any, columns: Sequence[Column], reference: Any = None) -> Floats:
+def features(codes: Any, columns: Sequence[Field], reference: Any = None) -> Floats:
     """Numbers without holes, (N, F), F = sum of C over coded columns + 2 for each other.
 
     Args:

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.stats import rankdata
 
-from ...data import Column
 from ...errors import ConfigError
+from ...rows import Field
 from ..samples import Floats
 from .table import Table, as_table, deviation
 
@@ -75,7 +75,7 @@ class PairQuality:
     worst: tuple[PairDifference, ...]
 
 
-def pair_quality(real: Any, synthetic: Any, columns: Sequence[Column], worst: int = 10, seed: int = 0) -> PairQuality:
+def pair_quality(real: Any, synthetic: Any, columns: Sequence[Field], worst: int = 10, seed: int = 0) -> PairQuality:
     """How far are the associations of columns from the real ones?
 
     Differences shrink with the root of rows, so those of halves of the real table, of h and h' rows, are scaled by
@@ -115,7 +115,7 @@ def pair_quality(real: Any, synthetic: Any, columns: Sequence[Column], worst: in
     )
 
 
-def associations(codes: Any, columns: Sequence[Column]) -> Floats:
+def associations(codes: Any, columns: Sequence[Field]) -> Floats:
     """Association of every pair of columns, (D, D), symmetric, 1 on the diagonal.
 
     Args:

@@ -30,8 +30,8 @@ from typing import Any
 
 import numpy as np
 
-from ...data import Column
 from ...errors import ConfigError
+from ...rows import Field
 from ..samples import Floats
 from .attack import Attack, attack
 from .distances import coordinates, nearest
@@ -80,7 +80,7 @@ def privacy(
     real_train: Any,
     synthetic: Any,
     holdout: Any,
-    columns: Sequence[Column],
+    columns: Sequence[Field],
     *,
     log_likelihoods: tuple[Any, Any] | None = None,
     rows: int = 10_000,
@@ -131,7 +131,7 @@ def privacy(
     )
 
 
-def copies(real: Any, synthetic: Any, columns: Sequence[Column]) -> int:
+def copies(real: Any, synthetic: Any, columns: Sequence[Field]) -> int:
     """Synthetic rows that are equal to a real row in every cell, missing ones included.
 
     Args:

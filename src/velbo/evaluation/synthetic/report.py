@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...data import Column
 from ...errors import ConfigError
+from ...rows import Field
 from ..samples import TwoSampleTest, two_sample_test
 from .attack import Attack
 from .columns import ColumnQuality, column_quality
@@ -69,7 +69,7 @@ class SyntheticReport:
 def synthetic_report(
     real_train: Any,
     synthetic: Any,
-    columns: Sequence[Column],
+    columns: Sequence[Field],
     holdout: Any = None,
     target: str | None = None,
     seed: int = 0,

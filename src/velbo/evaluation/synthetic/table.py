@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data import Column, as_rows
-from ...data.columns import CODED
 from ...errors import ConfigError, DataError
+from ...rows import Field, kind_of
+from ...rows.arrays import as_rows
 from ..samples import Floats
 
 
@@ -24,12 +24,12 @@ class Table:
     """Values (N, D), NaN missing, and their D columns."""
 
     codes: Floats
-    columns: tuple[Column, ...]
+    columns: tuple[Field, ...]
 
     @property
     def is_coded(self) -> NDArray[np.bool_]:
         """Which columns hold codes and not numbers, (D,)."""
-        return np.array([c.kind in CODED for c in self.columns])
+        return np.array([bool(c.categories) for c in self.columns])
 
     def in_order(self) -> Table:
         """The same with columns sorted by name, and rows by their cells."""
@@ -44,7 +44,7 @@ class Table:
         return Table(self.codes[np.sort(rng.choice(len(self.codes), n, replace=False))], self.columns)
 
 
-def as_table(codes: Any, columns: Sequence[Column], what: str, least: int = 1) -> Table:
+def as_table(codes: Any, columns: Sequence[Field], what: str, least: int = 1) -> Table:
     """Checked codes as float64 with one zero and one NaN.
 
     Args:
@@ -57,11 +57,10 @@ def as_table(codes: Any, columns: Sequence[Column], what: str, least: int = 1) -
         ConfigError: for columns that are not modelled, or have the same name.
         DataError: for another number of columns, too few rows, infinite cells or codes that no category has.
     """
-    left_out = [c.name for c in columns if not c.is_modelled]
+    left_out = [c.name for c in columns if not kind_of(c).is_modelled]
     if left_out or not columns:
         raise ConfigError(
-            f"columns: {left_out or 'none'} given that are not modelled; give those of the codes: "
-            "[c for c in schema.columns if c.is_modelled]"
+            f"columns: {left_out or 'none'} given that are not modelled; give those of the codes: schema.modelled"
         )
     names = [c.name for c in columns]
     if len(set(names)) < len(names):
@@ -77,12 +76,12 @@ def as_table(codes: Any, columns: Sequence[Column], what: str, least: int = 1) -
     table = Table(rows.astype(np.float64) + 0.0, tuple(columns))  # -0.0 becomes 0.0, which has other bytes
     table.codes[np.isnan(table.codes)] = np.nan
     for j, column in enumerate(columns):
-        if column.kind in CODED:
+        if bool(column.categories):
             _check_codes(table.codes[:, j], column, what)
     return table
 
 
-def _check_codes(cells: Floats, column: Column, what: str) -> None:
+def _check_codes(cells: Floats, column: Field, what: str) -> None:
     known = ~np.isnan(cells)
     wrong = known & ((cells < 0) | (cells >= column.n_categories) | (cells != np.rint(cells)))
     if wrong.any():

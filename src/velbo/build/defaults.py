@@ -1,0 +1,237 @@
+"""From what is asked to a plan: everything that was left open, decided once, with the reason.
+
+fields       their kinds, from types and values                    rows/inference.py
+likelihoods  of each field: its own, that of all, or its kind's default
+recipe       auto: by kind and size of the data                    `choice`
+training     batch size, learning rate, threads, precision         training/choices.py
+anomalies    settings that anomalous rows do not bend              anomalies.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from ..conditional import ConditionalVAE
+from ..config import ObjectiveConfig, Recipe, TrainingConfig
+from ..errors import ConfigError, unknown
+from ..files import as_json
+from ..likelihoods import LIKELIHOODS, likelihood_of
+from ..model import VAE
+from ..objectives import make_objective
+from ..rows import Field, Rows, Schema, Stored, infer, rows_of
+from ..training import decide, device_of
+from .anomalies import WHY, for_anomalies, numbers_as_reals
+from .models import HIDDEN, RECIPES, check_condition, seeded
+from .parts import MECHANISMS, MIXING, POSTERIORS, PRIORS
+from .plan import DataRecord, Plan
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user says; all else is decided.
+
+    Attributes:
+        recipe: the model.
+        objective: the bound.
+        training: budget and the rest.
+        columns: field -> kind, "kind:likelihood", ":likelihood" or "drop", where the guess is to be another.
+        kind: of all fields that ``columns`` does not name.
+        levels: of fields of kind byte.
+        schema: of the rows, where it is known; then nothing is inferred.
+        data: where the rows come from, as far as it is known.
+        anomalies: whether most rows shall be learned, and anomalous ones not.
+    """
+
+    recipe: Recipe = field(default_factory=Recipe)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    kind: str | None = None
+    levels: int | None = None
+    schema: Schema | None = None
+    data: DataRecord = field(default_factory=DataRecord)
+    anomalies: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan with what was made on the way to it: rows as numbers, and the untrained model."""
+
+    plan: Plan
+    rows: Rows
+    model: VAE | ConditionalVAE
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What recipe "auto" means for some data, and why."""
+
+    recipe: str
+    hidden: tuple[int, ...]
+    latent: int
+    prior: str
+    why: str
+
+
+DEFAULT_LATENTS = 16
+LARGE_IMAGE = 256
+BINARY_IMAGES = Choice(
+    "resmlp",
+    (512, 512),
+    40,
+    "real-nvp",
+    "large binary images gain more by a flow prior than by convolutions in ten minutes; for an hour or more take "
+    "recipe conv, hidden 16,32, latent 40, prior real-nvp (docs/measuring.md)",
+)
+OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on tables and images of any kind")
+
+
+def complete(rows: Any, asked: Asked) -> Prepared:
+    """Close what is open.
+
+    Args:
+        rows: of any container, or in files.
+        asked: by the user.
+
+    Raises:
+        DataError: if rows are missing or not what they should be.
+        SchemaError: if the kind of a field is not clear.
+        ConfigError: for names that there are not, or that do not go together.
+    """
+    check_names(asked.recipe)
+    schema, asked = _schema(rows, asked)
+    recipe, choices = closed(asked.recipe, schema)
+    numbers = rows_of(rows, schema)
+    samples = make_objective(**as_json(asked.objective)).samples
+    model = seeded(schema, recipe, asked.training.machine.seed)
+    training, reasons = decide(asked.training, len(numbers), model, device_of(asked.training.machine.device))
+    data = replace(asked.data, n_rows=len(numbers), fingerprint=numbers.fingerprint(), stream=isinstance(rows, Stored))
+    objective = replace(asked.objective, samples=samples)
+    why = {"anomalies": WHY} if asked.anomalies else {}
+    return Prepared(Plan(schema, recipe, objective, training, data, choices | reasons | why), numbers, model)
+
+
+def check_names(recipe: Recipe) -> None:
+    """Raise ConfigError for a name of nothing."""
+    known: dict[str, list[str]] = {
+        "recipe": [*RECIPES, "auto"],
+        "likelihood": [*LIKELIHOODS, "auto"],
+        "prior": [*PRIORS, "auto"],
+        "posterior": list(POSTERIORS),
+        "missing": list(MECHANISMS),
+    }
+    for name, names in known.items():
+        if getattr(recipe, name) not in names:
+            raise unknown(name, getattr(recipe, name), names)
+    if recipe.components is not None and recipe.prior not in MIXING:
+        raise ConfigError(f"prior '{recipe.prior}' has no components; they go with {', '.join(MIXING)}")
+
+
+def as_before(before: Plan, asked: Asked) -> Asked:
+    """What was asked, with what it leaves at its default as in an earlier plan."""
+    columns = {f.name: f"{f.kind}:{f.likelihood}".rstrip(":") for f in before.schema.fields}
+    old = before.training
+    groups = {f.name: _over(getattr(old, f.name), getattr(asked.training, f.name)) for f in fields(TrainingConfig)}
+    return replace(
+        asked,
+        recipe=_over(before.recipe, asked.recipe),
+        objective=_over(before.objective, asked.objective),
+        training=TrainingConfig(**groups),
+        columns=columns,
+    )
+
+
+def _over(old: Any, new: Any) -> Any:
+    """A group of settings with those of ``new`` that are not the defaults."""
+    default = type(new)()
+    said = {f.name: getattr(new, f.name) for f in fields(new) if getattr(new, f.name) != getattr(default, f.name)}
+    return replace(old, **said)
+
+
+# fields
+
+
+def _schema(rows: Any, asked: Asked) -> tuple[Schema, Asked]:
+    if asked.schema is not None:
+        return settled(asked.schema, asked.recipe), asked
+    columns = dict(asked.columns)
+    schema = infer(rows, columns, asked.kind, asked.levels)
+    if asked.anomalies:
+        columns = {**numbers_as_reals(schema), **columns}
+        schema, asked = infer(rows, columns, asked.kind, asked.levels), for_anomalies(asked, schema)
+    others = _kinds_for(asked.recipe, schema)
+    if others:
+        schema = infer(rows, {**columns, **others}, asked.kind, asked.levels)
+    return settled(schema, asked.recipe), asked
+
+
+def _kinds_for(recipe: Recipe, schema: Schema) -> dict[str, str]:
+    """Fields whose guessed kind does not suit the likelihood that is asked for all -> the first kind that does."""
+    if recipe.likelihood == "auto":
+        return {}
+    kinds = LIKELIHOODS[recipe.likelihood].suits()
+    guessed = [f for f in _free(schema, recipe) if f.reason != "as given" and not f.likelihood]
+    # a density of two values has no finite optimum; who wants it says so: kind real
+    return {f.name: kinds[0] for f in guessed if f.kind not in kinds and f.kind != "binary"}
+
+
+def _free(schema: Schema, recipe: Recipe) -> list[Field]:
+    """Fields that are modelled and not given."""
+    return [f for f in schema.modelled if f.name not in recipe.condition]
+
+
+def settled(schema: Schema, recipe: Recipe) -> Schema:
+    """With the likelihood of every field named; given ones have none.
+
+    Raises:
+        ConfigError: for a likelihood of no known name, or one that does not suit its field's kind.
+    """
+    free = {f.name for f in _free(schema, recipe)}
+    named = (
+        replace(f, likelihood=likelihood_of(f, recipe.likelihood) if f.name in free else "") for f in schema.fields
+    )
+    return replace(schema, fields=tuple(named))
+
+
+# the model
+
+
+def choice(schema: Schema, recipe: Recipe) -> Choice:
+    """What "auto" takes."""
+    free = _free(schema, recipe)
+    large = [f for f in free if f.image_shape is not None and f.size >= LARGE_IMAGE]
+    return BINARY_IMAGES if len(free) == len(large) == 1 and large[0].likelihood == "bernoulli" else OTHERWISE
+
+
+def closed(recipe: Recipe, schema: Schema) -> tuple[Recipe, dict[str, str]]:
+    """A recipe with nothing left open, and why.
+
+    Raises:
+        ConfigError: for names that there are not, or that do not go together.
+    """
+    check_names(recipe)
+    check_condition(schema, recipe)
+    if (recipe.condition or recipe.library_size) and recipe.refine:
+        raise ConfigError("refine is for models without a condition; leave one of them out")
+    coded = [f.name for f in schema.modelled if f.categories]
+    if coded and recipe.prior == "vamp":
+        raise ConfigError(
+            f"prior 'vamp' learns its pseudo-inputs by gradients, which categories such as those of '{coded[0]}' do "
+            "not have; take prior 'mixture' or 'real-nvp'"
+        )
+    choices: dict[str, str] = {}
+    if recipe.recipe == "auto":
+        taken = choice(schema, recipe)
+        recipe = replace(
+            recipe,
+            recipe=taken.recipe,
+            hidden=recipe.hidden or taken.hidden,
+            latent=recipe.latent or taken.latent,
+            prior=taken.prior if recipe.prior == "auto" else recipe.prior,
+        )
+        choices["recipe"] = f"{recipe.recipe} with prior {recipe.prior}: {taken.why}"
+    prior = "standard" if recipe.prior == "auto" else recipe.prior
+    hidden, latent = recipe.hidden or HIDDEN[recipe.recipe], recipe.latent or DEFAULT_LATENTS
+    return replace(recipe, prior=prior, hidden=hidden, latent=latent), choices

@@ -1,0 +1,186 @@
+"""Named models: each a few lines of composition, rebuilt from a plan alone.
+
+    recipe      encoder trunk             decoder trunk            hidden means
+    mlp         MLP                       MLP, mirrored            width of each layer
+    resmlp      ResidualMLP               ResidualMLP, mirrored    width of each residual block
+    conv        ConvEncoder               ConvDecoder              channels of each stage, finest first
+
+The names of posteriors and priors are in parts.py. Given fields go into the encoder and, with z, into the decoder.
+Convolutions see one image; all other fields go beside them, through an MLP of one layer on the way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import nn
+
+from ..conditional import Condition, ConditionalVAE, SizedDecoder
+from ..config import Recipe
+from ..errors import ConfigError, unknown
+from ..likelihoods import LIKELIHOODS, MissingNotAtRandom, Mixed, SideBySide
+from ..model import VAE
+from ..nets import MLP, Beside, ConvDecoder, ConvEncoder, FieldFeatures, ResidualMLP
+from ..posteriors import SemiAmortised
+from ..rows import Encoding, Field, Schema
+from ..rows.encodings import joined, standardised
+from .parts import MECHANISMS, POSTERIORS, PRIORS
+
+BESIDE_WIDTH = 64
+"""Of the layer that leads from z to the fields beside an image."""
+
+
+def encoding(schema: Schema, recipe: Recipe) -> Encoding:
+    """What x is: each field by its likelihood; given ones, which have none, in the unit of their kind.
+
+    Raises:
+        ConfigError: if a likelihood does not suit the values of its field.
+    """
+    parts = []
+    for field in schema.modelled:
+        is_given = field.name in recipe.condition
+        of_field = standardised(field, density=False) if is_given else LIKELIHOODS[field.likelihood].encoding(field)
+        parts.append((field, of_field))
+    return joined(parts)
+
+
+def build(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
+    """A new model; initial weights come from torch's global generator.
+
+    Args:
+        schema: every likelihood named.
+        recipe: with nothing left open.
+
+    Raises:
+        ConfigError: if the recipe does not suit the schema.
+    """
+    encoding(schema, recipe)
+    return RECIPES[recipe.recipe](schema, recipe)
+
+
+def check_condition(schema: Schema, recipe: Recipe) -> None:
+    """
+    Raises:
+        ConfigError: for a given field that is none, or if none is left to be modelled.
+    """
+    names = [f.name for f in schema.modelled]
+    for name in recipe.condition:
+        if name not in names:
+            raise unknown("field to condition on", name, names)
+    if set(recipe.condition) == set(names):
+        raise ConfigError("every field is given, and none is left to be modelled; condition on fewer")
+
+
+def mlp(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
+    """Fully connected layers; hidden 200,200 and latent 50 is the layout of Burda et al. (2015)."""
+    return _connected(schema, recipe, MLP)
+
+
+def resmlp(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
+    """Residual fully connected blocks; the default."""
+    return _connected(schema, recipe, partial(ResidualMLP, dropout=recipe.dropout))
+
+
+def _connected(schema: Schema, recipe: Recipe, trunk: Callable[..., MLP | ResidualMLP]) -> VAE | ConditionalVAE:
+    front, condition = FieldFeatures(schema.cells, schema.missing), _condition(schema, recipe)
+    up = trunk(front.n_features, *recipe.hidden)
+    down = trunk(recipe.n_latents + (condition.n_features if condition else 0), *recipe.hidden[::-1])
+    head = Mixed(down.n_features, schema.cells, schema.dims(recipe.condition), recipe.library_size)
+    decoder = down, _with_mask(schema, recipe, head, down.n_features)
+    return _assemble(schema, recipe, [front, up], up.n_features, decoder, condition)
+
+
+def conv(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
+    """Residual convolutions, for one image a row and fields beside it."""
+    image = _image(schema, recipe)
+    shape, at = image.image_shape, schema.places[image.name]
+    assert shape is not None
+    if recipe.missing != "at-random" or recipe.library_size:
+        raise ConfigError("convolutions go without --missing and --library-size; use recipe 'resmlp'")
+    inside = list(range(*at.indices(schema.n_dims)))
+    others = [d for d in range(schema.n_dims) if d not in set(inside)]
+    condition = _condition(schema, recipe)
+    up = ConvEncoder(shape, recipe.hidden, n_planes=2 if image.has_missing else 1)
+    trunk: nn.Module = nn.Sequential(FieldFeatures(schema.cells[at], image.has_missing), up)
+    n_features = up.n_features
+    if others:
+        more = FieldFeatures(schema.cells, any(schema.cells[d].has_missing for d in others), others)
+        trunk, n_features = Beside(trunk, at, more), n_features + more.n_features
+    n_in = recipe.n_latents + (condition.n_features if condition else 0)
+    down = ConvDecoder(n_in, shape, recipe.hidden)
+    image_head = nn.Sequential(down, Mixed(down.n_features, schema.cells[at], positions=down.n_positions))
+    heads = [(inside, image_head)]
+    free = sorted(set(others) - set(schema.dims(recipe.condition)))
+    if free:
+        beside = MLP(n_in, BESIDE_WIDTH)
+        heads.append((free, nn.Sequential(beside, Mixed(BESIDE_WIDTH, [schema.cells[d] for d in free]))))
+    decoder = (SideBySide(heads, schema.n_dims),) if others else tuple(image_head)
+    return _assemble(schema, recipe, [trunk], n_features, decoder, condition)
+
+
+def _image(schema: Schema, recipe: Recipe) -> Field:
+    images = schema.images(apart=recipe.condition)
+    if len(images) != 1:
+        what = f"{len(images)} images a row" if images else f"rows of {schema.n_dims} numbers that are no image"
+        raise ConfigError(
+            f"recipe 'conv' needs one image a row, (N, H, W) or (N, H, W, C), not {what}; use recipe 'resmlp'"
+        )
+    (image,) = images
+    if image.shape[0] in (1, 3, 4) and len(image.shape) == 3 and image.shape[1] == image.shape[2] != image.shape[0]:
+        raise ConfigError(
+            f"'{image.name}' has shape {image.shape}: its channels come first, and velbo wants them last, (H, W, C); "
+            "give np.moveaxis(x, 1, -1)"
+        )
+    return image
+
+
+def _condition(schema: Schema, recipe: Recipe) -> Condition | None:
+    places = schema.dims(recipe.condition)
+    if not places and not recipe.library_size:
+        return None
+    mask = any(schema.cells[d].has_missing for d in (range(schema.n_dims) if recipe.library_size else places))
+    return Condition(schema.cells, places, mask, recipe.library_size)
+
+
+def _with_mask(schema: Schema, recipe: Recipe, head: nn.Module, n_in: int) -> nn.Module:
+    """The head, and why cells are missing where that is modelled."""
+    by_latents = MECHANISMS[recipe.missing]
+    if by_latents is None:
+        return head
+    given = set(schema.dims(recipe.condition))
+    missing = [d for d, cell in enumerate(schema.cells) if cell.has_missing and d not in given]
+    names = [cell.name for cell in schema.cells]
+    return MissingNotAtRandom(head, n_in, missing, names, by_latents, recipe.mask_slope)
+
+
+def _assemble(
+    schema: Schema,
+    recipe: Recipe,
+    up: Sequence[nn.Module],
+    n_features: int,
+    down: Sequence[nn.Module],
+    condition: Condition | None,
+) -> VAE | ConditionalVAE:
+    encoder = nn.Sequential(*up, POSTERIORS[recipe.posterior](n_features, recipe.n_latents))  # type: ignore[arg-type]
+    components = () if recipe.components is None else (recipe.components,)
+    prior = PRIORS[recipe.prior](recipe.n_latents, encoder, schema.n_dims, *components)
+    if condition is not None:
+        decoder = SizedDecoder(*down) if recipe.library_size else nn.Sequential(*down)
+        return ConditionalVAE(encoder, decoder, prior, condition)
+    decoder = nn.Sequential(*down)
+    refined = SemiAmortised(encoder, decoder, prior, recipe.refine) if recipe.refine else encoder
+    return VAE(refined, decoder, prior)
+
+
+RECIPES: dict[str, Callable[[Schema, Recipe], VAE | ConditionalVAE]] = {"mlp": mlp, "resmlp": resmlp, "conv": conv}
+
+HIDDEN: dict[str, tuple[int, ...]] = {"mlp": (256, 256), "resmlp": (256, 256), "conv": (32, 64)}
+
+
+def seeded(schema: Schema, recipe: Recipe, seed: int) -> VAE | ConditionalVAE:
+    """A new model whose initial weights are a function of the seed; the global generator stays as it is."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return build(schema, recipe)

@@ -1,0 +1,102 @@
+"""A plan is closed: all that a model is built from and trained with, and why. It is what config.json holds.
+
+What is asked (`Asked`) leaves things open; `complete` in defaults.py closes them, once, for Python, scikit-learn and
+the command line alike.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from .. import __version__
+from ..conditional import ConditionalVAE
+from ..config import ObjectiveConfig, Recipe, TrainingConfig
+from ..errors import RunError
+from ..files import as_json, from_json
+from ..formats.reading import Reading
+from ..model import VAE
+from ..objectives import Objective, make_objective
+from ..rows import Encoding, Schema
+from . import models
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The rows that a plan is for.
+
+    Attributes:
+        source: where they come from; empty for rows that were handed over in memory.
+        n_rows: how many.
+        fingerprint: a hash of them.
+        subset: how many of the source's rows they are, by a seeded draw; None for all.
+        subset_seed: of that draw.
+        stream: whether they stay on disk.
+        reading: how the source's text was read, so that later files are read alike.
+    """
+
+    source: str = ""
+    n_rows: int = 0
+    fingerprint: str = ""
+    subset: int | None = None
+    subset_seed: int = 0
+    stream: bool = False
+    reading: Reading = field(default_factory=Reading)
+
+
+def _versions() -> dict[str, str]:
+    import torch
+
+    return {"velbo": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Nothing in it is open.
+
+    Attributes:
+        schema: what the fields of a row are, every likelihood named.
+        recipe: what the model is made of.
+        objective: which bound is maximised.
+        training: how.
+        data: on which rows.
+        choices: what was left open, what was chosen and why.
+        versions: of velbo, torch and Python that made the plan.
+    """
+
+    schema: Schema
+    recipe: Recipe
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    data: DataRecord = field(default_factory=DataRecord)
+    choices: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=_versions)
+
+    def to_json(self) -> dict[str, Any]:
+        return as_json(self)
+
+    @classmethod
+    def from_json(cls, d: Any, where: str = "config.json") -> Plan:
+        """
+        Raises:
+            RunError: if it is no plan of velbo's.
+            ConfigError: for a value of another type or an unknown key; the message says where.
+        """
+        if not isinstance(d, dict) or "velbo" not in d.get("versions", ()):
+            raise RunError(f"{where} was not written by velbo")
+        return from_json(cls, d, where)
+
+    @cached_property
+    def encoding(self) -> Encoding:
+        """What x is."""
+        return models.encoding(self.schema, self.recipe)
+
+    def build(self) -> VAE | ConditionalVAE:
+        """The untrained model; its initial weights are a function of the seed."""
+        return models.seeded(self.schema, self.recipe, self.training.machine.seed)
+
+    def make_objective(self) -> Objective:
+        """Terms -> bound."""
+        return make_objective(**as_json(self.objective))

@@ -1,0 +1,135 @@
+"""Rows of files for verbs: opened, read as the run was, picked from, mapped into other files in a stream."""
+
+# pyright: reportAttributeAccessIssue=false
+# (pyarrow.compute makes its functions when it is imported)
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import ConfigError
+from ..formats import Reading, Source, Writer, open_source, rewrite
+from ..rows.arrow import shape_of, undictionaried
+from .app import say
+from .options import ReadingOptions
+from .output import as_table, check_output
+
+if TYPE_CHECKING:
+    from ..trained_model import TrainedModel
+
+
+def pick(rows: Any, n: int | None, seed: int) -> Any:
+    """A seeded random subset of n rows, in their order; all rows if n is None.
+
+    Raises:
+        ConfigError: if n is less than 1 or more than there are, or the rows stay on disk.
+    """
+    if n is None:
+        return rows
+    if isinstance(rows, Source):
+        raise ConfigError("--rows picks from rows in memory; leave --stream out, or give a smaller table")
+    if not 1 <= n <= len(rows):
+        raise ConfigError(f"--rows must be between 1 and {len(rows)}, the number of rows there are, not {n}")
+    return rows.take(pa.array(np.sort(np.random.default_rng(seed).choice(len(rows), n, replace=False))))
+
+
+def at_most(rows: pa.Table, n: int, seed: int) -> pa.Table:
+    """A seeded random subset of n rows, or all if they are fewer."""
+    return pick(rows, min(n, len(rows)), seed)
+
+
+def rows_to_fit(name: str, reading: Reading, stream: bool) -> tuple[Source, Any]:
+    """(source, its rows: in memory, or the source itself where they stay on disk)."""
+    source = open_source(name, reading)
+    for note in source.notes():
+        say(f"data: {note}")
+    return source, (source if stream or _is_too_large(source) else source.read())
+
+
+def _is_too_large(source: Source) -> bool:
+    """Whether the numbers of a source would take more than a quarter of the memory, and it can be read in parts."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else math.inf
+    return source.n_rows is not None and 8 * source.n_rows * len(source.names) > memory / 4
+
+
+def open_for(trained: TrainedModel, name: str, options: ReadingOptions) -> Source:
+    """A file for a trained model: text is read with the types of the run."""
+    return open_source(name, options.reading(trained.plan.data.reading.of_columns()))
+
+
+def rows_for(
+    trained: TrainedModel, name: str, options: ReadingOptions, n: int | None = None, seed: int = 0
+) -> pa.Table:
+    """Rows for a trained model, all or some of them."""
+    return pick(open_for(trained, name, options).read(), n, seed)
+
+
+def model_and_rows(run: Path, name: str, options: ReadingOptions, n: int | None, seed: int) -> tuple[Any, Any]:
+    """A trained model and encoded rows, so many at most."""
+    from ..trained_model import TrainedModel
+
+    trained = TrainedModel.load(run)
+    rows = rows_for(trained, name, options)
+    return trained.model, trained.store(rows if n is None else at_most(rows, n, seed))
+
+
+def map_rows(source: Source, path: Path, f: Callable[[pa.Table], Any], prefix: str) -> None:
+    """f of all rows into a file, batch by batch, so that neither they nor the result need fit into memory."""
+    check_output(path)
+    write_parts([path], ([as_table(f(batch), prefix)] for batch in source.batches()))
+
+
+def write_parts(paths: Sequence[Path], parts: Iterable[Sequence[pa.Table]]) -> None:
+    """Tables one after another into files: a part has one for each."""
+    n = 0
+    with ExitStack() as stack:
+        writers = [stack.enter_context(Writer(path)) for path in paths]
+        for part in parts:
+            for writer, table in zip(writers, part, strict=True):
+                writer.write(table)
+            n += len(part[0])
+    _told(paths, n)
+
+
+def change_rows(source: Source, paths: Sequence[Path], change: Callable[[pa.Table], Sequence[pa.Table]]) -> None:
+    """Rows with some cells changed into files, one for each table that ``change`` gives; all other cells are copied:
+    in text character by character, in typed data bit by bit.
+    """
+    check_output(*paths)
+
+    def changes(table: pa.Table) -> list[tuple[pa.Table, dict[str, np.ndarray]]]:
+        return [(new, _differences(table, new)) for new in change(table)]
+
+    _told(paths, rewrite(source, paths, changes))
+
+
+def _differences(old: pa.Table, new: pa.Table) -> dict[str, np.ndarray]:
+    """Column -> which of its cells differ, (N,)."""
+    found = {}
+    for name in old.column_names:
+        a, b = old[name], new[name]
+        if a is not b and not a.equals(b):
+            found[name] = _differ(a, b)
+    return found
+
+
+def _differ(a: Any, b: Any) -> np.ndarray:
+    if a.type != b.type or shape_of(a.type):
+        return np.ones(len(a), dtype=bool)
+    a, b = undictionaried(a), undictionaried(b)
+    other = pc.or_(pc.fill_null(pc.not_equal(a, b), False), pc.xor(pc.is_null(a), pc.is_null(b)))
+    return np.asarray(other)
+
+
+def _told(paths: Sequence[Path], n: int) -> None:
+    for path in paths:
+        say(f"wrote {n} rows to {path}")

@@ -1,0 +1,64 @@
+"""Results on stdout and in files; talk on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .app import say
+
+
+def check_output(*paths: Path) -> None:
+    """Raise DataError for a file of no known format; to be called before work that would be lost."""
+    from ..formats.registry import format_to_write
+
+    for path in paths:
+        format_to_write(path)
+
+
+def write_rows(path: Path, values: Any, prefix: str = "x") -> None:
+    """Rows into a file of any format: an array, whose columns are called by the prefix, or rows of any container."""
+    from ..formats import write_table
+
+    table = as_table(values, prefix)
+    write_table(table, path)
+    say(f"wrote {len(table)} rows to {path}")
+
+
+def as_table(values: Any, prefix: str = "x") -> Any:
+    """Rows as an Arrow table: numbers (N, K) as columns prefix0, prefix1, ...; (N,) as one of that name."""
+    import numpy as np
+    import pyarrow as pa
+
+    from ..rows import container_of
+
+    if isinstance(values, np.ndarray) and values.ndim <= 2:
+        named = {prefix: values} if values.ndim == 1 else {f"{prefix}{i}": v for i, v in enumerate(values.T)}
+        return pa.table({name: pa.array(column, from_pandas=True) for name, column in named.items()})
+    columns = container_of(values).columns(values, "results")
+    return pa.table({column.name: column.cells() for column in columns})
+
+
+def print_table(records: Sequence[dict[str, Any]]) -> None:
+    """Records as aligned columns on stdout; numbers with 6 digits at most."""
+    names = list(dict.fromkeys(name for record in records for name in record))
+    lines = [names] + [[_cell(record.get(name)) for name in names] for record in records]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def print_record(record: dict[str, Any], as_json: bool) -> None:
+    """One result on stdout: a name and a value a line, or one JSON object."""
+    if as_json:
+        print(json.dumps(record))
+        return
+    for name, value in record.items():
+        text = " ".join(f"{v:.2f}" for v in value) if isinstance(value, list | tuple) else _cell(value)
+        print(f"{name:24s} {text}")

@@ -1,0 +1,52 @@
+"""What verbs that train have in common: what they say before and after."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..build import Plan
+from ..errors import Interrupted
+from ..fitting import train_plan
+from ..rows import Rows
+from ..training import ProgressBar, Run, TensorBoard
+from .app import say
+
+
+def train_and_tell(
+    plan: Plan, rows: Rows, folder: Path, tensorboard: bool = False, model: nn.Module | None = None, new: bool = True
+) -> None:
+    """Train what a plan says in a run folder, new or to be continued."""
+    run = Run(folder)
+    if new:
+        run.create(plan.to_json())
+    _announce(plan, new)
+    loggers: list[Any] = [TensorBoard(folder / "tensorboard")] if tensorboard else []
+    if sys.stderr.isatty():
+        loggers.append(ProgressBar())
+    try:
+        history = train_plan(plan, rows, run, loggers, model).history
+    except Interrupted as error:
+        raise Interrupted(f"{error}; everything is saved. Continue with: velbo resume {folder}") from None
+    assert history is not None
+    split = "validation" if "validation_bound" in history.metrics[-1] else "train"
+    skipped = f", {history.skipped} skipped (not finite)" if history.skipped else ""
+    say(
+        f"done: {history.steps} steps in {history.seconds:.1f} s{skipped}; best {split} bound {history.best:.3f} nats. "
+        f"Measure it with: velbo evaluate {folder} DATA"
+    )
+
+
+def _announce(plan: Plan, new: bool) -> None:
+    recipe = plan.recipe
+    likelihoods = dict.fromkeys(f.likelihood for f in plan.schema.modelled if f.likelihood)
+    say(
+        f"model: {recipe.recipe}, hidden {','.join(map(str, recipe.hidden))}, {recipe.latent} latents, posterior "
+        f"{recipe.posterior}, prior {recipe.prior}, likelihood {', '.join(likelihoods)}; objective "
+        f"{plan.objective.objective} with {plan.objective.samples} sample(s)"
+    )
+    if new and plan.choices:
+        say(f"chosen: {'; '.join(f'{name} {why}' for name, why in plan.choices.items())}")

@@ -1,0 +1,42 @@
+"""velbo anneal: log p(x) by annealed importance sampling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..app import app
+from ..options import ReadAs, ReadingOptions
+from ..output import print_record
+
+
+@app.command
+def anneal(
+    run: Path,
+    data: str,
+    *,
+    rows: int = 100,
+    temperatures: int = 1000,
+    chains: int = 16,
+    leapfrog: int = 10,
+    seed: int = 0,
+    read: ReadAs = ReadingOptions(),
+    json: bool = False,
+) -> None:
+    """log p(x) by annealed importance sampling, and on data of the model's own a bracket that holds the true value.
+
+    Args:
+        run: folder of a trained model.
+        data: as for fit.
+        rows: anneal a seeded random subset of so many rows, and as many of the model's own.
+        temperatures: from prior to posterior; the bracket narrows as they grow.
+        chains: of each row.
+        leapfrog: steps of one proposal.
+        seed: of the subset and of all noise.
+        json: print one JSON object.
+    """
+    from ...evaluation import Annealing, bracket
+    from ..data import model_and_rows
+
+    model, chosen = model_and_rows(run, data, read, rows, seed)
+    found = bracket(model, chosen, Annealing(temperatures, chains, leapfrog, seed))
+    print_record(found.to_json(), json)

@@ -1,0 +1,51 @@
+"""velbo compare: how good a synthetic table is, and how private."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+
+from ...errors import ConfigError
+from ..app import app
+from ..options import ReadAs, ReadingOptions
+
+
+@app.command
+def compare(
+    run: Path,
+    real: str,
+    synthetic: str,
+    *,
+    holdout: str | None = None,
+    target: str | None = None,
+    rows: int = 10_000,
+    seed: int = 0,
+    read: ReadAs = ReadingOptions(),
+    json: bool = False,
+) -> None:
+    """How good a synthetic table is, and how private: columns, pairs of columns, a classifier that tries to tell its
+    rows from real ones, what can be learned from it, and whether it gives training rows away.
+
+    Args:
+        run: folder of a trained model, whose schema says what the columns are.
+        real: the table that was trained on.
+        synthetic: the table to judge, as 'velbo sample' writes it.
+        holdout: rows of the same sort that had no part in training; for privacy, and for an honest classifier.
+        target: column to predict: models trained on synthetic rows against models trained on real ones.
+        rows: at most so many of each table for distances and the classifier.
+        seed: of all that is random.
+        json: print one JSON object.
+    """
+    from ...evaluation.synthetic import synthetic_report
+    from ...trained_model import TrainedModel
+    from ..data import rows_for
+
+    trained = TrainedModel.load(run)
+    schema = trained.schema
+    if not schema.is_table:
+        raise ConfigError("columns are compared one by one, and this model has arrays; use 'velbo quality'")
+    names = (real, synthetic, *([holdout] if holdout else []))
+    codes = [schema.numbers(rows_for(trained, name, read), name) for name in names]
+    held = codes[2] if holdout else None
+    report = synthetic_report(codes[0], codes[1], schema.modelled, held, target, seed, rows=rows)
+    print(json_module.dumps(report.to_json()) if json else "\n".join(report.lines()))

@@ -1,0 +1,28 @@
+"""velbo decode: from latents to data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..app import app
+from ..options import Output
+
+
+@app.command
+def decode(run: Path, latents: str, *, output: Output) -> None:
+    """From latents back to data: the mean (or mode) of p(x|z).
+
+    Args:
+        run: folder of a trained model.
+        latents: file with one number a latent in each row, such as 'velbo encode' writes in any format.
+        output: file to write.
+    """
+    from ...formats import open_source
+    from ...rows import infer
+    from ...trained_model import TrainedModel
+    from ..data import map_rows
+
+    trained = TrainedModel.load(run)
+    source = open_source(latents)
+    of_latents = infer(source, kind="real")
+    map_rows(source, output, lambda rows: trained.decode(of_latents.numbers(rows, latents)), "x")

@@ -1,0 +1,82 @@
+"""velbo doctor: what is wrong with a model."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from ...errors import VelboError, need
+from ..app import app, say
+from ..options import ReadAs, ReadingOptions
+
+if TYPE_CHECKING:
+    from ...trained_model import TrainedModel
+
+
+@app.command
+def doctor(
+    run: Path,
+    data: str,
+    *,
+    train: str | None = None,
+    rows: int = 1000,
+    samples: int = 256,
+    seed: int = 0,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    read: ReadAs = ReadingOptions(),
+    json: bool = False,
+) -> None:
+    """What is wrong with a model, in plain words, each with the figure that shows it and the option to try.
+
+    Args:
+        run: folder of a trained model.
+        data: rows that it has not seen, as for fit.
+        train: the rows it was trained on; those that the run itself names, if they are still there.
+        rows: look at a seeded random subset of so many of either, at most.
+        samples: importance samples of the bound, a power of two.
+        seed: of the subset and of all noise.
+        output: .png file to draw, with what the findings rest on.
+        json: print one JSON object.
+    """
+    from ...doctor import diagnose, draw, examine, write
+    from ...trained_model import TrainedModel
+    from ...training import Run
+    from ..data import at_most, rows_for
+
+    if output is not None:
+        need("matplotlib", "report")
+    trained = TrainedModel.load(run)
+    test = at_most(rows_for(trained, data, read), rows, seed)
+    seen = _training_rows(trained, data, train, rows, seed, read)
+    found = examine(trained, test, seen, Run(run).metrics(), samples, seed)
+    findings = diagnose(found)
+    if output is not None:
+        draw(found, findings, output)
+        say(f"wrote {output}")
+    if json:
+        print(json_module.dumps([finding.to_json() for finding in findings]))
+    else:
+        print(write(findings))
+
+
+def _training_rows(trained: TrainedModel, data: str, named: str | None, n: int, seed: int, read: ReadingOptions) -> Any:
+    """Rows of the file that is named here or in the run; None, said so, where there are none to compare with."""
+    from ...formats import absolute_name
+    from ..data import at_most, rows_for
+
+    if named is not None:
+        return at_most(rows_for(trained, named, read), n, seed)
+    said = trained.plan.data
+    if not said.source or said.subset:
+        return None
+    if said.source == absolute_name(data):
+        say("these are the rows that the model was trained on: what it does to others cannot be seen")
+        return None
+    try:
+        return at_most(rows_for(trained, said.source, read), n, seed)
+    except VelboError as error:
+        say(f"the rows that it was trained on cannot be read ({error}); name them with --train")
+        return None

@@ -1,0 +1,25 @@
+"""velbo encode: embeddings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..app import app
+from ..options import Output, ReadAs, ReadingOptions
+
+
+@app.command
+def encode(run: Path, data: str, *, output: Output, seed: int = 0, read: ReadAs = ReadingOptions()) -> None:
+    """Embeddings: the posterior mean of every row.
+
+    Args:
+        run: folder of a trained model.
+        data: as for fit.
+        output: file to write.
+        seed: of the binarisation of grey images, where there is one.
+    """
+    from ...trained_model import TrainedModel
+    from ..data import map_rows, open_for
+
+    trained = TrainedModel.load(run)
+    map_rows(open_for(trained, data, read), output, lambda rows: trained.encode(rows, seed), "z")

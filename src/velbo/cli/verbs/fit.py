@@ -1,0 +1,84 @@
+"""velbo fit: train a model on data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from ...config import (
+    Budget,
+    Machine,
+    ObjectiveConfig,
+    Optimisation,
+    TrainingConfig,
+    Validation,
+    Weighting,
+)
+from ...files import read_json
+from ..app import app, say
+from ..options import FieldOptions, Flat, ReadAs, ReadingOptions, RecipeOptions
+
+
+@app.command
+def fit(
+    data: str,
+    *,
+    run: Path,
+    recipe: Annotated[RecipeOptions, Flat] = RecipeOptions(),
+    objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),
+    budget: Annotated[Budget, Flat] = Budget(),
+    optimisation: Annotated[Optimisation, Flat] = Optimisation(),
+    weighting: Annotated[Weighting, Flat] = Weighting(),
+    validation: Annotated[Validation, Flat] = Validation(),
+    machine: Annotated[Machine, Flat] = Machine(),
+    what: Annotated[FieldOptions, Flat] = FieldOptions(),
+    read: ReadAs = ReadingOptions(),
+    rows: int | None = None,
+    stream: bool = False,
+    anomalies: bool = False,
+    config: Path | None = None,
+    tensorboard: bool = False,
+) -> None:
+    """Train a model on data and write a run folder.
+
+    Args:
+        data: a table (CSV and other text, Parquet, Feather, JSON lines, Excel, or a folder of them), .npy, .npz
+            (file.npz:key picks an array), a folder of images, or the name of an embedded set. file.npz:images+labels
+            picks two arrays, whose rows go together; so does table.parquet:age+job columns of a table.
+        run: folder to write.
+        rows: train on a seeded random subset of so many rows.
+        stream: leave the rows on disk and read a window of them at a time; done by itself where they would take more
+            than a quarter of the memory.
+        anomalies: learn what most rows are like, for 'velbo score' of rows without labels: what is not set otherwise is
+            taken so that anomalous rows do not bend the model.
+        config: config.json of a run, whose fields, model and training are taken again; options beside it go before it
+            where they are not the defaults.
+        tensorboard: write TensorBoard's event files into the run folder too.
+    """
+    from ...build import Asked, DataRecord, Plan, as_before, complete
+    from ...formats import absolute_name
+    from ...formats.reading import Reading
+    from ..data import pick, rows_to_fit
+    from ..training import train_and_tell
+
+    training = TrainingConfig(budget, optimisation, weighting, validation, machine)
+    asked = Asked(recipe.plain(), objective, training, kind=what.kind, levels=what.levels, anomalies=anomalies)
+    base = Reading()
+    if config is not None:
+        before = Plan.from_json(read_json(config), str(config))
+        asked, base = as_before(before, asked), before.data.reading.of_columns()
+    reading, columns = what.known(read, base)
+    asked = replace(asked, columns={**asked.columns, **columns})
+    source, loaded = rows_to_fit(data, reading, stream)
+    chosen = pick(loaded, rows, machine.seed)
+    prepared = complete(
+        chosen, replace(asked, data=DataRecord(absolute_name(data), subset=rows, subset_seed=machine.seed))
+    )
+    # only now: the types of a text are known once all of it was read
+    record = replace(prepared.plan.data, reading=source.reading())
+    plan = replace(prepared.plan, data=record)
+    say(f"data: {record.n_rows} rows of {plan.schema.describe()} (see 'velbo schema', override with --column)")
+    for doubt in plan.schema.doubts():
+        say(f"doubt: {doubt}")
+    train_and_tell(plan, prepared.rows, run, tensorboard, prepared.model)

@@ -1,0 +1,46 @@
+"""velbo gaps: the gap between log p(x) and the ELBO, taken apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..app import app
+from ..options import ReadAs, ReadingOptions
+from ..output import print_record
+
+
+@app.command
+def gaps(
+    run: Path,
+    data: str,
+    *,
+    rows: int | None = None,
+    samples: int = 500,
+    steps: int = 300,
+    lr: float = 0.03,
+    temperatures: int = 0,
+    seed: int = 0,
+    read: ReadAs = ReadingOptions(),
+    json: bool = False,
+) -> None:
+    """The gap between log p(x) and the ELBO, taken apart: what the posterior's family costs, what the encoder costs.
+
+    Args:
+        run: folder of a trained model.
+        data: as for fit.
+        rows: look at a seeded random subset of so many rows.
+        samples: of every bound.
+        steps: of the ascent to the best posterior of each row.
+        lr: of the ascent.
+        temperatures: anneal too, over so many; 0 leaves it.
+        seed: of the subset and of all noise.
+        json: print one JSON object.
+    """
+    from ...evaluation import Annealing, Ascent
+    from ...evaluation import gaps as take_apart
+    from ..data import model_and_rows
+
+    model, chosen = model_and_rows(run, data, read, rows, seed)
+    annealing = Annealing(temperatures, seed=seed) if temperatures else None
+    found = take_apart(model, chosen, samples, Ascent(steps, lr), annealing, seed)
+    print_record(found.to_json(), json)

@@ -1,0 +1,70 @@
+"""velbo quality: are samples like the data?"""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..app import app
+from ..options import ReadAs, ReadingOptions
+from ..output import print_record
+
+if TYPE_CHECKING:
+    from ...trained_model import TrainedModel
+
+
+@app.command
+def quality(
+    run: Path,
+    data: str,
+    *,
+    features: Literal["raw", "latent"] = "raw",
+    rows: int = 2000,
+    neighbours: int = 5,
+    seed: int = 0,
+    read: ReadAs = ReadingOptions(),
+    json: bool = False,
+) -> None:
+    """Are samples like the data? Precision, recall, density, coverage, MMD, and a classifier that tries to tell them.
+    For synthetic tables, column by column and with their privacy, see 'velbo compare'.
+
+    Args:
+        run: folder of a trained model.
+        data: as for fit, best not what it was trained on; missing cells of arrays are refused.
+        features: what is compared: values (of columns one-hot and standardised), or posterior means.
+        rows: of a seeded random subset at most, and as many samples.
+        neighbours: of the radii of precision and the rest.
+        seed: of the subset, the samples and the tests.
+        json: print one JSON object.
+    """
+    from ...evaluation.samples import sample_quality
+    from ...trained_model import TrainedModel
+    from ..data import at_most, rows_for
+
+    trained = TrainedModel.load(run)
+    real = at_most(rows_for(trained, data, read), rows, seed)
+    fake = trained.sample(len(real), seed)
+    real, fake = _compared(trained, real, fake, features)
+    found = sample_quality(real, fake, k=neighbours, seed=seed).to_json()
+    if json:
+        print(json_module.dumps(found))
+        return
+    nested = {name: value if isinstance(value, dict) else {"": value} for name, value in found.items()}
+    flat = {f"{name} {part}".strip(): number for name, parts in nested.items() for part, number in parts.items()}
+    print_record(flat, False)
+
+
+def _compared(trained: TrainedModel, real: Any, fake: Any, features: str) -> tuple[Any, Any]:
+    """Both as numbers whose distances mean something: embeddings, or what is modelled, columns by their features."""
+    from ...evaluation.synthetic import features as of_columns
+
+    if features == "latent":
+        return trained.encode(real), trained.encode(fake)
+    schema = trained.schema
+    given = set(schema.dims(trained.recipe.condition)) if not schema.is_table else set()
+    kept = [d for d in range(schema.n_dims) if d not in given]
+    x, y = schema.numbers(real)[:, kept], schema.numbers(fake)[:, kept]
+    if not schema.is_table:
+        return x, y
+    return of_columns(x, schema.modelled), of_columns(y, schema.modelled, x)

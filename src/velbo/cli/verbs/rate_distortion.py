@@ -1,0 +1,48 @@
+"""velbo rate-distortion: what rate buys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..app import app
+from ..options import Output, ReadAs, ReadingOptions
+from ..output import check_output, print_record, write_rows
+
+
+@app.command
+def rate_distortion(
+    run: Path,
+    data: str,
+    *,
+    output: Output,
+    rows: int = 100,
+    temperatures: int = 1000,
+    chains: int = 16,
+    leapfrog: int = 10,
+    seed: int = 0,
+    read: ReadAs = ReadingOptions(),
+) -> None:
+    """What the model trades: nats of rate for nats of distortion, a curve of columns b, rate, distortion.
+
+    Args:
+        run: folder of a trained model.
+        data: as for fit.
+        output: file to write.
+        rows: of a seeded random subset.
+        temperatures: from prior to posterior, one line each.
+        chains: of each row.
+        leapfrog: steps of one proposal.
+        seed: of the subset and of all noise.
+    """
+    import pyarrow as pa
+
+    from ...evaluation import Annealing
+    from ...evaluation import rate_distortion as trace
+    from ..data import model_and_rows
+
+    check_output(output)
+    model, chosen = model_and_rows(run, data, read, rows, seed)
+    curve = trace(model, chosen, Annealing(temperatures, chains, leapfrog, seed))
+    columns = {"b": curve.b, "rate": curve.rates, "distortion": curve.distortions}
+    write_rows(output, pa.table({name: values.numpy() for name, values in columns.items()}))
+    print_record(dict(zip(("encoder_rate", "encoder_distortion"), curve.encoder, strict=True)), False)

@@ -1,0 +1,47 @@
+"""velbo resume: continue a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ...errors import ConfigError
+from ..app import app
+from ..options import ReadAs, ReadingOptions
+
+
+@app.command
+def resume(
+    run: Path,
+    *,
+    data: str | None = None,
+    devices: int | None = None,
+    read: ReadAs = ReadingOptions(),
+    tensorboard: bool = False,
+) -> None:
+    """Continue a run that was interrupted or killed; it ends as if it had been left alone.
+
+    Args:
+        run: its folder.
+        data: where its data are now, if they have moved.
+        devices: go on with so many devices.
+        tensorboard: write TensorBoard's event files into the run folder too.
+    """
+    from ...build import Plan
+    from ...fitting import rows_of_plan
+    from ...formats import open_source
+    from ...training import Run
+    from ..data import pick
+    from ..training import train_and_tell
+
+    folder = Run(run)
+    plan = Plan.from_json(folder.config(), str(folder.config_file))
+    if devices is not None:
+        machine = replace(plan.training.machine, devices=devices)
+        plan = replace(plan, training=replace(plan.training, machine=machine))
+    name = data or plan.data.source
+    if not name:
+        raise ConfigError("the run does not say where its data are; name them: velbo resume DIR --data DATA")
+    source = open_source(name, read.reading(plan.data.reading))
+    rows = source if plan.data.stream else pick(source.read(), plan.data.subset, plan.data.subset_seed)
+    train_and_tell(plan, rows_of_plan(plan, rows), run, tensorboard, new=False)

@@ -1,0 +1,50 @@
+"""velbo sample: new observations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..app import app
+from ..options import Assignments, Output, assignments
+from ..output import as_table, check_output
+
+
+@app.command
+def sample(
+    run: Path,
+    *,
+    output: Output,
+    n: Annotated[int, Parameter(name=["--n", "-n"])] = 100,
+    seed: int = 0,
+    mean: bool = False,
+    given: Assignments = (),
+    balance: str | None = None,
+    missing: bool = False,
+) -> None:
+    """New observations from the model.
+
+    Args:
+        run: folder of a trained model.
+        output: file to write.
+        n: how many.
+        seed: of the draw.
+        mean: write the mean (or mode) of p(x|z) for every drawn z instead of a draw of x.
+        given: of a conditional model, field=value for every row; drawn from what training rows had if not given. May
+            be given many times.
+        balance: a given field of names, all of which shall be as frequent.
+        missing: leave cells out as often as they were missing in training, field by field and at random; without it
+            every cell has a value.
+    """
+    from ...formats import ROWS_PER_BATCH
+    from ...trained_model import TrainedModel
+    from ..data import write_parts
+
+    check_output(output)
+    trained = TrainedModel.load(run)
+    values = assignments(given, "--given field=value") or None
+    starts = range(0, max(n, 1), ROWS_PER_BATCH)
+    sizes = [(min(ROWS_PER_BATCH, n - start), seed + start) for start in starts]
+    write_parts([output], ([as_table(trained.sample(k, s, mean, values, balance, missing))] for k, s in sizes))

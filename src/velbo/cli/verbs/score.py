@@ -1,0 +1,43 @@
+"""velbo score: the log-likelihood of every row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..app import app
+from ..options import Output, ReadAs, ReadingOptions
+
+
+@app.command
+def score(
+    run: Path,
+    data: str,
+    *,
+    output: Output,
+    samples: int = 100,
+    explain: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+    read: ReadAs = ReadingOptions(),
+) -> None:
+    """The log-likelihood of every row in nats (a lower bound), higher is more usual.
+
+    Args:
+        run: folder of a trained model.
+        data: as for fit.
+        output: file to write.
+        samples: importance samples.
+        explain: say of every cell what it is worth given the rest of its row, log p(cell | others) in nats, and which
+            one is the most anomalous: the furthest below its column's median.
+        seed: of all noise.
+        device: auto takes a GPU where there is one; else the name of a device.
+    """
+    from ...trained_model import TrainedModel
+    from ..data import map_rows, open_for
+
+    trained = TrainedModel.load(run)
+    source = open_for(trained, data, read)
+    if explain:
+        map_rows(source, output, lambda rows: trained.explain(rows, samples, seed), "x")
+    else:
+        map_rows(source, output, lambda x: trained.log_likelihood(x, samples, seed, device), "log_likelihood")

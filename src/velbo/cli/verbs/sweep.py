@@ -1,0 +1,77 @@
+"""velbo sweep: many trainings side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from ...config import Budget, Machine, ObjectiveConfig, Optimisation, TrainingConfig, Validation, Weighting
+from ..app import app, say
+from ..options import FieldOptions, Flat, ReadAs, ReadingOptions, RecipeOptions
+from ..output import print_table
+
+
+@app.command
+def sweep(
+    data: str,
+    *,
+    run: Path,
+    over: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),
+    seeds: int = 1,
+    random: int | None = None,
+    jobs: int | None = None,
+    test: str | None = None,
+    samples_of_test: int = 100,
+    recipe: Annotated[RecipeOptions, Flat] = RecipeOptions(),
+    objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),
+    budget: Annotated[Budget, Flat] = Budget(),
+    optimisation: Annotated[Optimisation, Flat] = Optimisation(),
+    weighting: Annotated[Weighting, Flat] = Weighting(),
+    validation: Annotated[Validation, Flat] = Validation(),
+    machine: Annotated[Machine, Flat] = Machine(),
+    what: Annotated[FieldOptions, Flat] = FieldOptions(),
+    read: ReadAs = ReadingOptions(),
+    rows: int | None = None,
+) -> None:
+    """Train many models side by side, one core each, and compare them; the same command continues a stopped sweep.
+
+    Args:
+        data: as for fit.
+        run: folder to write.
+        over: what varies, by the names of fit's options: lr=1e-3,3e-3 latent=8,16 hidden="200,200;512"; with --random
+            also intervals, lr=1e-4..1e-2, drawn from on a log scale.
+        seeds: train every setting so many times, from --seed on, and give means and standard errors.
+        random: draw so many settings instead of all combinations.
+        jobs: trials at a time; as many as there are cores if not given.
+        test: data to evaluate every model on, as for fit; without it settings are ranked by the validation bound.
+        samples_of_test: importance samples of that evaluation.
+        rows: train on a seeded random subset of so many rows.
+    """
+    from ...build import Asked, DataRecord, complete
+    from ...formats import absolute_name
+    from ...sweep import Settings, Sweep, cores, parse_axis, settings_of
+    from ..data import pick, rows_to_fit
+
+    training = TrainingConfig(budget, optimisation, weighting, validation, machine)
+    base = Settings(recipe.plain(), objective, training)
+    trials = settings_of([parse_axis(text) for text in over], seeds, random, machine.seed)
+    every = [base.with_values(values) for values in trials]
+    reading, columns = what.known(read)
+    source, loaded = rows_to_fit(data, reading, stream=False)
+    chosen = pick(loaded, rows, machine.seed)
+    record = DataRecord(absolute_name(data), subset=rows, subset_seed=machine.seed, reading=source.reading())
+    first = Asked(base.recipe, objective, training, columns, what.kind, what.levels, data=record)
+
+    def configs() -> list[dict[str, Any]]:
+        asked = (replace(first, recipe=s.recipe, objective=s.objective, training=s.training) for s in every)
+        return [complete(chosen, each).plan.to_json() for each in asked]
+
+    folder = Sweep(run)
+    spec = {"data": absolute_name(data), "rows": rows, "base": base.to_json(), "trials": trials}
+    folder.create(spec, configs)
+    folder.run(len(cores()) if jobs is None else jobs, absolute_name(test) if test else None, samples_of_test, say)
+    print_table(folder.results())
+    say(f"the same table is in {folder.results_file}")

@@ -1,0 +1,28 @@
+"""velbo what-if: rows under another condition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..app import app
+from ..options import Assignments, Output, ReadAs, ReadingOptions, assignments
+
+
+@app.command
+def what_if(
+    run: Path, data: str, *, output: Output, set: Assignments, seed: int = 0, read: ReadAs = ReadingOptions()
+) -> None:
+    """Rows as they would be, were other values given to a conditional model: each row's own z, another condition.
+
+    Args:
+        run: folder of a trained model with a condition.
+        data: as for fit.
+        output: file to write.
+        set: field=value, of a field of the condition. May be given many times.
+        seed: of all noise.
+    """
+    from ...trained_model import TrainedModel
+    from ..data import change_rows, open_for
+
+    trained, changes = TrainedModel.load(run), assignments(set, "--set field=value")
+    change_rows(open_for(trained, data, read), [output], lambda rows: [trained.what_if(rows, changes, seed)])

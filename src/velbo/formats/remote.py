@@ -1,0 +1,71 @@
+"""URLs: what lies elsewhere is copied into a temporary folder, which lives as long as the rows are in use.
+
+file:// is read where it lies. http(s)://, s3:// and whatever else fsspec knows takes fsspec and its library for that
+scheme: pip install 'velbo[remote]'.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import weakref
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from ..errors import DataError, MissingExtraError, need
+
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: one is a drive of Windows
+
+
+def is_url(name: str) -> bool:
+    """Whether a name is a URL and no path."""
+    return SCHEME.match(name) is not None
+
+
+def local_path(url: str) -> Path | None:
+    """The path of a file:// URL; None for all others."""
+    parts = urlsplit(url)
+    return Path(url2pathname(parts.path)) if parts.scheme.lower() == "file" else None
+
+
+class Download:
+    """A copy of what lies at a URL, which goes when nobody refers to it any more.
+
+    Attributes:
+        path: of the copy, a file or a folder of the same name.
+    """
+
+    def __init__(self, name: str) -> None:
+        folder = tempfile.mkdtemp(prefix="velbo-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.path = Path(folder, name)
+
+
+def fetched(url: str) -> Download:
+    """Copy a file, or a folder with all that is in it.
+
+    Raises:
+        MissingExtraError: if fsspec, or its library for the scheme, is not installed.
+        DataError: if there is nothing, or it cannot be reached.
+    """
+    fsspec = need("fsspec", "remote")
+    copy = Download(PurePosixPath(unquote(urlsplit(url).path)).name or "download")
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+        is_folder = not url.lower().startswith("http") and system.isdir(path)
+        # a page of the web is a file, even where it looks like a folder's
+        if is_folder:
+            system.get(path.rstrip("/") + "/", str(copy.path) + "/", recursive=True)
+        else:
+            system.get_file(path, str(copy.path))
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{url}: a library is needed for this scheme and is not installed ({error}); install it with: "
+            "pip install 'velbo[remote]'"
+        ) from error
+    except Exception as error:  # each file system raises its own
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(f"{url}: cannot be fetched: {said}") from error
+    return copy

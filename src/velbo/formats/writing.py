@@ -1,0 +1,169 @@
+"""Tables into files, batch by batch; a file is whole or absent.
+
+Writer    tables one after another into one file
+rewrite   the rows of a source into other files, of which some cells are new and all others as they were
+convert   a source into a file of another format
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+
+from ..errors import DataError
+from ..files import whole_or_absent
+from .base import Change, Format, Sheet, UnfitError
+from .merging import merged, type_to_write
+from .pandas_index import has_name
+from .registry import format_to_write
+from .source import Source, open_source
+from .typed import UNFIT, first_line
+
+
+class Writer:
+    """Writes tables one after another into one file, which appears when the block is left without an error.
+
+    Args:
+        path: of any format that is written; its suffix says which.
+        like: names and types to write; those of the first table if not given. Text takes the names only.
+
+    Raises:
+        DataError: for another suffix; at the end, if there was no table and no ``like``.
+        RunError: if the disk is full or the folder cannot be written.
+    """
+
+    def __init__(self, path: str | Path, like: pa.Schema | None = None) -> None:
+        self.path, self.like = Path(path), like
+        self.format = format_to_write(self.path)
+        self._sheet: Sheet | None = None
+
+    def __enter__(self) -> Self:
+        self._stack = ExitStack()
+        self._temporary = self._stack.enter_context(whole_or_absent(self.path))
+        self._stack.push(self._finish)
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)
+
+    def _finish(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is not None:
+            if self._sheet is not None:
+                self._sheet.discard()
+            return
+        if self._sheet is None and self.like is None:
+            raise DataError(f"{self.path}: there are no rows to write")
+        if self._sheet is None and self.like is not None:
+            self.write(self.like.empty_table())
+        assert self._sheet is not None
+        self._sheet.close()
+
+    def write(self, table: pa.Table) -> None:
+        """Write a table below what is there.
+
+        Raises:
+            DataError: if its columns are others than those before, or the format cannot hold them.
+        """
+        try:
+            if self._sheet is None:
+                self._sheet = self._opened(self.like or table.schema)
+            self._check_names(table.column_names, self._sheet.schema.names)
+            self._sheet.write(table.select(self._sheet.schema.names))
+        except (*UNFIT, UnfitError) as error:
+            raise DataError(f"{self.path}: cannot hold this table: {first_line(error)}") from error
+
+    def _opened(self, schema: pa.Schema) -> Sheet:
+        names = set(schema.names)
+        if not names or len(names) < len(schema):
+            raise DataError(f"{self.path}: a table has columns, each of a name of its own, not {schema.names}")
+        assert self.format.write is not None
+        return self.format.write(self._temporary, schema)
+
+    def _check_names(self, new: Sequence[str], names: Sequence[str]) -> None:
+        for name in sorted(set(new) ^ set(names)):
+            verb = "has" if name in set(new) else "lacks"
+            raise DataError(
+                f"{self.path}: a table {verb} the column '{name}'; all must have the columns {', '.join(names)}"
+            )
+
+
+def write_table(table: pa.Table, path: str | Path) -> None:
+    """One table into one file.
+
+    Raises:
+        DataError: if the format is unknown or cannot hold it.
+        RunError: if the disk is full or the folder cannot be written.
+    """
+    with Writer(path) as writer:
+        writer.write(table)
+
+
+def convert(source: Source | str | Path, target: str | Path) -> int:
+    """A source into a file of another format, in a stream; the number of rows.
+
+    Raises:
+        DataError: if the source cannot be read, or the target's format is unknown or cannot hold it.
+        RunError: if the disk is full or the folder cannot be written.
+    """
+    rows = source if isinstance(source, Source) else open_source(source)
+    return rewrite(rows, [target], lambda table: [(table, {})])
+
+
+def rewrite(source: Source, targets: Sequence[str | Path], change: Change) -> int:
+    """The rows of a source into files of which some cells are new, in a stream; the number of rows.
+
+    All other cells are as they were: of text, character by character, where text is written; else value by value, in
+    the types of the file. An index of pandas comes back, and where the format keeps it, all that the file says of its
+    columns besides.
+
+    Args:
+        source: of the rows.
+        targets: files to write.
+        change: rows -> for each target, a table of new cells and which cells are new.
+
+    Raises:
+        DataError: if the source is damaged, or a format is unknown or cannot hold it.
+        RunError: if the disk is full or a folder cannot be written.
+    """
+    kinds = [format_to_write(target) for target in targets]
+    if source.is_whole and source.parts[0].can_splice and all(kind is source.format for kind in kinds):
+        with ExitStack() as stack:
+            files = [stack.enter_context(whole_or_absent(Path(target))) for target in targets]
+            return type(source.parts[0]).splice(source.parts, source.schema, files, change)
+    return _rewrite_values(source, [Path(target) for target in targets], kinds, change)
+
+
+def _rewrite_values(source: Source, targets: Sequence[Path], kinds: Sequence[Format], change: Change) -> int:
+    n_rows, writers = 0, list[Writer]()
+    with ExitStack() as stack:
+        for table in source.batches_to_rewrite():
+            outcomes = change(table.select(source.names))
+            if not writers:
+                likes = [
+                    _schema_to_write(source, kind, new.schema) for kind, (new, _) in zip(kinds, outcomes, strict=True)
+                ]
+                writers = [stack.enter_context(Writer(t, like)) for t, like in zip(targets, likes, strict=True)]
+            for writer, (new, masks) in zip(writers, outcomes, strict=True):
+                assert writer.like is not None
+                writer.write(merged(table, new, masks).select(writer.like.names))
+            n_rows += len(table)
+        if not writers:
+            for target, kind in zip(targets, kinds, strict=True):
+                stack.enter_context(Writer(target, _schema_to_write(source, kind, source.schema)))
+    return n_rows
+
+
+def _schema_to_write(source: Source, kind: Format, new: pa.Schema) -> pa.Schema:
+    """The schema of the file, as far as a format keeps it."""
+    written, index = source.written, set(source.extra.names)
+    kinds = dict(zip(new.names, new.types, strict=True))
+    fields = [field.with_type(type_to_write(field.type, kinds.get(field.name, field.type))) for field in written]
+    if kind.has_metadata:
+        return pa.schema(fields, written.metadata)
+    # without that metadata an index would be one more column: one with a name is worth it
+    kept = [field for field in fields if field.name not in index or (kind.has_names and has_name(field.name))]
+    return pa.schema(kept)

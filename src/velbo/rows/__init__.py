@@ -1,0 +1,28 @@
+"""What a row is: a few fields; from anything a user has to numbers, and back."""
+
+from .containers import container_of
+from .encoded import Rows, Stored, infer, rows_of
+from .encodings import Encoding
+from .field import Field
+from .kinds import KINDS, Kind, kind_of
+from .noise import RowNoise
+from .schema import Schema
+from .store import Store
+from .stream import Stream
+
+__all__ = [
+    "KINDS",
+    "Encoding",
+    "Field",
+    "Kind",
+    "RowNoise",
+    "Rows",
+    "Schema",
+    "Store",
+    "Stored",
+    "Stream",
+    "container_of",
+    "infer",
+    "kind_of",
+    "rows_of",
+]

@@ -1,0 +1,137 @@
+"""Rows to train on, in memory or on disk: how many, which (a fingerprint), and encoded.
+
+in memory   numbers (N, D), made once               -> Store
+on disk     groups of rows of files                 -> Stream
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from .containers import Column, container_of
+from .encodings import Encoding
+from .inference import infer_fields
+from .schema import Schema
+from .store import Store
+from .stream import Stream
+
+
+class Group(Protocol):
+    """Rows of a file that can be read by themselves."""
+
+    @property
+    def n_rows(self) -> int: ...
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """Rows in files, read when they are asked for: a `velbo.formats.Source`."""
+
+    @property
+    def name(self) -> str: ...
+
+    def batches(self) -> Iterator[pa.Table]: ...
+
+    def row_groups(self) -> Sequence[Any]: ...
+
+    def read_group(self, group: Any) -> pa.Table: ...
+
+    def fingerprint(self) -> str: ...
+
+
+class Rows(Protocol):
+    """What a run trains on."""
+
+    def __len__(self) -> int: ...
+
+    def fingerprint(self) -> str:
+        """A short hash."""
+        ...
+
+    def encoded(self, encoding: Encoding) -> Store | Stream: ...
+
+
+class InMemory:
+    """Numbers (N, D) that fit a schema."""
+
+    def __init__(self, rows: NDArray[Any]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def fingerprint(self) -> str:
+        """Of shape, type and values."""
+        digest = hashlib.blake2b(f"{self.rows.shape} {self.rows.dtype}".encode(), digest_size=8)
+        digest.update(np.ascontiguousarray(self.rows).data)
+        return digest.hexdigest()
+
+    def encoded(self, encoding: Encoding) -> Store:
+        return Store.from_rows(self.rows, encoding)
+
+
+class OnDisk:
+    """Groups of rows in files, of which a window is in memory."""
+
+    def __init__(self, source: Stored, schema: Schema) -> None:
+        self.source, self.schema = source, schema
+        self.groups = source.row_groups()
+
+    def __len__(self) -> int:
+        return sum(group.n_rows for group in self.groups)
+
+    def fingerprint(self) -> str:
+        """Of files, sizes and what their formats say of them."""
+        return self.source.fingerprint()
+
+    def read(self, number: int) -> NDArray[Any]:
+        """v of a group of rows, (rows, D)."""
+        return self.schema.numbers(
+            self.source.read_group(self.groups[number]), str(getattr(self.source, "name", "data"))
+        )
+
+    def encoded(self, encoding: Encoding) -> Stream:
+        return Stream([group.n_rows for group in self.groups], self.read, self.schema.n_dims, encoding)
+
+
+def rows_of(x: Any, schema: Schema, what: str = "data") -> Rows:
+    """Whatever a user hands over, for a known schema; what is `Stored` stays on disk."""
+    return OnDisk(x, schema) if isinstance(x, Stored) else InMemory(schema.numbers(x, what))
+
+
+def infer(x: Any, columns: dict[str, str] | None = None, kind: str | None = None, levels: int | None = None) -> Schema:
+    """What the fields of rows are, guessed from their types and values.
+
+    Args:
+        x: an array (N, *shape), which is one field "x"; a mapping of arrays; a data frame; or rows in files.
+        columns: field -> kind, "kind:likelihood" or "drop", where the guess is to be another.
+        kind: of all fields that ``columns`` does not name.
+        levels: of fields of kind byte.
+
+    Raises:
+        DataError: if there are no rows.
+        SchemaError: if fields are identifiers, free text, or not of the kinds asked for.
+        ConfigError: for names that there are not, or unknown kinds.
+    """
+    chunks, container = _chunks(x)
+    first = next(chunks, [])
+    asked = (dict.fromkeys([c.name for c in first], kind) if kind else {}) | (columns or {})
+
+    def again() -> Iterator[Sequence[Column]]:
+        yield from ([first] if first else [])
+        yield from chunks
+
+    return Schema(infer_fields(again(), asked, levels), container)
+
+
+def _chunks(x: Any) -> tuple[Iterator[list[Column]], str]:
+    if isinstance(x, Stored):
+        return (container_of(table).columns(table, "data") for table in x.batches()), "pyarrow"
+    container = container_of(x)
+    return iter([container.columns(x, "data")]), container.name

@@ -1,0 +1,296 @@
+"""From the values v of a field to the numbers x that a model sees, and back.
+
+    store     once, when data come in: values -> what is kept in memory (8 bits a cell where that is enough)
+    present   for every batch: kept -> x, drawing fresh noise where the encoding has some
+    restore   x -> values
+    log_det   what to add for every observed cell to log p(x) to have the log-density (or log-mass) of the values,
+              in nats, (D,)
+
+| encoding    | x                             | noise          | log_det of a cell                        |
+|-------------|-------------------------------|----------------|------------------------------------------|
+| Levels      | v / top                       |                | 0 (x has a mass, not a density)          |
+| Unit        | v, in [0, 1]                  |                | 0                                        |
+| Standardise | (v - location) / scale        |                | -log scale, for densities                |
+| Dequantise  | (v + u) / L, u ~ U[0, 1)      | afresh, always | -log L; a lower bound                    |
+| Binarise    | 1 if u < v / top else 0       | afresh, always | 0                                        |
+| Joined      | those of all fields           |                |                                          |
+
+Which one a field has follows from its kind and its likelihood: `native`, where the likelihood is one of its kind, else
+the one that the likelihood names for arrays of that kind (`Likelihood.encodes`).
+Dequantisation bounds the mass from below: log P(v) >= E_u log p(v + u) (A note on the evaluation of generative
+models, Theis, van den Oord and Bethge, 2016, https://arxiv.org/abs/1511.01844).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import ConfigError, SchemaError
+from .arrays import blocks
+from .field import Field
+from .kinds import kind_of
+
+
+class Encoding(Protocol):
+    """How values become x; see the module's table."""
+
+    @property
+    def is_random(self) -> bool: ...
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor: ...
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor: ...
+
+    def restore(self, x: Tensor) -> Tensor: ...
+
+    def log_det(self, n_dims: int) -> Tensor: ...
+
+
+def _keep(rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+    """Whole numbers in 8 bits a cell where they fit and none is missing."""
+    whole = rows.dtype.kind != "f" or not any(np.isnan(part).any() for _, part in blocks(rows))
+    return _copied(rows, torch.uint8 if whole and rows.max(initial=0) <= 255 else dtype)
+
+
+def _copied(rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+    """A tensor of its own: rows may be the caller's, or not to be written to."""
+    kept = torch.empty(rows.shape, dtype=dtype)
+    np.copyto(kept.numpy(), rows, casting="unsafe")
+    return kept
+
+
+def _zeros(n_dims: int) -> Tensor:
+    return torch.zeros(n_dims, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """x = v / top, exactly on a grid."""
+
+    top: int
+    is_random: bool = False
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        return _keep(rows, dtype)
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        return kept.to(dtype) if self.top == 1 else kept.to(dtype) / self.top
+
+    def restore(self, x: Tensor) -> Tensor:
+        return x * self.top
+
+    def log_det(self, n_dims: int) -> Tensor:
+        return _zeros(n_dims)
+
+
+@dataclass(frozen=True)
+class Standardise:
+    """x = (v - location) / scale, computed in float64 when data come in."""
+
+    location: tuple[float, ...]
+    scale: tuple[float, ...]
+    is_random: bool = False
+    density: tuple[bool, ...] = ()
+    """Which dimensions have a density; all, if empty. The mass of a number does not depend on its unit."""
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        kept, location, scale = torch.empty(rows.shape, dtype=dtype), np.asarray(self.location), np.asarray(self.scale)
+        for start, part in blocks(rows):
+            kept[start : start + len(part)] = torch.from_numpy((part.astype(np.float64) - location) / scale)
+        return kept
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        return kept.to(dtype)
+
+    def restore(self, x: Tensor) -> Tensor:
+        location, scale = (torch.tensor(t, dtype=torch.float64) for t in (self.location, self.scale))
+        return x.double() * scale + location
+
+    def log_det(self, n_dims: int) -> Tensor:
+        log_scale = torch.tensor(self.scale, dtype=torch.float64).log()
+        return -log_scale * torch.tensor(self.density) if self.density else -log_scale
+
+
+@dataclass(frozen=True)
+class Unit:
+    """x = v, for real numbers in [0, 1]."""
+
+    is_random: bool = False
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        refuse_outside(rows, 1.0)
+        return _copied(rows, dtype)
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        return kept.to(dtype)
+
+    def restore(self, x: Tensor) -> Tensor:
+        return x
+
+    def log_det(self, n_dims: int) -> Tensor:
+        return _zeros(n_dims)
+
+
+@dataclass(frozen=True)
+class Dequantise:
+    """x = (v + u) / n_levels with u uniform, so that a density may be fitted to whole numbers."""
+
+    n_levels: int
+    is_random: bool = True
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        return _keep(rows, dtype)
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        x = kept.to(dtype)
+        return (x + fresh(x, uniform)) / self.n_levels
+
+    def restore(self, x: Tensor) -> Tensor:
+        return x * self.n_levels - 0.5
+
+    def log_det(self, n_dims: int) -> Tensor:
+        return torch.full((n_dims,), -math.log(self.n_levels), dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class Binarise:
+    """x ~ Bernoulli(v / top), drawn afresh for every batch: dynamic binarisation of grey images."""
+
+    top: float
+    is_random: bool = True
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        refuse_outside(rows, self.top)
+        return _copied(rows, dtype) if rows.dtype.kind == "f" else _keep(rows, dtype)
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        p = kept.to(torch.float32) / self.top
+        x = (fresh(p, uniform) < p).to(dtype)
+        return x.masked_fill(kept.isnan(), math.nan) if kept.is_floating_point() else x
+
+    def restore(self, x: Tensor) -> Tensor:
+        return x
+
+    def log_det(self, n_dims: int) -> Tensor:
+        return _zeros(n_dims)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The encodings of several fields, each with the number of its cells, side by side."""
+
+    parts: tuple[tuple[int, Encoding], ...]
+
+    @property
+    def is_random(self) -> bool:
+        return any(encoding.is_random for _, encoding in self.parts)
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [n for n, _ in self.parts]
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        ends = np.cumsum(self._sizes)[:-1]
+        kept = [
+            encoding.store(part, dtype) for (_, encoding), part in zip(self.parts, np.split(rows, ends, 1), strict=True)
+        ]
+        if any(part.dtype == torch.uint8 for part in kept):
+            narrow = [part.to(torch.uint8) for part in kept]
+            kept = narrow if all(bool((n == k).all()) for n, k in zip(narrow, kept, strict=True)) else kept
+        return torch.cat(kept, 1)
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        noise = [None] * len(self.parts) if uniform is None else uniform.split(self._sizes, -1)
+        cells = zip(self.parts, kept.split(self._sizes, -1), noise, strict=True)
+        return torch.cat([encoding.present(part, u, dtype) for (_, encoding), part, u in cells], -1)
+
+    def restore(self, x: Tensor) -> Tensor:
+        cells = zip(self.parts, x.split(self._sizes, -1), strict=True)
+        return torch.cat([encoding.restore(part).double() for (_, encoding), part in cells], -1)
+
+    def log_det(self, n_dims: int) -> Tensor:
+        return torch.cat([encoding.log_det(n) for n, encoding in self.parts])
+
+
+def joined(encodings: Sequence[tuple[Field, Encoding]]) -> Encoding:
+    """The encoding of a row, from those of its fields; standardised neighbours are one."""
+    parts: list[tuple[int, Encoding]] = []
+    for is_affine, group in groupby(encodings, lambda pair: isinstance(pair[1], Standardise)):
+        if is_affine:
+            each = [encoding for _, encoding in group if isinstance(encoding, Standardise)]
+            merged = Standardise(
+                tuple(v for e in each for v in e.location),
+                tuple(v for e in each for v in e.scale),
+                density=tuple(d for e in each for d in e.density),
+            )
+            parts.append((len(merged.location), merged))
+        else:
+            parts += [(field.size, encoding) for field, encoding in group]
+    return parts[0][1] if len(parts) == 1 else Joined(tuple(parts))
+
+
+def refuse_outside(rows: NDArray[Any], top: float) -> None:
+    """Raise SchemaError if a cell lies outside [0, top]."""
+    for start, part in blocks(rows):
+        bad = (part < 0) | (part > top)
+        if bad.any():
+            row, column = (int(i) for i in np.argwhere(bad)[0])
+            raise SchemaError(
+                f"row {start + row}, dimension {column} holds {part[row, column]:g}; this likelihood needs values from "
+                f"0 to {top:g}"
+            )
+
+
+def fresh(like: Tensor, uniform: Tensor | None) -> Tensor:
+    """The given uniform noise, or new numbers from the global generator."""
+    return torch.rand_like(like) if uniform is None else uniform.to(like)
+
+
+def standardised(field: Field, density: bool | None = None) -> Encoding:
+    """x in the unit of the field's kind. A given field has no density: log p(x given c) is not of its unit."""
+    is_density = kind_of(field).is_density if density is None else density
+    location, scale = (tuple(field.each(what).tolist()) for what in ("location", "scale"))
+    return Standardise(location, scale, density=(is_density,) * field.size)
+
+
+def native(field: Field) -> Encoding:
+    """x in the unit of the field's kind, which its likelihoods are of: levels on a grid in [0, 1], arrays of zeros and
+    ones as they are, all others standardised.
+    """
+    if field.kind == "byte":
+        return Levels(field.levels - 1)
+    return Levels(1) if field.kind == "binary" and field.shape else standardised(field)
+
+
+def binarised(field: Field) -> Encoding:
+    """Grey images and probabilities as zeros and ones, drawn afresh for every batch."""
+    if field.kind == "byte":
+        return Binarise(field.levels - 1)
+    _require_unit(field, "a Bernoulli likelihood needs binary data, 8-bit images or probabilities in [0, 1]")
+    return Binarise(1.0)
+
+
+def dequantised(field: Field) -> Encoding:
+    """Levels as real numbers in [0, 1]."""
+    return Dequantise(field.levels)
+
+
+def unit(field: Field) -> Encoding:
+    """Numbers in [0, 1] as they are."""
+    _require_unit(field, "this likelihood needs numbers in [0, 1] or 8-bit images")
+    return Unit()
+
+
+def _require_unit(field: Field, what: str) -> None:
+    low, high = float(np.min(field.low)), float(np.max(field.high))
+    if low < 0 or high > 1:
+        raise ConfigError(f"{what}; '{field.name}' runs from {low:g} to {high:g}: use likelihood 'normal'")

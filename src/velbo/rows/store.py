@@ -1,0 +1,98 @@
+"""Rows in memory, encoded: one tensor, no loader.
+
+A batch is an index-select of the kept rows (8 bits a cell where that is enough) and the encoding's arithmetic on the
+device; random encodings draw afresh each time. For scoring, the noise belongs to the row instead (see noise.py).
+Rows live on the device that computes. Where they would take more than half of a GPU's free memory they stay with the
+host, and batches are gathered into pinned memory and copied while the GPU is still busy with the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .encodings import Encoding, Standardise
+from .noise import RowNoise
+
+
+class Store:
+    """Encoded rows.
+
+    Args:
+        kept: (N, D), as the encoding stores them.
+        encoding: kept -> x.
+        dtype: of x.
+        device: of batches; that of the kept rows, if not given.
+    """
+
+    def __init__(
+        self,
+        kept: Tensor,
+        encoding: Encoding,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+    ) -> None:
+        self.kept, self.encoding, self.dtype, self.device = kept, encoding, dtype, device or kept.device
+
+    @classmethod
+    def from_rows(cls, rows: NDArray[Any], encoding: Encoding, dtype: torch.dtype = torch.float32) -> Store:
+        """Encode values (N, D), as `Schema.numbers` gives them."""
+        return cls(encoding.store(rows, dtype), encoding, dtype)
+
+    @classmethod
+    def from_tensor(cls, x: Tensor) -> Store:
+        """Rows that are x already, (N, D) floating point."""
+        n_dims = x.shape[1]
+        return cls(x, Standardise((0.0,) * n_dims, (1.0,) * n_dims), x.dtype)
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    @property
+    def n_dims(self) -> int:
+        """D."""
+        return self.kept.shape[1]
+
+    def to(self, device: torch.device) -> Store:
+        """The same rows, with batches on ``device``."""
+        fits = device.type != "cuda" or 2 * self.kept.nbytes <= torch.cuda.mem_get_info(device)[0]
+        return Store(self.kept.to(device) if fits else self.kept, self.encoding, self.dtype, device)
+
+    def subset(self, index: Tensor) -> Store:
+        return Store(self.kept[index.to(self.kept.device)], self.encoding, self.dtype)
+
+    def batch(self, index: Tensor) -> Tensor:
+        """x of the given rows, with fresh noise, (len(index), D)."""
+        if self.device == self.kept.device:
+            return self.encoding.present(self.kept.index_select(0, index), None, self.dtype)
+        shape, pinned = (len(index), self.n_dims), self.device.type == "cuda"
+        rows = torch.empty(shape, dtype=self.kept.dtype, pin_memory=pinned)
+        torch.index_select(self.kept, 0, index, out=rows)
+        return self.encoding.present(rows.to(self.device, non_blocking=True), None, self.dtype)
+
+    def fixed(self, seed: int) -> Tensor:
+        """x of every row, any noise in it fixed by row and seed, (N, D)."""
+        uniform = None
+        if self.encoding.is_random:
+            uniform = RowNoise(self.kept, seed, "encoding").uniform((self.n_dims,))
+        return self.encoding.present(self.kept, uniform, self.dtype)
+
+    def chunks(self, size: int) -> Iterator[Store]:
+        """The rows in order, ``size`` at a time, the last chunk as short as it is."""
+        for start in range(0, len(self), size):
+            yield Store(self.kept[start : start + size], self.encoding, self.dtype)
+
+    def cell_log_det(self) -> Tensor:
+        """What an observed cell adds to log p(x) for its unit (see encodings.py), (D,) float64."""
+        return self.encoding.log_det(self.n_dims)
+
+    def log_det(self) -> Tensor:
+        """The same for every row, over its observed cells, (N,) float64."""
+        kept, each = self.kept.cpu(), self.cell_log_det()
+        if not kept.is_floating_point():
+            return each.sum().expand(len(kept))
+        return (~kept.isnan()).double() @ each

@@ -1,0 +1,369 @@
+"""A trained model with its plan: data in, data out, in the units of the data.
+
+This is what Python, the scikit-learn estimators and the command line share. Encoding and scoring are deterministic:
+posterior means, and Monte Carlo noise fixed by row and seed. Rows come back as they came in: arrays as arrays, frames
+in their own library, and of these only what the model fills in or makes anew is changed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .build import Plan
+from .conditional import ConditionalVAE
+from .config import Recipe
+from .errors import ConfigError, DataError, RunError, SchemaError, nearest, unknown
+from .evaluation import Evaluation, contributions, evaluate, impute, multiple_imputations, score_rows
+from .files import write_json, write_tensors
+from .model import VAE
+from .rows import Field, Schema, Store, container_of
+from .rows.arrays import as_rows
+from .runtime.devices import device_of
+from .training import History, Run
+
+ROWS_PER_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model and the plan that it was made by.
+
+    Attributes:
+        model: in evaluation mode.
+        plan: all that it was built from and trained with.
+        history: of its training; empty for a model that was loaded.
+        dtype: of all computation; float64 makes scores independent of the order and number of rows to 1e-12.
+    """
+
+    model: VAE | ConditionalVAE
+    plan: Plan
+    history: History = field(default_factory=History)
+    dtype: torch.dtype = torch.float32
+
+    @property
+    def schema(self) -> Schema:
+        """What the rows are."""
+        return self.plan.schema
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the model is made of."""
+        return self.plan.recipe
+
+    @classmethod
+    def load(cls, path: str | Path) -> TrainedModel:
+        """Rebuild a model from a run folder (or one written by `save`); nothing in it is executed.
+
+        Raises:
+            RunError: if the folder is no run, or its files are damaged or do not belong together.
+            ConfigError: if config.json holds a value of another type or an unknown key.
+        """
+        run = Run(path)
+        plan = Plan.from_json(run.config(), str(run.config_file))
+        weights, model = run.read_model(), plan.build()
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise RunError(f"{run.model_file} does not fit {run.config_file}: they come from different runs") from error
+        return cls(model.eval(), plan)
+
+    def save(self, path: str | Path) -> None:
+        """Write config.json and model.safetensors into a folder."""
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "config.json", self.plan.to_json())
+        write_tensors(folder / "model.safetensors", self.model.state_dict())
+
+    def to(self, dtype: torch.dtype) -> TrainedModel:
+        """The same model computing in another precision; this one is left as it is."""
+        if dtype == self.dtype:
+            return self
+        model = self.plan.build()
+        model.load_state_dict(self.model.state_dict())
+        return TrainedModel(model.to(dtype).eval(), self.plan, self.history, dtype)
+
+    def store(self, x: Any, what: str = "data") -> Store:
+        """Check rows against the schema and encode them.
+
+        Raises:
+            DataError: if they are no rows.
+            SchemaError: if they do not fit.
+        """
+        return Store.from_rows(self.schema.numbers(x, what), self.plan.encoding, self.dtype)
+
+    # embeddings and back
+
+    @torch.no_grad()
+    def encode(self, x: Any, seed: int = 0) -> NDArray[Any]:
+        """Posterior means, (N, Z)."""
+        return self._map(self.store(x), seed, lambda rows: self.model.encode(rows).mean).numpy()
+
+    @torch.no_grad()
+    def decode(self, z: Any) -> Any:
+        """Point estimates of p(x|z) in the data's units, as rows of the data came.
+
+        Raises:
+            DataError: if the latents are not (N, Z) finite numbers.
+            ConfigError: if the model is conditional.
+        """
+        latents, n_latents = as_rows(z, "latents"), self.recipe.n_latents
+        if latents.ndim != 2 or latents.shape[1] != n_latents or np.isnan(latents).any():
+            raise DataError(f"latents: {n_latents} finite numbers a row are needed, not shape {latents.shape}")
+        parts = torch.tensor(latents, dtype=self.dtype).split(ROWS_PER_CHUNK)
+        return self.schema.new(self._values(torch.cat([self._flat.point(part) for part in parts])))
+
+    @torch.no_grad()
+    def reconstruct(self, x: Any, seed: int = 0) -> Any:
+        """x with every modelled cell as the model sees it: point estimates of p(x|z) at the posterior means. What is
+        given, and all that is no part of the model, is as it was.
+        """
+        return self._remade(x, self._map(self.store(x), seed, self.model.reconstruct))
+
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        mean: bool = False,
+        given: Any = None,
+        balance: str | None = None,
+        missing: bool = False,
+    ) -> Any:
+        """n new observations: draws of x, or with ``mean`` the point estimates of p(x|z).
+
+        Columns stay within the range that training data had.
+
+        Args:
+            n: how many.
+            seed: of the draw.
+            mean: point estimates instead of draws.
+            given: of a conditional model, what is given in every row: a container of n rows with those fields, or
+                a value a field. Drawn from their empirical law if not given.
+            balance: a given field of names, all of which shall be as frequent.
+            missing: leave cells out as often as they were missing in training, field by field and at random. Without it
+                every cell has a value, but of fields for which missing is a value of its own.
+
+        Raises:
+            DataError: if n is less than 1, or ``given`` has not n rows.
+            ConfigError: if ``given`` names other fields than the model was conditioned on.
+            SchemaError: if it holds categories that training did not have.
+        """
+        if n < 1:
+            raise DataError(f"the number of samples must be at least 1, not {n}")
+        if given is None and balance is None:
+            return self._new(self.model.sample(n, seed, mean), seed if missing else None)
+        c = self._condition(given, n) if given is not None else None
+        if balance is not None:
+            even = self._balanced(balance, n, seed)
+            c = even if c is None else torch.where(c.isnan(), even.to(c), c)
+        return self._new(self._conditional.sample(n, seed, mean, c), seed if missing else None)
+
+    def what_if(self, x: Any, changes: Mapping[str, Any], seed: int = 0) -> Any:
+        """Rows as they would be, were other values given: each row's own z, decoded under the changed condition.
+
+        Args:
+            x: rows as a conditional model was trained on.
+            changes: given field -> its new value.
+            seed: of all noise.
+
+        Returns:
+            x with its modelled cells as point estimates, and the changed fields of the condition.
+        """
+        model, now = self._conditional, self.store(x).fixed(seed)
+        new = self._condition(changes, len(now))
+        changed = model.changed(now, torch.where(new.isnan(), now, new))
+        return self._remade(x, changed, set(changes))
+
+    @torch.no_grad()
+    def interpolate(self, start: Any, end: Any, steps: int = 8) -> NDArray[Any]:
+        """Point estimates on the lines between the embeddings of rows (N, *shape), (steps, N, *shape)."""
+        a, b = (self.store(x).fixed(0) for x in (start, end))
+        line = self._flat.interpolate(a, b, steps)
+        return np.stack([np.asarray(self.schema.new(self._values(x))) for x in line])
+
+    # missing cells
+
+    def impute(self, x: Any, samples: int = 1000, seed: int = 0) -> Any:
+        """x with its missing cells filled, observed cells untouched: the conditional mean of numbers, the likeliest
+        category, by ``samples`` importance samples; see `velbo.evaluation.impute`. Where missing is a value of its own,
+        which is so of a flag that is there or not, it stays.
+        """
+        data = self.store(x)
+        return self._filled(x, impute(self.model, data, samples, seed).x)
+
+    def impute_many(self, x: Any, n: int, samples: int = 100, steps: int = 20, seed: int = 0) -> list[Any]:
+        """n fillings of x, drawn from what the model believes of the missing cells given the observed ones; see
+        `velbo.evaluation.multiple_imputations`.
+        """
+        draws = multiple_imputations(self.model, self.store(x), n, samples=samples, steps=steps, seed=seed)
+        return [self._filled(x, draw) for draw in draws]
+
+    def _filled(self, x: Any, filled: Tensor) -> Any:
+        return self.schema.filled(x, self.schema.clipped(self._values(filled)))
+
+    # numbers
+
+    def log_likelihood(self, x: Any, samples: int = 100, seed: int = 0, device: str = "auto") -> NDArray[np.float64]:
+        """log p of each row in the data's units, nats, (N,): the importance-weighted bound of ``samples`` draws."""
+        data = self.store(x)
+        with self._on(device):
+            scores = score_rows(self.model, data, samples, seed=seed)
+        return (scores.log_likelihood + data.log_det()).numpy()
+
+    def evaluate(
+        self,
+        x: Any,
+        samples: int = 100,
+        chunk: int | None = None,
+        seed: int = 0,
+        precision: str = "float32",
+        device: str = "auto",
+    ) -> Evaluation:
+        """Means and standard errors over rows; see `velbo.evaluate`."""
+        data = self.store(x)
+        with self._on(device):
+            return evaluate(self.model, data, samples, chunk, seed, precision)
+
+    def contributions(self, x: Any, samples: int = 100, seed: int = 0) -> NDArray[np.float64]:
+        """log p of every cell given the rest of its row, nats in the data's units, (N, D); NaN where missing or given.
+        Low is anomalous. See `velbo.evaluation.contributions`.
+        """
+        data = self.store(x)
+        return (contributions(self.model, data, samples, seed) + data.cell_log_det()).numpy()
+
+    def explain(self, x: Any, samples: int = 100, seed: int = 0) -> pa.Table:
+        """Why rows are anomalous: a table with log_likelihood, the cell that is furthest below its column's median, and
+        log p(cell | rest of the row) of every cell.
+        """
+        each, names = self.contributions(x, samples, seed), [cell.name for cell in self.schema.cells]
+        modelled = [d for d in range(len(names)) if d not in set(self.schema.dims(self.recipe.condition))]
+        each = each[:, modelled]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a column of which every cell is missing
+            below = np.nan_to_num(each - np.nanmedian(each, 0), nan=np.inf)
+        worst = [names[modelled[d]] for d in below.argmin(-1)]
+        columns = {
+            f"{names[d]} given the rest": pa.array(v, from_pandas=True) for d, v in zip(modelled, each.T, strict=True)
+        }
+        scores = self.log_likelihood(x, samples, seed)
+        return pa.table({"log_likelihood": scores, "most_anomalous": worst, **columns})
+
+    @contextmanager
+    def _on(self, device: str) -> Iterator[None]:
+        """The model computes on the device inside the block, and is back after it."""
+        self.model.to(device_of(device))
+        try:
+            yield
+        finally:
+            self.model.to("cpu")
+
+    def _map(self, data: Store, seed: int, f: Callable[[Tensor], Tensor]) -> Tensor:
+        return torch.cat([f(part.fixed(seed)) for part in data.chunks(ROWS_PER_CHUNK)])
+
+    def _values(self, x: Tensor) -> NDArray[np.float64]:
+        """x (N, D) in the units of the data."""
+        return self.plan.encoding.restore(x.cpu()).double().numpy()
+
+    def _new(self, x: Tensor, missing: int | None = None) -> Any:
+        """New rows; with a seed ``missing``, without the cells that it leaves out."""
+        v = self.schema.clipped(self._values(x))
+        if missing is not None:
+            share = [f.has_missing * f.n_missing / (self.plan.data.n_rows * f.size) for f in self.schema.modelled]
+            of_cells = np.repeat(share, [f.size for f in self.schema.modelled])
+            v[np.random.default_rng(missing).random(v.shape) < of_cells] = np.nan
+        return self.schema.new(v)
+
+    def _remade(self, x: Any, made: Tensor, also: set[str] = frozenset()) -> Any:  # type: ignore[assignment]
+        """Rows x with their modelled cells, and those of the given fields ``also``, as the model made them."""
+        v = self._values(made)
+        kept = self.schema.dims(name for name in self.recipe.condition if name not in also)
+        at = np.ones(v.shape, dtype=bool)
+        at[:, kept] = False
+        return self.schema.changed(x, at, v)
+
+    # what is given
+
+    @property
+    def _flat(self) -> VAE:
+        if isinstance(self.model, ConditionalVAE):
+            raise ConfigError("this model is conditional, and z alone does not say what is given; use what_if, sample")
+        return self.model
+
+    @property
+    def _conditional(self) -> ConditionalVAE:
+        if not isinstance(self.model, ConditionalVAE):
+            raise ConfigError("nothing is given to this model; train one with Recipe(condition=...), --condition")
+        return self.model
+
+    def _given(self, names: list[str]) -> list[Field]:
+        """Fields of the condition.
+
+        Raises:
+            ConfigError: for a name that is none of them.
+        """
+        for name in names:
+            if name not in self.recipe.condition:
+                raise unknown("field that the model is conditioned on", name, self.recipe.condition)
+        return [f for f in self.schema.modelled if f.name in names]
+
+    def _balanced(self, name: str, n: int, seed: int) -> Tensor:
+        model = self._conditional
+        (chosen,) = self._given([name])
+        if not chosen.n_categories:
+            coded = [f.name for f in self._given(list(self.recipe.condition)) if f.n_categories]
+            raise unknown("given field of names", name, coded)
+        return model.balanced(n, self.schema.dims([name])[0], chosen.n_categories, seed)
+
+    def _condition(self, given: Any, n: int) -> Tensor:
+        """x of what is given, (n, D), NaN elsewhere."""
+        self._conditional  # noqa: B018 (it refuses)
+        rows = {name: _repeated(value, n) for name, value in given.items()} if _is_values(given) else given
+        fields = self._given([c.name for c in container_of(rows, "given").columns(rows, "given")])
+        _refuse_unseen(rows, fields)
+        v = self.schema.numbers_of(rows, fields, "given")
+        if len(v) != n:
+            raise DataError(f"given: {n} rows are needed, one for each new row, not {len(v)}")
+        whole = np.full((n, self.schema.n_dims), np.nan)
+        whole[:, self.schema.dims(f.name for f in fields)] = v
+        return self.plan.encoding.store(whole, self.dtype).to(self.dtype)
+
+
+def _is_values(given: Any) -> bool:
+    """Whether what is given is one value a field, for all rows."""
+    return isinstance(given, Mapping) and all(np.ndim(value) == 0 for value in given.values())
+
+
+def _repeated(value: Any, n: int) -> NDArray[Any]:
+    return np.repeat(np.asarray([value]), n)
+
+
+def _refuse_unseen(rows: Any, fields: list[Field]) -> None:
+    """
+    Raises:
+        SchemaError: for a category that training did not have, with the nearest that it had.
+    """
+    from .rows.kinds import kind_of
+
+    columns = {c.name: c for c in container_of(rows, "given").columns(rows, "given")}
+    for f in fields:
+        if not f.categories:
+            continue
+        cells = columns[f.name].cells()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            v = kind_of(f).numbers(cells, f, "given")
+        asked = np.asarray(cells.is_valid()) & np.isnan(v[:, 0])
+        if asked.any():
+            value = cells[int(asked.argmax())].as_py()
+            known = [str(c) for c in f.categories if c is not None]
+            raise SchemaError(f"given: '{f.name}' had no '{value}' in training.{nearest(str(value), known)}")

@@ -1,0 +1,61 @@
+"""Rows in groups for tests of streams, in memory and one window at a time."""
+
+from __future__ import annotations
+
+import math
+import threading
+import weakref
+
+import numpy as np
+import torch
+
+from velbo.errors import DataError
+from velbo.rows import Store
+from velbo.rows.encodings import Encoding, Standardise
+from velbo.rows.stream import Stream
+
+D = 5
+GROUPS = (90, 0, 41, 1, 150, 18, 100)
+N = sum(GROUPS)
+REALS = Standardise((1.0,) * D, (3.0,) * D)
+
+
+def table() -> np.ndarray:
+    """(N, D) float64, whole numbers from 0 to 255, some missing."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (N, D)).astype(np.float64)
+    x[rng.random(x.shape) < 0.1] = math.nan
+    return x
+
+
+ROWS = table()
+ENDS = np.cumsum(GROUPS)
+
+
+class Groups:
+    """Row groups of the table; remembers which were asked for, and how many of them are still alive."""
+
+    def __init__(self, broken: int = -1) -> None:
+        self.broken, self.asked_by = broken, list[tuple[str, int]]()
+        self.given, self.most_alive = list[weakref.ref[np.ndarray]](), 0
+
+    def __call__(self, group: int) -> np.ndarray:
+        if group == self.broken:
+            raise DataError(f"group {group} is damaged")
+        self.asked_by.append((threading.current_thread().name, group))
+        values = ROWS[ENDS[group] - GROUPS[group] : ENDS[group]].copy()
+        self.given.append(weakref.ref(values))
+        self.most_alive = max(self.most_alive, sum(ref() is not None for ref in self.given))
+        return values
+
+
+def stream(read=None, encoding: Encoding = REALS, window_rows: int = 100, **options) -> Stream:
+    return Stream(GROUPS, read or Groups(), D, encoding, window_rows=window_rows, **options)
+
+
+def store(encoding: Encoding = REALS) -> Store:
+    return Store(encoding.store(ROWS, torch.float32), encoding)
+
+
+def no_reader_is_left() -> bool:
+    return not any(t.name.startswith("velbo-stream") for t in threading.enumerate())
