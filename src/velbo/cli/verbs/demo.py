@@ -12,7 +12,7 @@ from ..app import app, say
 
 @app.command
 def demo(*, output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("demo"), epochs: int = 80) -> None:
-    """Train on handwritten digits, measure, and draw four pictures; under a minute on 2 cores.
+    """Train on handwritten digits, measure, and draw six pictures; under a minute on 2 cores.
 
     Args:
         output: folder for the run and the pictures; must not hold a run.
