@@ -11,7 +11,6 @@ from cyclopts import Parameter, Token
 
 from ..config import Recipe
 from ..errors import ConfigError
-from ..files import from_json, read_json
 from ..formats.reading import COLUMN_TYPES, ColumnReading, Reading
 
 Flat = Parameter(name="*")
@@ -171,6 +170,8 @@ class FieldOptions:
             RunError: if the schema file cannot be read.
             ConfigError: if it holds a value of another type or an unknown key.
         """
+        from ..files import from_json, read_json
+
         asked = assignments(self.column, "--column age=count")
         if self.schema is None:
             return read.reading(base), asked

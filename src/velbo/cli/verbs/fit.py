@@ -15,7 +15,6 @@ from ...config import (
     Validation,
     Weighting,
 )
-from ...files import read_json
 from ..app import app, say
 from ..options import FieldOptions, Flat, ReadAs, ReadingOptions, RecipeOptions
 
@@ -57,6 +56,7 @@ def fit(
         tensorboard: write TensorBoard's event files into the run folder too.
     """
     from ...build import Asked, DataRecord, Plan, as_before, complete
+    from ...files import read_json
     from ...formats import absolute_name
     from ...formats.reading import Reading
     from ..data import pick, rows_to_fit
