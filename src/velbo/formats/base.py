@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..errors import DataError
 from .reading import Note, Reading
 
 ROWS_PER_BATCH = 65_536
@@ -125,6 +126,37 @@ class Part(ABC):
     @abstractmethod
     def stamp(self) -> Iterator[bytes]:
         """Bytes that tell this file from another, for a fingerprint: all of them, or those that sum it up."""
+
+
+class Sequential(Part):
+    """A file of a format that can be read from its start alone.
+
+    Attributes:
+        form: what such a file is, in messages.
+    """
+
+    form: ClassVar[str]
+
+    @property
+    def n_rows(self) -> None:
+        """The format does not say."""
+        return
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """None."""
+        raise self._unindexed()
+
+    def group(self, index: int) -> pa.Table:
+        """None."""
+        raise self._unindexed()
+
+    def _unindexed(self) -> DataError:
+        target = self.path.with_suffix(".parquet")
+        return DataError(
+            f"{self.path}: {self.form} cannot be read from the middle; convert it first: velbo convert {self.path} "
+            f"{target}"
+        )
 
 
 class Sheet(ABC):

@@ -20,7 +20,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from ..errors import DataError, MissingExtraError, need
-from .base import Format, Part, rows_per_batch
+from .base import Format, Sequential, rows_per_batch
 from .excel_writing import ExcelSheet
 from .reading import Note, Reading
 from .typed import bytes_of
@@ -53,7 +53,7 @@ TYPES: dict[frozenset[str], pa.DataType] = {
 """Kinds of values in a column -> the type that holds them."""
 
 
-class ExcelPart(Part):
+class ExcelPart(Sequential):
     """The first sheet of a workbook.
 
     Args:
@@ -63,6 +63,8 @@ class ExcelPart(Part):
     Raises:
         DataError: if it is none, or has no row of names.
     """
+
+    form = "a workbook"
 
     def __init__(self, path: Path, reading: Reading) -> None:
         self.path, self._reading, self._n_errors = path, reading, Counter[str]()
@@ -148,23 +150,6 @@ class ExcelPart(Part):
                     f"{parts[0].path}: column '{name}' holds {' and '.join(sorted(found))} in several files"
                 )
         return pa.schema([(name, TYPES[found]) for name, found in kinds.items()])
-
-    @property
-    def n_rows(self) -> None:
-        """The format does not say."""
-        return
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """None."""
-        raise DataError(
-            f"{self.path}: a workbook cannot be read from the middle; convert it first: velbo convert {self.path} "
-            f"{self.path.with_suffix('.parquet')}"
-        )
-
-    def group(self, index: int) -> pa.Table:
-        """None."""
-        raise IndexError(self.sizes)
 
     def tables(self, schema: pa.Schema) -> Iterator[pa.Table]:
         """The rows in order, a batch at a time."""

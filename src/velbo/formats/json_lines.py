@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from ..errors import DataError
-from .base import Change, Format, Part
+from .base import Change, Format, Sequential
 from .json_splice import JsonSheet, spliced
 from .json_types import TypeGuess, explicit_type
 from .reading import Reading
@@ -34,7 +34,7 @@ STEPS = np.zeros(256, np.int8)
 STEPS[list(b"[{")], STEPS[list(b"]}")] = 1, -1
 
 
-class JsonLinesPart(Part):
+class JsonLinesPart(Sequential):
     """A file of JSON lines, in UTF-8. Its names are found by reading all of it, once.
 
     Args:
@@ -45,6 +45,7 @@ class JsonLinesPart(Part):
         DataError: if it is no file of JSON lines.
     """
 
+    form = "JSON lines"
     can_splice = True
 
     def __init__(self, path: Path, reading: Reading) -> None:
@@ -81,23 +82,6 @@ class JsonLinesPart(Part):
             for name, guess in part._guesses.items():
                 guesses[name].join(guess)
         return pa.schema([(name, guess.type) for name, guess in guesses.items()])
-
-    @property
-    def n_rows(self) -> None:
-        """The format does not say."""
-        return
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """None."""
-        raise DataError(
-            f"{self.path}: JSON lines cannot be read from the middle; convert it first: velbo convert {self.path} "
-            f"{self.path.with_suffix('.parquet')}"
-        )
-
-    def group(self, index: int) -> pa.Table:
-        """None."""
-        raise IndexError(self.sizes)
 
     def tables(self, schema: pa.Schema) -> Iterator[pa.Table]:
         """The rows in order, in blocks."""

@@ -20,7 +20,7 @@ from typing import Self
 import pyarrow as pa
 
 from ..errors import DataError
-from .base import Change, Format, Part
+from .base import Change, Format, Sequential
 from .cell_values import Cells, Words, first_unfit, values
 from .column_guess import ColumnGuess
 from .decisions import Decision, Decisions
@@ -57,7 +57,7 @@ class Lines:
     end: int
 
 
-class TextPart(Part):
+class TextPart(Sequential):
     """A delimited text.
 
     Args:
@@ -79,6 +79,7 @@ class TextPart(Part):
         DataError: if it is empty, no text, has lines of different widths, or no proper header.
     """
 
+    form = "a text"
     can_splice = True
 
     def __init__(self, path: Path, reading: Reading = Reading(), block: int = BLOCK) -> None:
@@ -228,23 +229,6 @@ class TextPart(Part):
         columns = {name: decision.reading for name, decision in self.decided.items() if decision.is_known}
         found = {"format": CSV.name, "delimiter": self.delimiter, "header": self.header.is_there, "columns": columns}
         return replace(self.asked, **found)
-
-    @property
-    def n_rows(self) -> int | None:
-        return None
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        raise self._unindexed()
-
-    def group(self, index: int) -> pa.Table:
-        raise self._unindexed()
-
-    def _unindexed(self) -> DataError:
-        target = self.path.with_suffix(".parquet")
-        return DataError(
-            f"{self.path}: a text cannot be read from the middle; convert it first: velbo convert {self.path} {target}"
-        )
 
     def stamp(self) -> Iterator[bytes]:
         return bytes_of(self.path)
