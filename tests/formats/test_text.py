@@ -295,7 +295,7 @@ class TestSize:
             return time.process_time() - start
 
         seconds(50)
-        assert seconds(4000) < 3 * 8 * seconds(500)
+        assert min(seconds(4000) for _ in range(3)) < 3 * 8 * min(seconds(500) for _ in range(3))
 
     def test_python_reads_the_same_tokens(self, tmp_path):
         """csv of the standard library, on cells with everything in them."""
