@@ -8,7 +8,7 @@ and KL( q(z|x) || p(z) ) in closed form where there is one. All in nats.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 from torch.distributions import Distribution, Independent, kl_divergence
@@ -58,6 +58,10 @@ class Model(Protocol):
     """Anything that gives terms: flat, conditional, hierarchical or diffusion models alike."""
 
     def terms(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms: ...
+
+    def given(self, x: Tensor) -> Any:
+        """A view of the model for rows x (B, D), with ``encode(x)``, ``prior()`` and ``decode(z)``."""
+        ...
 
     def check_data(self, x: Tensor) -> None:
         """Raise DataError if some of x lies outside the support of p(x|z)."""

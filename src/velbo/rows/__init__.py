@@ -1,5 +1,6 @@
 """What a row is: a few fields; from anything a user has to numbers, and back."""
 
+from .any_rows import AnyRows, store_of
 from .containers import container_of
 from .encoded import Rows, Stored, infer, rows_of
 from .encodings import Encoding
@@ -12,6 +13,7 @@ from .stream import Stream
 
 __all__ = [
     "KINDS",
+    "AnyRows",
     "Encoding",
     "Field",
     "Kind",
@@ -25,4 +27,5 @@ __all__ = [
     "infer",
     "kind_of",
     "rows_of",
+    "store_of",
 ]

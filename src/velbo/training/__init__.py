@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-from torch import Tensor, nn
+from torch import nn
 
+from ..checks import check_first_rows, rows_for
 from ..config import TrainingConfig
 from ..objectives import ELBO, Objective
-from ..rows import Store
+from ..rows import AnyRows
 from ..rows.stream import Stream
 from ..runtime.devices import device_of
+from ..terms import Model
 from .choices import decide
 from .launch import launch
 from .loggers import Logger, ProgressBar, TensorBoard
@@ -23,7 +26,7 @@ from .team import Alone, Team
 
 def train(
     model: nn.Module,
-    x: Tensor | Store | Stream,
+    x: AnyRows,
     objective: Objective | None = None,
     config: TrainingConfig | None = None,
     run: Run | None = None,
@@ -33,17 +36,24 @@ def train(
 
     Args:
         model: anything whose ``forward(x, samples, draw)`` gives terms; a `VAE`.
-        x: (N, D) floating point, as the likelihood expects them, NaN where missing; or an encoded store or stream.
+        x: rows as the likelihood expects them, (N, D), NaN where missing, of any container; see
+            `velbo.checks.rows_for`. They are read once, and shuffled by velbo; only a stream stays on disk.
         objective: terms -> bound; the ELBO if not given.
         config: budget, optimisation, weighting, validation, machine.
         run: folder for checkpoints and metrics; a run that it holds is continued.
         loggers: further places for metrics.
 
     Raises:
+        DataError: if x is no rows.
+        ConfigError: if a part of the model gives another shape than it should; see `velbo.checks`.
         Interrupted: on SIGINT or SIGTERM, after saving.
         TrainingError: if too many steps in a row are not finite.
     """
-    data = Store.from_tensor(x) if isinstance(x, Tensor) else x
+    if isinstance(x, Stream):
+        check_first_rows(cast(Model, model), x)
+        data = x
+    else:
+        data = rows_for(cast(Model, model), x)
     return Trainer(model, data, objective or ELBO(), config or TrainingConfig(), run, loggers).run()
 
 

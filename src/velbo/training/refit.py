@@ -14,13 +14,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..checks import rows_for
 from ..conditional import ConditionalVAE
 from ..config import TrainingConfig
 from ..errors import ConfigError
 from ..model import VAE
 from ..objectives import ELBO, best_rate
 from ..posteriors import Draw, RowDraw, SemiAmortised
-from ..rows import Store
+from ..rows import AnyRows, Store
 from ..terms import PATHWISE, Terms, closed_form_kl
 from .loop import Trainer
 from .order import held_out_rows
@@ -55,12 +56,12 @@ class AggregatedPosterior(nn.Module):
         return self.terms(x, samples, draw)
 
 
-def refit_prior(model: VAE | ConditionalVAE, data: Store, prior: nn.Module, training: TrainingConfig) -> float:
+def refit_prior(model: VAE | ConditionalVAE, data: AnyRows, prior: nn.Module, training: TrainingConfig) -> float:
     """Fit ``prior`` to the aggregated posterior of the data and put it into the model.
 
     Args:
         model: trained; its prior is replaced.
-        data: encoded rows, those that the model was trained on.
+        data: rows x that the model was trained on, (N, D), of any container; see `velbo.checks.rows_for`.
         prior: any of velbo.priors, over as many latents.
         training: budget and the rest; its held-out rows choose the best weights.
 
@@ -75,6 +76,7 @@ def refit_prior(model: VAE | ConditionalVAE, data: Store, prior: nn.Module, trai
             "a refined posterior follows its prior, so that a new prior would move it; refit a model trained without "
             "--refine, or train one with the prior that is wanted (--prior)"
         )
+    data = rows_for(model, data)
     wanted_before = {p: p.requires_grad for part in (model.encoder, model.decoder) for p in part.parameters()}
     for p in wanted_before:
         p.requires_grad_(False)

@@ -19,8 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...checks import rows_for
 from ...model import VAE
-from ...rows import Store
+from ...rows import AnyRows, Store
 from .annealing import Annealing, anneal, anneal_backwards
 from .log_likelihood import score_rows
 from .summary import standard_error
@@ -69,15 +70,16 @@ def simulate(model: VAE, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
         return model.decode(z).sample(), z
 
 
-def bracket(model: VAE, data: Store, settings: Annealing = Annealing(), samples: int = 1000) -> Bracket:
+def bracket(model: VAE, data: AnyRows, settings: Annealing = Annealing(), samples: int = 1000) -> Bracket:
     """Anneal the data forwards, and as many rows of the model's own both ways, beside importance sampling.
 
     Args:
         model: in evaluation mode, on the CPU.
-        data: encoded rows; a hundred cost minutes.
+        data: rows x, (N, D), of any container; see `velbo.checks.rows_for`. A hundred cost minutes.
         settings: how long to anneal.
         samples: of importance sampling.
     """
+    data = rows_for(model, data)
     x, z = simulate(model, len(data), settings.seed)
     own = Store.from_tensor(x)
     run = anneal(model, data.fixed(settings.seed), settings)

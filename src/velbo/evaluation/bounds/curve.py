@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...checks import rows_for
 from ...errors import ConfigError
-from ...rows import Store
+from ...rows import AnyRows
 from ...terms import Model
 from .log_likelihood import log_weights
 
@@ -47,12 +48,12 @@ class BoundCurve:
         return self.bounds.std(-1) / math.sqrt(self.bounds.shape[-1])
 
 
-def bound_curve(model: Model, data: Store, samples: int = 1024, seed: int = 0) -> BoundCurve:
+def bound_curve(model: Model, data: AnyRows, samples: int = 1024, seed: int = 0) -> BoundCurve:
     """L_K for all powers of two up to ``samples``.
 
     Args:
         model: in evaluation mode.
-        data: encoded rows.
+        data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         samples: the largest K, a power of two.
         seed: of all noise.
 
@@ -61,6 +62,7 @@ def bound_curve(model: Model, data: Store, samples: int = 1024, seed: int = 0) -
     """
     if samples < 1 or samples & (samples - 1):
         raise ConfigError(f"the curve doubles its samples: the largest must be a power of two, not {samples}")
+    data = rows_for(model, data)
     counts = tuple(2**i for i in range(samples.bit_length()))
     parts = [_rises(log_w, counts) for log_w in log_weights(model, data, samples, seed)]
     return BoundCurve(counts, torch.cat(parts, 1))

@@ -26,10 +26,11 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from ...checks import rows_for
 from ...errors import ConfigError
 from ...model import VAE
 from ...posteriors import Draw, Posterior, RowDraw, SemiAmortised, StickingTheLanding, body_and_head
-from ...rows import Store
+from ...rows import AnyRows, Store
 from ...runtime.threads import threads
 from .annealing import Annealing, anneal
 from .importance import StreamingWeights
@@ -94,7 +95,7 @@ class Gaps:
 @threads()
 def gaps(
     model: VAE,
-    data: Store,
+    data: AnyRows,
     samples: int = 500,
     ascent: Ascent = Ascent(),
     annealing: Annealing | None = None,
@@ -104,7 +105,7 @@ def gaps(
 
     Args:
         model: in evaluation mode; its encoder ends in a `Posterior`.
-        data: encoded rows.
+        data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         samples: of every bound; the noise is not that of the ascent.
         ascent: how q* is found.
         annealing: a further estimate of log p(x), dear and often the best.
@@ -116,6 +117,7 @@ def gaps(
     family(model.encoder)
     if samples < 1:
         raise ConfigError(f"the bounds need at least 1 sample, not {samples}")
+    data = rows_for(model, data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = [_gaps_of(model, part, samples, ascent, annealing, seed) for part in data.chunks(ROWS)]

@@ -18,11 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...checks import rows_for
 from ...config import COMPUTED_PRECISIONS
 from ...errors import ConfigError, unknown
 from ...objectives import best_rate
 from ...posteriors import RowDraw
-from ...rows import Store
+from ...rows import AnyRows, Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.precision import autocast, products
 from ...runtime.threads import threads
@@ -80,7 +81,7 @@ def numbers_per_row(model: Model, data: Store) -> int:
 @torch.no_grad()
 def score_rows(
     model: Model,
-    data: Store,
+    data: AnyRows,
     samples: int = 100,
     chunk: int | None = None,
     seed: int = 0,
@@ -90,7 +91,7 @@ def score_rows(
 
     Args:
         model: in evaluation mode, on the device to compute on.
-        data: encoded rows.
+        data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         samples: K, at least 1.
         chunk: samples at a time; the result does not depend on it (but for rounding).
         seed: of all noise.
@@ -101,6 +102,7 @@ def score_rows(
         raise unknown("precision of an evaluation", precision, COMPUTED_PRECISIONS)
     if samples < 1 or (chunk is not None and chunk < 1):
         raise ConfigError(f"samples and chunk must be at least 1, not {samples} and {chunk}")
+    data = rows_for(model, data)
     n_rows, n_samples = chunk_sizes(samples, numbers_per_row(model, data), chunk)
     device = next(model.parameters()).device  # type: ignore[attr-defined]
     with threads(), freed_memory_kept(), autocast(precision, device), products(precision):

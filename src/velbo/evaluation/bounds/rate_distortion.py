@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ...checks import rows_for
 from ...model import VAE
-from ...rows import Store
+from ...rows import AnyRows
 from .annealing import Annealing, anneal
 from .log_likelihood import score_rows
 
@@ -41,15 +42,16 @@ class RateDistortion:
     encoder: tuple[float, float]
 
 
-def rate_distortion(model: VAE, data: Store, settings: Annealing = Annealing(), samples: int = 100) -> RateDistortion:
+def rate_distortion(model: VAE, data: AnyRows, settings: Annealing = Annealing(), samples: int = 100) -> RateDistortion:
     """The curve that annealing passes, and the encoder's point.
 
     Args:
         model: in evaluation mode, on the CPU.
-        data: encoded rows.
+        data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         settings: how long to anneal; slower is nearer to the curve.
         samples: of the encoder's point.
     """
+    data = rows_for(model, data)
     run = anneal(model, data.fixed(settings.seed), settings)
     own = score_rows(model, data, samples, seed=settings.seed)
     encoder = float(own.rate.mean()), -float(own.reconstruction.mean())

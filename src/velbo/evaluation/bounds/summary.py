@@ -19,8 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...checks import rows_for
 from ...errors import CollapseWarning
-from ...rows import Store
+from ...rows import AnyRows, Store
 from ...terms import Model
 from .log_likelihood import RowScores, score_rows
 
@@ -78,17 +79,17 @@ def standard_error(values: Tensor) -> float:
 
 def evaluate(
     model: Model,
-    data: Store,
+    data: AnyRows,
     samples: int = 100,
     chunk: int | None = None,
     seed: int = 0,
     precision: str = "float32",
 ) -> Evaluation:
-    """Evaluate a model on encoded rows; deterministic for a seed.
+    """Evaluate a model on rows; deterministic for a seed.
 
     Args:
         model: in evaluation mode.
-        data: encoded rows.
+        data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         samples: K.
         chunk: samples at a time; the result does not depend on it.
         seed: of all noise.
@@ -97,6 +98,7 @@ def evaluate(
     Warns:
         CollapseWarning: if the posterior carries no information.
     """
+    data = rows_for(model, data)
     scores = score_rows(model, data, samples, chunk, seed, precision)
     result = summarise(scores, data, samples)
     warn_if_collapsed(result)

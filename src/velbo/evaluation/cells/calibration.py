@@ -24,11 +24,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...checks import rows_for
 from ...conditional import ConditionalVAE
 from ...errors import MissingMethodError
 from ...model import VAE
 from ...posteriors import RowDraw
-from ...rows import Store
+from ...rows import AnyRows, Store
 from ...rows.noise import RowNoise
 from ...runtime.threads import threads
 from .weighted import cells_of
@@ -57,20 +58,20 @@ class Calibration:
 
 @threads()
 @torch.no_grad()
-def calibrate(model: VAE | ConditionalVAE, data: Store, seed: int = 0) -> Calibration:
+def calibrate(model: VAE | ConditionalVAE, data: AnyRows, seed: int = 0) -> Calibration:
     """How well p(x|z) is spread, by one draw of z for each row.
 
     A cell without distribution function or moments is left out of that measure, and said to be.
 
     Args:
         model: in evaluation mode, on the CPU; its decoder's distribution has independent cells.
-        data: encoded rows.
+        data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         seed: of all noise.
 
     Raises:
         ConfigError: for a p(x|z) without independent cells.
     """
-    left_out: dict[str, None] = {}
+    data, left_out = rows_for(model, data), dict[str, None]()
     parts = [_spread(model, part, seed, left_out) for part in data.chunks(ROWS)]
     u, square, variance = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     n, n_square = ((~t.isnan()).sum(0).double() for t in (u, square))

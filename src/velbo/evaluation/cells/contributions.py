@@ -26,11 +26,12 @@ import math
 import torch
 from torch import Tensor
 
+from ...checks import rows_for
 from ...conditional import ConditionalVAE
 from ...errors import ConfigError
 from ...model import VAE
 from ...posteriors import RowDraw
-from ...rows import Store
+from ...rows import AnyRows
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ..bounds.importance import StreamingWeights
@@ -39,7 +40,7 @@ from .weighted import check_weights, chunks_of, importance_draws, modelled, prob
 
 
 @torch.no_grad()
-def contributions(model: VAE | ConditionalVAE, data: Store, samples: int = 100, seed: int = 0) -> Tensor:
+def contributions(model: VAE | ConditionalVAE, data: AnyRows, samples: int = 100, seed: int = 0) -> Tensor:
     """log p of every observed cell given the other observed cells of its row; low is odd.
 
     The noise belongs to the row without the cell: neither neighbours nor order matter, but for rounding, and values of
@@ -48,7 +49,7 @@ def contributions(model: VAE | ConditionalVAE, data: Store, samples: int = 100, 
 
     Args:
         model: in evaluation mode; its encoder takes NaN and p(x|z) has independent cells.
-        data: encoded rows, (N, D).
+        data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         samples: K, at least 1.
         seed: of all noise.
 
@@ -62,6 +63,7 @@ def contributions(model: VAE | ConditionalVAE, data: Store, samples: int = 100, 
     """
     if samples < 1:
         raise ConfigError(f"samples must be at least 1, not {samples}")
+    data = rows_for(model, data)
     x = data.fixed(seed).cpu()
     p = probe(model, data)
     found = torch.full(x.shape, math.nan, dtype=torch.float64)

@@ -21,6 +21,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from ...checks import rows_for
 from ...conditional import ConditionalVAE
 from ...errors import ConfigError
 from ...likelihoods import Factorised
@@ -28,7 +29,7 @@ from ...likelihoods.base import at_positions
 from ...likelihoods.coded import CodedCell
 from ...model import VAE
 from ...posteriors import RowDraw
-from ...rows import Store
+from ...rows import AnyRows, Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ..bounds.importance import StreamingWeights
@@ -67,7 +68,7 @@ class Imputed:
 
 @torch.no_grad()
 def impute(
-    model: VAE | ConditionalVAE, data: Store, samples: int = 1000, seed: int = 0, chunk: int | None = None
+    model: VAE | ConditionalVAE, data: AnyRows, samples: int = 1000, seed: int = 0, chunk: int | None = None
 ) -> Imputed:
     """Fill every missing cell with its conditional mean, or its likeliest code, by K = ``samples`` importance samples.
 
@@ -75,7 +76,7 @@ def impute(
 
     Args:
         model: in evaluation mode; its encoder takes NaN and p(x|z) has independent cells.
-        data: encoded rows, (N, D).
+        data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         samples: K, at least 1.
         seed: of all noise.
         chunk: samples at a time.
@@ -86,6 +87,7 @@ def impute(
     """
     if samples < 1 or (chunk is not None and chunk < 1):
         raise ConfigError(f"samples and chunk must be at least 1, not {samples} and {chunk}")
+    data = rows_for(model, data)
     x = data.fixed(seed).double().cpu().clone()  # the rows may be the caller's
     spread, of_rows = torch.zeros_like(x), x.new_full((2, len(x)), math.nan)
     p = probe(model, data)

@@ -23,12 +23,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from ...checks import rows_for
 from ...conditional import ConditionalVAE
 from ...errors import ConfigError
 from ...likelihoods.base import at_positions
 from ...model import VAE
 from ...posteriors import Pathwise
-from ...rows import Store
+from ...rows import AnyRows
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ..bounds.importance import StreamingWeights
@@ -48,7 +49,7 @@ from .weighted import (
 
 @torch.no_grad()
 def multiple_imputations(
-    model: VAE | ConditionalVAE, data: Store, n: int, samples: int = 100, steps: int = 20, seed: int = 0
+    model: VAE | ConditionalVAE, data: AnyRows, n: int, samples: int = 100, steps: int = 20, seed: int = 0
 ) -> Tensor:
     """n draws of the missing cells given the observed ones.
 
@@ -57,7 +58,7 @@ def multiple_imputations(
 
     Args:
         model: in evaluation mode; its encoder takes NaN and p(x|z) has independent cells.
-        data: encoded rows, (N, D).
+        data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         n: draws of each row.
         samples: K of the resampling that starts the chains.
         steps: of Metropolis within Gibbs; 0 for resampling alone.
@@ -73,6 +74,7 @@ def multiple_imputations(
     if n < 1 or samples < 1 or steps < 0:
         raise ConfigError(f"n and samples must be at least 1 and steps at least 0, not {n}, {samples} and {steps}")
     device = next(model.parameters()).device
+    data = rows_for(model, data)
     x = data.fixed(seed).double().cpu()
     filled = x.repeat(n, 1, 1)
     p = probe(model, data)

@@ -29,11 +29,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
+from ...checks import rows_for
 from ...conditional import ConditionalVAE
 from ...errors import DataError
 from ...model import VAE
 from ...posteriors import RowDraw
-from ...rows import Store
+from ...rows import AnyRows, Store
 from ...runtime.threads import threads
 
 ROWS = 256
@@ -108,18 +109,19 @@ def _blocks(model: VAE | ConditionalVAE, data: Store, seed: int) -> Iterator[tup
 
 @threads()
 @torch.no_grad()
-def aggregated_posterior(model: VAE | ConditionalVAE, data: Store, samples: int = 1, seed: int = 0) -> Aggregated:
+def aggregated_posterior(model: VAE | ConditionalVAE, data: AnyRows, samples: int = 1, seed: int = 0) -> Aggregated:
     """Take the rate of ``data`` apart; time grows with the square of the number of rows.
 
     Args:
         model: in evaluation mode, on the CPU.
-        data: N encoded rows, at least 2; a few thousand are enough.
+        data: N rows x, (N, D), of any container; see `velbo.checks.rows_for`. At least 2; a few thousand are enough.
         samples: of z, for each row.
         seed: of all noise.
 
     Raises:
         DataError: for a single row.
     """
+    data = rows_for(model, data)
     if len(data) < 2:
         raise DataError(f"an aggregated posterior needs at least 2 rows, not {len(data)}")
     sums, prior = list[dict[str, Tensor]](), model.prior()
