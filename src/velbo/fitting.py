@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
+import torch
 from torch import nn
 
-from .build import Asked, DataRecord, Plan, complete
-from .build.models import seeded
+from .build import Asked, DataRecord, Maker, Plan, complete
+from .build.defaults import closed
+from .build.parts import prior_of
 from .config import ObjectiveConfig, Recipe, TrainingConfig
 from .errors import RunError, unknown
 from .files import read_json, read_tensors, write_json, write_tensors
+from .model import VAE
 from .rows import Rows, Schema, rows_of
 from .trained_model import TrainedModel
 from .training import Alone, History, Logger, Run, Team, Trainer, device_of, launch, refit_prior
@@ -118,15 +121,29 @@ def fit(
     return train_plan(prepared.plan, prepared.rows, folder, loggers, prepared.model)
 
 
-def carry_out(plan: Plan, rows: Any, run: Run | None = None, loggers: Sequence[Logger] = ()) -> TrainedModel:
+def carry_out(
+    plan: Plan,
+    rows: Any,
+    run: Run | None = None,
+    loggers: Sequence[Logger] = (),
+    model: Maker | str | None = None,
+) -> TrainedModel:
     """Train what a plan says on its rows, continuing the run in the folder if there is one.
 
+    Args:
+        plan: it may come from a file.
+        rows: those that it was made for.
+        run: folder to write.
+        loggers: further places for metrics.
+        model: what makes the model, where its recipe is an import path; see `Plan.build`.
+
     Raises:
+        ConfigError: for such a recipe without it.
         RunError: if the rows are not those that the plan was made for.
         Interrupted: on SIGINT or SIGTERM, after saving.
         TrainingError: if training cannot go on.
     """
-    return train_plan(plan, rows_of_plan(plan, rows), run, loggers)
+    return train_plan(plan, rows_of_plan(plan, rows), run, loggers, plan.build(model))
 
 
 def rows_of_plan(plan: Plan, rows: Any) -> Rows:
@@ -149,20 +166,18 @@ def train_plan(
 ) -> TrainedModel:
     """The same for rows that are numbers already, and an untrained model where there is one."""
     machine = plan.training.machine
+    model = plan.build() if model is None else model
     if machine.devices == 1:
         return _train(Alone(), plan, rows, run, loggers, model)
     with tempfile.TemporaryDirectory() as folder:
         out, device = Path(folder), device_of(machine.device).type
-        launch(machine.devices, device, _work, plan.to_json(), rows, run and run.path, loggers, out)
-        model = plan.build()
+        launch(machine.devices, device, _work, plan.to_json(), rows, run and run.path, loggers, out, model)
         model.load_state_dict(read_tensors(out / "model.safetensors"))
-        return TrainedModel(model.eval(), plan, History(**read_json(out / "history.json")))
+        history = History(**read_json(out / "history.json"))
+        return TrainedModel(cast(VAE, model.eval()), plan, history)
 
 
-def _train(
-    team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger], model: Any = None
-) -> TrainedModel:
-    model = plan.build() if model is None else model
+def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger], model: Any) -> TrainedModel:
     trainer = Trainer(model, rows.encoded(plan.encoding), plan.make_objective(), plan.training, run, loggers, team)
     with ExitStack() as stack:
         for logger in loggers if team.rank == 0 else ():
@@ -173,10 +188,18 @@ def _train(
 
 
 def _work(
-    team: Team, config: dict[str, Any], rows: Rows, run: Path | None, loggers: Sequence[Logger], out: Path
+    team: Team,
+    config: dict[str, Any],
+    rows: Rows,
+    run: Path | None,
+    loggers: Sequence[Logger],
+    out: Path,
+    model: nn.Module,
 ) -> None:
     """What each of several processes does."""
-    trained = _train(team, Plan.from_json(config), rows, Run(run) if run else None, loggers)
+    # of its own: the weights that it was sent are shared with the others
+    own = copy.deepcopy(model)
+    trained = _train(team, Plan.from_json(config), rows, Run(run) if run else None, loggers, own)
     if team.rank == 0:
         write_tensors(out / "model.safetensors", trained.model.state_dict())
         write_json(out / "history.json", asdict(trained.history))
@@ -198,13 +221,12 @@ def refit(
         The new model with its plan, and the gain of the ELBO in nats a row on held-out rows.
     """
     training = training or TrainingConfig()
-    recipe = replace(trained.recipe, prior=prior, components=components)
-    asked = Asked(recipe, trained.plan.objective, trained.plan.training, schema=trained.schema, data=trained.plan.data)
-    plan = complete(x, asked).plan
-    model = seeded(plan.schema, plan.recipe, training.machine.seed)
-    for name in ("encoder", "decoder"):
-        getattr(model, name).load_state_dict(getattr(trained.model, name).state_dict())
-    new, model.prior = model.prior, copy.deepcopy(trained.model.prior)
-    gain = refit_prior(model.eval(), trained.store(x), new, training)
-    plan = replace(plan, choices={**plan.choices, "prior": f"{prior}, refitted: {gain:.3f} nats gained"})
+    recipe, _ = closed(replace(trained.recipe, prior=prior, components=components), trained.schema)
+    model = copy.deepcopy(trained.model)
+    with torch.random.fork_rng():
+        torch.manual_seed(training.machine.seed)
+        new = prior_of(recipe, model.encoder, trained.schema.n_dims)
+    gain = refit_prior(model, trained.store(x), new, training)
+    choices = {**trained.plan.choices, "prior": f"{prior}, refitted: {gain:.3f} nats gained"}
+    plan = replace(trained.plan, recipe=recipe, choices=choices)
     return TrainedModel(model.eval(), plan), gain

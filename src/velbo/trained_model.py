@@ -7,6 +7,7 @@ in their own library, and of these only what the model fills in or makes anew is
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .build import Plan
+from .build import Maker, Plan
 from .conditional import ConditionalVAE
 from .config import Recipe
 from .errors import ConfigError, DataError, RunError, SchemaError, nearest, unknown
@@ -62,21 +63,27 @@ class TrainedModel:
         return self.plan.recipe
 
     @classmethod
-    def load(cls, path: str | Path) -> TrainedModel:
+    def load(cls, path: str | Path, model: Maker | str | None = None) -> TrainedModel:
         """Rebuild a model from a run folder (or one written by `save`); nothing in it is executed.
+
+        Args:
+            path: of the folder.
+            model: what makes the model, where its recipe is an import path, my_module:make: that path once more, which
+                is then imported, or the function itself. The path that the folder names is imported for nobody.
 
         Raises:
             RunError: if the folder is no run, or its files are damaged or do not belong together.
-            ConfigError: if config.json holds a value of another type or an unknown key.
+            ConfigError: if config.json holds a value of another type or an unknown key, or names an import path that
+                was not given once more.
         """
         run = Run(path)
         plan = Plan.from_json(run.config(), str(run.config_file))
-        weights, model = run.read_model(), plan.build()
+        weights, built = run.read_model(), plan.build(model)
         try:
-            model.load_state_dict(weights)
+            built.load_state_dict(weights)
         except RuntimeError as error:
             raise RunError(f"{run.model_file} does not fit {run.config_file}: they come from different runs") from error
-        return cls(model.eval(), plan)
+        return cls(built.eval(), plan)
 
     def save(self, path: str | Path) -> None:
         """Write config.json and model.safetensors into a folder."""
@@ -89,9 +96,7 @@ class TrainedModel:
         """The same model computing in another precision; this one is left as it is."""
         if dtype == self.dtype:
             return self
-        model = self.plan.build()
-        model.load_state_dict(self.model.state_dict())
-        return TrainedModel(model.to(dtype).eval(), self.plan, self.history, dtype)
+        return TrainedModel(copy.deepcopy(self.model).to(dtype), self.plan, self.history, dtype)
 
     def store(self, x: Any, what: str = "data") -> Store:
         """Check rows against the schema and encode them.

@@ -1,6 +1,7 @@
 """From what is asked to a plan, and from a plan to a model."""
 
 from .defaults import Asked, Prepared, as_before, complete
+from .own import Maker, import_path, is_own
 from .plan import DataRecord, Plan
 
-__all__ = ["Asked", "DataRecord", "Plan", "Prepared", "as_before", "complete"]
+__all__ = ["Asked", "DataRecord", "Maker", "Plan", "Prepared", "as_before", "complete", "import_path", "is_own"]

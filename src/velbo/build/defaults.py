@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from ..checks import check_first_rows
 from ..conditional import ConditionalVAE
 from ..config import ObjectiveConfig, Recipe, TrainingConfig
 from ..errors import ConfigError, unknown
@@ -20,10 +21,11 @@ from ..files import as_json
 from ..likelihoods import LIKELIHOODS, likelihood_of
 from ..model import VAE
 from ..objectives import make_objective
-from ..rows import Field, Rows, Schema, Stored, infer, rows_of
+from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
 from ..training import decide, device_of
 from .anomalies import WHY, for_anomalies, numbers_as_reals
-from .models import HIDDEN, RECIPES, check_condition, seeded
+from .models import HIDDEN, RECIPES, check_condition, encoding, seeded
+from .own import is_own
 from .parts import MECHANISMS, MIXING, POSTERIORS, PRIORS
 from .plan import DataRecord, Plan
 
@@ -105,7 +107,11 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     recipe, choices = closed(asked.recipe, schema)
     numbers = rows_of(rows, schema)
     samples = make_objective(**as_json(asked.objective)).samples
-    model = seeded(schema, recipe, asked.training.machine.seed)
+    own = recipe.recipe if is_own(recipe.recipe) else None
+    model = seeded(schema, recipe, asked.training.machine.seed, own)
+    if own:
+        first = Store.from_rows(numbers.first(2), encoding(schema, recipe))
+        recipe = _as_made(recipe, asked.recipe.latent, model, first)
     training, reasons = decide(asked.training, len(numbers), model, device_of(asked.training.machine.device))
     data = replace(asked.data, n_rows=len(numbers), fingerprint=numbers.fingerprint(), stream=isinstance(rows, Stored))
     objective = replace(asked.objective, samples=samples)
@@ -113,10 +119,26 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     return Prepared(Plan(schema, recipe, objective, training, data, choices | reasons | why), numbers, model)
 
 
+def _as_made(recipe: Recipe, latent: int | None, model: VAE | ConditionalVAE, rows: Store) -> Recipe:
+    """A recipe of one's own with the number of latents that its model has.
+
+    Raises:
+        ConfigError: if a part of the model gives another shape than it should, or another number was asked for.
+    """
+    check_first_rows(model, rows)
+    n_latents = model.given(rows.fixed(0)).prior().event_shape[0]
+    if latent not in (None, n_latents):
+        raise ConfigError(
+            f"latent {latent} was asked for, and recipe '{recipe.recipe}' gives {n_latents} latents; let it use "
+            "recipe.n_latents, or leave latent out"
+        )
+    return replace(recipe, latent=n_latents)
+
+
 def check_names(recipe: Recipe) -> None:
     """Raise ConfigError for a name of nothing."""
     known: dict[str, list[str]] = {
-        "recipe": [*RECIPES, "auto"],
+        "recipe": [*RECIPES, "auto", *([recipe.recipe] if is_own(recipe.recipe) else [])],
         "likelihood": [*LIKELIHOODS, "auto"],
         "prior": [*PRIORS, "auto"],
         "posterior": list(POSTERIORS),
@@ -130,7 +152,17 @@ def check_names(recipe: Recipe) -> None:
 
 
 def as_before(before: Plan, asked: Asked) -> Asked:
-    """What was asked, with what it leaves at its default as in an earlier plan."""
+    """What was asked, with what it leaves at its default as in an earlier plan.
+
+    Raises:
+        ConfigError: if the earlier plan names parts from elsewhere and what was asked does not.
+    """
+    path = before.recipe.recipe
+    if is_own(path) and asked.recipe.recipe == "auto":
+        raise ConfigError(
+            f"the parts of that model are made by '{path}', and velbo runs no code that a file names; if that module "
+            f"is yours, say so: --recipe {path}"
+        )
     columns = {f.name: f"{f.kind}:{f.likelihood}".rstrip(":") for f in before.schema.fields}
     old = before.training
     groups = {f.name: _over(getattr(old, f.name), getattr(asked.training, f.name)) for f in fields(TrainingConfig)}
@@ -232,6 +264,8 @@ def closed(recipe: Recipe, schema: Schema) -> tuple[Recipe, dict[str, str]]:
             prior=taken.prior if recipe.prior == "auto" else recipe.prior,
         )
         choices["recipe"] = f"{recipe.recipe} with prior {recipe.prior}: {taken.why}"
+    latent = recipe.latent or DEFAULT_LATENTS
+    if is_own(recipe.recipe):  # which has a prior and widths of its own
+        return replace(recipe, latent=latent), choices
     prior = "standard" if recipe.prior == "auto" else recipe.prior
-    hidden, latent = recipe.hidden or HIDDEN[recipe.recipe], recipe.latent or DEFAULT_LATENTS
-    return replace(recipe, prior=prior, hidden=hidden, latent=latent), choices
+    return replace(recipe, prior=prior, hidden=recipe.hidden or HIDDEN[recipe.recipe], latent=latent), choices

@@ -5,6 +5,7 @@
     resmlp      ResidualMLP               ResidualMLP, mirrored    width of each residual block
     conv        ConvEncoder               ConvDecoder              channels of each stage, finest first
 
+A recipe of one's own is a function like these, my_module:make; see own.py.
 The names of posteriors and priors are in parts.py. Given fields go into the encoder and, with z, into the decoder.
 Convolutions see one image; all other fields go beside them, through an MLP of one layer on the way back.
 """
@@ -12,6 +13,7 @@ Convolutions see one image; all other fields go beside them, through an MLP of o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -26,7 +28,8 @@ from ..nets import MLP, Beside, ConvDecoder, ConvEncoder, FieldFeatures, Residua
 from ..posteriors import SemiAmortised
 from ..rows import Encoding, Field, Schema
 from ..rows.encodings import joined, standardised
-from .parts import MECHANISMS, POSTERIORS, PRIORS
+from .own import Maker, is_own, made, maker
+from .parts import MECHANISMS, POSTERIORS, prior_of
 
 BESIDE_WIDTH = 64
 """Of the layer that leads from z to the fields beside an image."""
@@ -46,18 +49,44 @@ def encoding(schema: Schema, recipe: Recipe) -> Encoding:
     return joined(parts)
 
 
-def build(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
+def build(schema: Schema, recipe: Recipe, own: Maker | None = None) -> VAE | ConditionalVAE:
     """A new model; initial weights come from torch's global generator.
 
     Args:
         schema: every likelihood named.
         recipe: with nothing left open.
+        own: what makes the model where the recipe is an import path.
 
     Raises:
-        ConfigError: if the recipe does not suit the schema.
+        ConfigError: if the recipe does not suit the schema, or is a path and no function was given.
     """
     encoding(schema, recipe)
-    return RECIPES[recipe.recipe](schema, recipe)
+    if not is_own(recipe.recipe):
+        if own is not None:
+            raise ConfigError(f"recipe '{recipe.recipe}' is velbo's and takes no parts from elsewhere; leave model out")
+        return RECIPES[recipe.recipe](schema, recipe)
+    if own is None:
+        raise ConfigError(
+            f"its parts are made by '{recipe.recipe}', and velbo runs no code that a file names; if that module is "
+            f"yours, say so: --model {recipe.recipe} on the command line, model='{recipe.recipe}' in Python"
+        )
+    model = made(own, schema, recipe)
+    return model if recipe.prior == "auto" else with_prior(model, schema, recipe)
+
+
+def with_prior(model: VAE | ConditionalVAE, schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
+    """A model of one's own with the prior that the recipe names in the place of its own.
+
+    Raises:
+        ConfigError: if it has no encoder and prior that can be told apart.
+    """
+    if not isinstance(model, VAE | ConditionalVAE):
+        raise ConfigError(
+            f"recipe '{recipe.recipe}' gives a {type(model).__name__}, and prior '{recipe.prior}' goes into a VAE or a "
+            "ConditionalVAE; leave prior out"
+        )
+    model.prior = prior_of(replace(recipe, latent=model.n_latents), model.encoder, schema.n_dims)
+    return model
 
 
 def check_condition(schema: Schema, recipe: Recipe) -> None:
@@ -164,8 +193,7 @@ def _assemble(
     condition: Condition | None,
 ) -> VAE | ConditionalVAE:
     encoder = nn.Sequential(*up, POSTERIORS[recipe.posterior](n_features, recipe.n_latents))  # type: ignore[arg-type]
-    components = () if recipe.components is None else (recipe.components,)
-    prior = PRIORS[recipe.prior](recipe.n_latents, encoder, schema.n_dims, *components)
+    prior = prior_of(recipe, encoder, schema.n_dims)
     if condition is not None:
         decoder = SizedDecoder(*down) if recipe.library_size else nn.Sequential(*down)
         return ConditionalVAE(encoder, decoder, prior, condition)
@@ -179,8 +207,20 @@ RECIPES: dict[str, Callable[[Schema, Recipe], VAE | ConditionalVAE]] = {"mlp": m
 HIDDEN: dict[str, tuple[int, ...]] = {"mlp": (256, 256), "resmlp": (256, 256), "conv": (32, 64)}
 
 
-def seeded(schema: Schema, recipe: Recipe, seed: int) -> VAE | ConditionalVAE:
-    """A new model whose initial weights are a function of the seed; the global generator stays as it is."""
+def seeded(schema: Schema, recipe: Recipe, seed: int, own: Maker | str | None = None) -> VAE | ConditionalVAE:
+    """A new model whose initial weights are a function of the seed; the global generator stays as it is.
+
+    Args:
+        schema: every likelihood named.
+        recipe: with nothing left open.
+        seed: of the weights.
+        own: what makes the model where the recipe is an import path: that path once more, or the function.
+
+    Raises:
+        ConfigError: if the recipe does not suit the schema, or is a path that was not given once more.
+    """
+    # before the seed: a module that draws numbers when it is imported does so once
+    make = maker(own) if isinstance(own, str) else own
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return build(schema, recipe)
+        return build(schema, recipe, make)

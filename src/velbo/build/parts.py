@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from ..config import Recipe
 from ..posteriors import (
     DiagonalNormal,
     FullNormal,
@@ -48,6 +49,13 @@ PRIORS: dict[str, Callable[..., nn.Module]] = {
     "autoregressive": lambda n, encoder, n_dims, *components: AutoregressivePrior(n, *components),
 }
 """(Z, encoder, D) -> prior; those that mix take a number of components too."""
+
+
+def prior_of(recipe: Recipe, encoder: nn.Module, n_dims: int) -> nn.Module:
+    """The prior that a recipe names, over its latents; it may use the encoder."""
+    components = () if recipe.components is None else (recipe.components,)
+    return PRIORS[recipe.prior](recipe.n_latents, encoder, n_dims, *components)
+
 
 MIXING = ("mixture", "vamp", "autoregressive")
 

@@ -21,6 +21,7 @@ from ..model import VAE
 from ..objectives import Objective, make_objective
 from ..rows import Encoding, Schema
 from . import models
+from .own import Maker
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,16 @@ class Plan:
         """What x is."""
         return models.encoding(self.schema, self.recipe)
 
-    def build(self) -> VAE | ConditionalVAE:
-        """The untrained model; its initial weights are a function of the seed."""
-        return models.seeded(self.schema, self.recipe, self.training.machine.seed)
+    def build(self, model: Maker | str | None = None) -> VAE | ConditionalVAE:
+        """The untrained model; its initial weights are a function of the seed.
+
+        Args:
+            model: what makes it, where the recipe is an import path: that path once more, or the function.
+
+        Raises:
+            ConfigError: for such a recipe without it, since a plan may have been read from a file.
+        """
+        return models.seeded(self.schema, self.recipe, self.training.machine.seed, model)
 
     def make_objective(self) -> Objective:
         """Terms -> bound."""

@@ -73,11 +73,13 @@ def rows_for(
     return pick(open_for(trained, name, options).read(), n, seed)
 
 
-def model_and_rows(run: Path, name: str, options: ReadingOptions, n: int | None, seed: int) -> tuple[Any, Any]:
+def model_and_rows(
+    run: Path, model: str | None, name: str, options: ReadingOptions, n: int | None, seed: int
+) -> tuple[Any, Any]:
     """A trained model and encoded rows, so many at most."""
     from ..trained_model import TrainedModel
 
-    trained = TrainedModel.load(run)
+    trained = TrainedModel.load(run, model)
     rows = rows_for(trained, name, options)
     return trained.model, trained.store(rows if n is None else at_most(rows, n, seed))
 

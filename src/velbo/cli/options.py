@@ -15,6 +15,14 @@ from ..formats.reading import COLUMN_TYPES, ColumnReading, Reading
 
 Flat = Parameter(name="*")
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
+OwnParts = Annotated[
+    str | None,
+    Parameter(
+        name="--model",
+        help="the import path of the run's own parts, my_module:make, as it was given to 'velbo fit --recipe'; the one "
+        "that the run names is not imported by itself.",
+    ),
+]
 Assignments = Annotated[tuple[str, ...], Parameter(negative="")]
 ColumnKinds = Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)]
 

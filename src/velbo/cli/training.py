@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ..build import Plan
+from ..build import Plan, is_own
 from ..errors import Interrupted
 from ..fitting import train_plan
 from ..rows import Rows
@@ -24,28 +24,33 @@ def train_and_tell(
     if new:
         run.create(plan.to_json())
     _announce(plan, new)
+    parts = f" --model {plan.recipe.recipe}" if is_own(plan.recipe.recipe) else ""
     loggers: list[Any] = [TensorBoard(folder / "tensorboard")] if tensorboard else []
     if sys.stderr.isatty():
         loggers.append(ProgressBar())
     try:
         history = train_plan(plan, rows, run, loggers, model).history
     except Interrupted as error:
-        raise Interrupted(f"{error}; everything is saved. Continue with: velbo resume {folder}") from None
+        raise Interrupted(f"{error}; everything is saved. Continue with: velbo resume {folder}{parts}") from None
     assert history is not None
     split = "validation" if "validation_bound" in history.metrics[-1] else "train"
     skipped = f", {history.skipped} skipped (not finite)" if history.skipped else ""
     say(
         f"done: {history.steps} steps in {history.seconds:.1f} s{skipped}; best {split} bound {history.best:.3f} nats. "
-        f"Measure it with: velbo evaluate {folder} DATA"
+        f"Measure it with: velbo evaluate {folder} DATA{parts}"
     )
 
 
 def _announce(plan: Plan, new: bool) -> None:
     recipe = plan.recipe
     likelihoods = dict.fromkeys(f.likelihood for f in plan.schema.modelled if f.likelihood)
+    # parts of a user's own are not what the other values of a recipe say
+    made_of = f"{recipe.latent} latents"
+    if not is_own(recipe.recipe):
+        widths = ",".join(map(str, recipe.hidden))
+        made_of = f"hidden {widths}, {made_of}, posterior {recipe.posterior}, prior {recipe.prior}"
     say(
-        f"model: {recipe.recipe}, hidden {','.join(map(str, recipe.hidden))}, {recipe.latent} latents, posterior "
-        f"{recipe.posterior}, prior {recipe.prior}, likelihood {', '.join(likelihoods)}; objective "
+        f"model: {recipe.recipe}, {made_of}, likelihood {', '.join(likelihoods)}; objective "
         f"{plan.objective.objective} with {plan.objective.samples} sample(s)"
     )
     if new and plan.choices:

@@ -25,7 +25,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import __version__
-from ..build import Asked, Prepared, complete
+from ..build import Asked, Maker, Prepared, complete, import_path, is_own
 from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
 from ..errors import ConfigError, RunError
 from ..files import read_json, write_json
@@ -221,11 +221,16 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         write_json(Path(path) / ESTIMATOR_FILE, record)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, model: Maker | str | None = None) -> Self:
         """The inverse of `save`; nothing in the files is executed.
+
+        Args:
+            path: of the folder.
+            model: what makes the model, where its recipe is an import path; see `TrainedModel.load`.
 
         Raises:
             RunError: if the folder was not written by `save`, or is damaged.
+            ConfigError: for such a recipe without ``model``.
         """
         record = read_json(Path(path) / ESTIMATOR_FILE)
         try:
@@ -235,7 +240,11 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
             estimator.offset_ = record["offset"]
         except (KeyError, TypeError) as error:
             raise RunError(f"{path}: not a saved estimator ({error})") from error
-        estimator._keep(TrainedModel.load(path), history)
+        estimator._keep(TrainedModel.load(path, model), history)
+        if model is not None:  # fit imports it again: what was given here, not what the file names
+            estimator.recipe = model if isinstance(model, str) else import_path(model)
+        elif is_own(estimator.recipe):
+            raise RunError(f"{path}: estimator.json names another recipe than config.json; save it again")
         schema = estimator.fitted_.schema
         estimator.n_features_in_ = sum(f.size for f in schema.fields)
         estimator._moments = {}

@@ -56,6 +56,10 @@ class Rows(Protocol):
 
     def encoded(self, encoding: Encoding) -> Store | Stream: ...
 
+    def first(self, n: int) -> NDArray[Any]:
+        """Numbers of the first n rows, (n, D) at most."""
+        ...
+
 
 class InMemory:
     """Numbers (N, D) that fit a schema."""
@@ -74,6 +78,9 @@ class InMemory:
 
     def encoded(self, encoding: Encoding) -> Store:
         return Store.from_rows(self.rows, encoding)
+
+    def first(self, n: int) -> NDArray[Any]:
+        return self.rows[:n]
 
 
 class OnDisk:
@@ -98,6 +105,10 @@ class OnDisk:
 
     def encoded(self, encoding: Encoding) -> Stream:
         return Stream([group.n_rows for group in self.groups], self.read, self.schema.n_dims, encoding)
+
+    def first(self, n: int) -> NDArray[Any]:
+        """Of the first group, which is read for them."""
+        return self.read(0)[:n]
 
 
 def rows_of(x: Any, schema: Schema, what: str = "data") -> Rows:

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from ..build import is_own
 from ..errors import ConfigError, Interrupted, RunError
 from ..files import read_json, write_json
 from ..training import Run
@@ -53,8 +54,15 @@ class Sweep:
     def folders(self, n: int) -> list[Path]:
         return [self.path / "trials" / f"{i:03d}" for i in range(n)]
 
-    def run(self, jobs: int, test: str | None, samples: int, say: Callable[[str], None]) -> None:
+    def run(self, jobs: int, test: str | None, samples: int, say: Callable[[str], None], recipe: str = "auto") -> None:
         """Carry out what is not done yet.
+
+        Args:
+            jobs: trials at a time.
+            test: data to evaluate every model on.
+            samples: importance samples of that.
+            say: for each trial that ends.
+            recipe: of trials that set none, as the user typed it: the parts of an import path are the user's word.
 
         Raises:
             ConfigError: for fewer than one job.
@@ -64,7 +72,9 @@ class Sweep:
             raise ConfigError(f"--jobs must be at least 1, not {jobs}")
         trials = read_json(self.file)["trials"]
         waiting = [
-            (folder, command) for folder in self.folders(len(trials)) for command in _commands(folder, test, samples)
+            (folder, command)
+            for folder, settings in zip(self.folders(len(trials)), trials, strict=True)
+            for command in _commands(folder, settings.get("recipe", recipe), test, samples)
         ]
         say(f"{len(trials)} trials, {jobs} at a time")
         with listening() as stop:
@@ -85,14 +95,15 @@ class Sweep:
         return records
 
 
-def _commands(folder: Path, test: str | None, samples: int) -> list[tuple[list[str], Path | None]]:
+def _commands(folder: Path, recipe: str, test: str | None, samples: int) -> list[tuple[list[str], Path | None]]:
     """What is left to do in a trial's folder, in order: (command, file for its stdout)."""
     velbo, left = [sys.executable, "-m", "velbo"], list[tuple[list[str], Path | None]]()
+    parts = ["--model", recipe] if is_own(recipe) else []
     if not _is_done(folder):
-        left.append(([*velbo, "resume", str(folder)], None))
+        left.append(([*velbo, "resume", str(folder), *parts], None))
     evaluation = folder / "evaluation.json"
     if test is not None and not evaluation.exists():
-        left.append(([*velbo, "evaluate", str(folder), test, "--json", "--samples", str(samples)], evaluation))
+        left.append(([*velbo, "evaluate", str(folder), test, "--json", "--samples", str(samples), *parts], evaluation))
     return left
 
 

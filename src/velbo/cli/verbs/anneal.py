@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..app import app
-from ..options import ReadAs, ReadingOptions
+from ..options import OwnParts, ReadAs, ReadingOptions
 from ..output import print_record
 
 
@@ -19,6 +19,7 @@ def anneal(
     chains: int = 16,
     leapfrog: int = 10,
     seed: int = 0,
+    model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
@@ -37,6 +38,6 @@ def anneal(
     from ...evaluation import Annealing, bracket
     from ..data import model_and_rows
 
-    model, chosen = model_and_rows(run, data, read, rows, seed)
-    found = bracket(model, chosen, Annealing(temperatures, chains, leapfrog, seed))
+    trained, chosen = model_and_rows(run, model, data, read, rows, seed)
+    found = bracket(trained, chosen, Annealing(temperatures, chains, leapfrog, seed))
     print_record(found.to_json(), json)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import ConfigError
 from ..app import app
-from ..options import ReadAs, ReadingOptions
+from ..options import OwnParts, ReadAs, ReadingOptions
 
 
 @app.command
@@ -20,6 +20,7 @@ def compare(
     target: str | None = None,
     rows: int = 10_000,
     seed: int = 0,
+    model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
@@ -40,7 +41,7 @@ def compare(
     from ...trained_model import TrainedModel
     from ..data import rows_for
 
-    trained = TrainedModel.load(run)
+    trained = TrainedModel.load(run, model)
     schema = trained.schema
     if not schema.is_table:
         raise ConfigError("columns are compared one by one, and this model has arrays; use 'velbo quality'")

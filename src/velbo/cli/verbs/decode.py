@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..app import app
-from ..options import Output
+from ..options import Output, OwnParts
 
 
 @app.command
-def decode(run: Path, latents: str, *, output: Output) -> None:
+def decode(run: Path, latents: str, *, output: Output, model: OwnParts = None) -> None:
     """From latents back to data: the mean (or mode) of p(x|z).
 
     Args:
@@ -22,7 +22,7 @@ def decode(run: Path, latents: str, *, output: Output) -> None:
     from ...trained_model import TrainedModel
     from ..data import map_rows
 
-    trained = TrainedModel.load(run)
+    trained = TrainedModel.load(run, model)
     source = open_source(latents)
     of_latents = infer(source, kind="real")
     map_rows(source, output, lambda rows: trained.decode(of_latents.numbers(rows, latents)), "x")

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from ...errors import VelboError, need
 from ..app import app, say
-from ..options import ReadAs, ReadingOptions
+from ..options import OwnParts, ReadAs, ReadingOptions
 
 if TYPE_CHECKING:
     from ...trained_model import TrainedModel
@@ -26,6 +26,7 @@ def doctor(
     samples: int = 256,
     seed: int = 0,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
@@ -48,7 +49,7 @@ def doctor(
 
     if output is not None:
         need("matplotlib", "report")
-    trained = TrainedModel.load(run)
+    trained = TrainedModel.load(run, model)
     test = at_most(rows_for(trained, data, read), rows, seed)
     seen = _training_rows(trained, data, train, rows, seed, read)
     found = examine(trained, test, seen, Run(run).metrics(), samples, seed)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..app import app
-from ..options import Output, ReadAs, ReadingOptions
+from ..options import Output, OwnParts, ReadAs, ReadingOptions
 
 
 @app.command
-def encode(run: Path, data: str, *, output: Output, seed: int = 0, read: ReadAs = ReadingOptions()) -> None:
+def encode(
+    run: Path, data: str, *, output: Output, seed: int = 0, model: OwnParts = None, read: ReadAs = ReadingOptions()
+) -> None:
     """Embeddings: the posterior mean of every row.
 
     Args:
@@ -21,5 +23,5 @@ def encode(run: Path, data: str, *, output: Output, seed: int = 0, read: ReadAs 
     from ...trained_model import TrainedModel
     from ..data import map_rows, open_for
 
-    trained = TrainedModel.load(run)
+    trained = TrainedModel.load(run, model)
     map_rows(open_for(trained, data, read), output, lambda rows: trained.encode(rows, seed), "z")

@@ -6,7 +6,7 @@ import json as json_module
 from pathlib import Path
 
 from ..app import app
-from ..options import ReadAs, ReadingOptions
+from ..options import OwnParts, ReadAs, ReadingOptions
 
 
 @app.command
@@ -20,6 +20,7 @@ def evaluate(
     seed: int = 0,
     precision: str = "float32",
     device: str = "auto",
+    model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
@@ -39,7 +40,7 @@ def evaluate(
     from ...trained_model import TrainedModel
     from ..data import rows_for
 
-    trained = TrainedModel.load(run)
+    trained = TrainedModel.load(run, model)
     x = rows_for(trained, data, read, rows, seed)
     result = trained.evaluate(x, samples, chunk, seed, precision, device).to_json()
     if json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..app import app
-from ..options import ReadAs, ReadingOptions
+from ..options import OwnParts, ReadAs, ReadingOptions
 from ..output import print_record
 
 
@@ -20,6 +20,7 @@ def gaps(
     lr: float = 0.03,
     temperatures: int = 0,
     seed: int = 0,
+    model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
@@ -40,7 +41,7 @@ def gaps(
     from ...evaluation import gaps as take_apart
     from ..data import model_and_rows
 
-    model, chosen = model_and_rows(run, data, read, rows, seed)
+    trained, chosen = model_and_rows(run, model, data, read, rows, seed)
     annealing = Annealing(temperatures, seed=seed) if temperatures else None
-    found = take_apart(model, chosen, samples, Ascent(steps, lr), annealing, seed)
+    found = take_apart(trained, chosen, samples, Ascent(steps, lr), annealing, seed)
     print_record(found.to_json(), json)

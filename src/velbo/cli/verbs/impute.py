@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from ...errors import ConfigError
 from ..app import app, say
-from ..options import Output, ReadAs, ReadingOptions
+from ..options import Output, OwnParts, ReadAs, ReadingOptions
 
 
 @app.command
@@ -23,6 +23,7 @@ def impute(
     samples: int = 1000,
     steps: int = 20,
     seed: int = 0,
+    model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
     """Rows with their missing cells filled: the mean of numbers, the likeliest category; observed cells as they were,
@@ -40,7 +41,7 @@ def impute(
     from ...trained_model import TrainedModel
     from ..data import change_rows, open_for
 
-    trained = TrainedModel.load(run)
+    trained = TrainedModel.load(run, model)
     source = open_for(trained, data, read)
     left = [f.name for f in trained.schema.fields if None in f.categories]
     if left:

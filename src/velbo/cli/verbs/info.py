@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..app import app
+from ..options import OwnParts
+
+if TYPE_CHECKING:
+    from ...build import Plan
 
 
 @app.command
-def info(run: Path, *, json: bool = False) -> None:
+def info(run: Path, *, model: OwnParts = None, json: bool = False) -> None:
     """What a run is: data, model, objective, training, and how far it has come.
 
     Args:
@@ -25,7 +30,7 @@ def info(run: Path, *, json: bool = False) -> None:
     record = {
         "schema": plan.schema.describe(),
         "recipe": as_json(plan.recipe),
-        "parameters": sum(p.numel() for p in plan.build().parameters()),
+        "parameters": _parameters(plan, model),
         "objective": as_json(plan.objective),
         "training": as_json(plan.training),
         "data": as_json(plan.data),
@@ -40,3 +45,12 @@ def info(run: Path, *, json: bool = False) -> None:
     for name, value in record.items():
         text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
         print(f"{name:12s} {text}")
+
+
+def _parameters(plan: Plan, model: str | None) -> int | None:
+    """How many numbers are learned; None of parts of a user's own that were not named, for they are not imported."""
+    from ...build import is_own
+
+    if model is None and is_own(plan.recipe.recipe):
+        return None
+    return sum(p.numel() for p in plan.build(model).parameters())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..app import app
-from ..options import ReadAs, ReadingOptions
+from ..options import OwnParts, ReadAs, ReadingOptions
 from ..output import print_record
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def quality(
     rows: int = 2000,
     neighbours: int = 5,
     seed: int = 0,
+    model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
@@ -42,7 +43,7 @@ def quality(
     from ...trained_model import TrainedModel
     from ..data import at_most, rows_for
 
-    trained = TrainedModel.load(run)
+    trained = TrainedModel.load(run, model)
     real = at_most(rows_for(trained, data, read), rows, seed)
     fake = trained.sample(len(real), seed)
     real, fake = _compared(trained, real, fake, features)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..app import app
-from ..options import Output, ReadAs, ReadingOptions
+from ..options import Output, OwnParts, ReadAs, ReadingOptions
 from ..output import check_output, print_record, write_rows
 
 
@@ -20,6 +20,7 @@ def rate_distortion(
     chains: int = 16,
     leapfrog: int = 10,
     seed: int = 0,
+    model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
     """What the model trades: nats of rate for nats of distortion, a curve of columns b, rate, distortion.
@@ -41,8 +42,8 @@ def rate_distortion(
     from ..data import model_and_rows
 
     check_output(output)
-    model, chosen = model_and_rows(run, data, read, rows, seed)
-    curve = trace(model, chosen, Annealing(temperatures, chains, leapfrog, seed))
+    trained, chosen = model_and_rows(run, model, data, read, rows, seed)
+    curve = trace(trained, chosen, Annealing(temperatures, chains, leapfrog, seed))
     columns = {"b": curve.b, "rate": curve.rates, "distortion": curve.distortions}
     write_rows(output, pa.table({name: values.numpy() for name, values in columns.items()}))
     print_record(dict(zip(("encoder_rate", "encoder_distortion"), curve.encoder, strict=True)), False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from ...config import Budget, Machine, Optimisation, TrainingConfig, Validation
 from ..app import app, say
-from ..options import Flat, ReadAs, ReadingOptions
+from ..options import Flat, OwnParts, ReadAs, ReadingOptions
 
 
 @app.command
@@ -23,6 +23,7 @@ def refit_prior(
     optimisation: Annotated[Optimisation, Flat] = Optimisation(),
     validation: Annotated[Validation, Flat] = Validation(),
     machine: Annotated[Machine, Flat] = Machine(),
+    model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
     """A new prior, fitted to where the encoder puts the data; encoder and decoder stay as they are.
@@ -40,7 +41,7 @@ def refit_prior(
     from ...training import Run
     from ..data import rows_for
 
-    trained = TrainedModel.load(run)
+    trained = TrainedModel.load(run, model)
     x = rows_for(trained, data, read, rows, machine.seed)
     training = TrainingConfig(budget, optimisation, validation=validation, machine=machine)
     Run(to).refuse_if_taken()

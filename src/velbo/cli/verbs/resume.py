@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import ConfigError
 from ..app import app
-from ..options import ReadAs, ReadingOptions
+from ..options import OwnParts, ReadAs, ReadingOptions
 
 
 @app.command
@@ -16,6 +16,7 @@ def resume(
     *,
     data: str | None = None,
     devices: int | None = None,
+    model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     tensorboard: bool = False,
 ) -> None:
@@ -44,4 +45,5 @@ def resume(
         raise ConfigError("the run does not say where its data are; name them: velbo resume DIR --data DATA")
     source = open_source(name, read.reading(plan.data.reading))
     rows = source if plan.data.stream else pick(source.read(), plan.data.subset, plan.data.subset_seed)
-    train_and_tell(plan, rows_of_plan(plan, rows), run, tensorboard, new=False)
+    numbers = rows_of_plan(plan, rows)
+    train_and_tell(plan, numbers, run, tensorboard, plan.build(model), new=False)

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..app import app
-from ..options import Assignments, Output, assignments
+from ..options import Assignments, Output, OwnParts, assignments
 from ..output import as_table, check_output
 
 
@@ -23,6 +23,7 @@ def sample(
     given: Assignments = (),
     balance: str | None = None,
     missing: bool = False,
+    model: OwnParts = None,
 ) -> None:
     """New observations from the model.
 
@@ -43,7 +44,7 @@ def sample(
     from ..data import write_parts
 
     check_output(output)
-    trained = TrainedModel.load(run)
+    trained = TrainedModel.load(run, model)
     values = assignments(given, "--given field=value") or None
     starts = range(0, max(n, 1), ROWS_PER_BATCH)
     sizes = [(min(ROWS_PER_BATCH, n - start), seed + start) for start in starts]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..app import app
-from ..options import Output, ReadAs, ReadingOptions
+from ..options import Output, OwnParts, ReadAs, ReadingOptions
 
 
 @app.command
@@ -18,6 +18,7 @@ def score(
     explain: bool = False,
     seed: int = 0,
     device: str = "auto",
+    model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
     """The log-likelihood of every row in nats (a lower bound), higher is more usual.
@@ -35,7 +36,7 @@ def score(
     from ...trained_model import TrainedModel
     from ..data import map_rows, open_for
 
-    trained = TrainedModel.load(run)
+    trained = TrainedModel.load(run, model)
     source = open_for(trained, data, read)
     if explain:
         map_rows(source, output, lambda rows: trained.explain(rows, samples, seed), "x")

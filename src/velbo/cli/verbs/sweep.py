@@ -72,6 +72,12 @@ def sweep(
     folder = Sweep(run)
     spec = {"data": absolute_name(data), "rows": rows, "base": base.to_json(), "trials": trials}
     folder.create(spec, configs)
-    folder.run(len(cores()) if jobs is None else jobs, absolute_name(test) if test else None, samples_of_test, say)
+    folder.run(
+        len(cores()) if jobs is None else jobs,
+        absolute_name(test) if test else None,
+        samples_of_test,
+        say,
+        recipe.recipe,
+    )
     print_table(folder.results())
     say(f"the same table is in {folder.results_file}")

@@ -5,12 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..app import app
-from ..options import Assignments, Output, ReadAs, ReadingOptions, assignments
+from ..options import Assignments, Output, OwnParts, ReadAs, ReadingOptions, assignments
 
 
 @app.command
 def what_if(
-    run: Path, data: str, *, output: Output, set: Assignments, seed: int = 0, read: ReadAs = ReadingOptions()
+    run: Path,
+    data: str,
+    *,
+    output: Output,
+    set: Assignments,
+    seed: int = 0,
+    model: OwnParts = None,
+    read: ReadAs = ReadingOptions(),
 ) -> None:
     """Rows as they would be, were other values given to a conditional model: each row's own z, another condition.
 
@@ -24,5 +31,5 @@ def what_if(
     from ...trained_model import TrainedModel
     from ..data import change_rows, open_for
 
-    trained, changes = TrainedModel.load(run), assignments(set, "--set field=value")
+    trained, changes = TrainedModel.load(run, model), assignments(set, "--set field=value")
     change_rows(open_for(trained, data, read), [output], lambda rows: [trained.what_if(rows, changes, seed)])
