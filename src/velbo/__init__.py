@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from .evaluation.samples import sample_quality
     from .evaluation.synthetic import synthetic_report
     from .fitting import carry_out, fit, plan, refit
-    from .formats.loading import load
     from .formats.reading import Reading
     from .formats.source import Source, open_source
+    from .loading import load
     from .model import VAE
     from .objectives import (
         CIWAE,
@@ -88,7 +88,7 @@ _HOMES = {
     "Reading": "formats.reading",
     "Source": "formats.source",
     "open_source": "formats.source",
-    "load": "formats.loading",
+    "load": "loading",
     "Terms": "terms",
     "VAE": "model",
     "ConditionalVAE": "conditional",
