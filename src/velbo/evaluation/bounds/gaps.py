@@ -186,7 +186,7 @@ def _bounds(model: VAE, x: Tensor, q: Distribution, draw: RowDraw, samples: int)
     weights, elbo = StreamingWeights(), torch.zeros(len(x), dtype=torch.float64)
     for done in range(0, samples, SAMPLES_PER_CHUNK):
         k = min(SAMPLES_PER_CHUNK, samples - done)
-        log_w = _log_w(model, x, q, draw, k)
+        log_w = _log_w(model, x, q, draw.onwards(), k)
         weights.add(log_w)
         elbo += log_w.double().cpu().sum(0) / samples
     return elbo, weights.log_mean

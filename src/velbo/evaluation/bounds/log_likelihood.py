@@ -117,7 +117,7 @@ def log_weights(model: Model, data: Store, samples: int, seed: int = 0) -> Itera
         x, draw = part.fixed(seed).to(device), RowDraw(part.kept, seed)
         counts = [min(chunk, samples - done) for done in range(0, samples, chunk)]
         with threads():
-            log_w = torch.cat([model.terms(x, k, draw).log_w.double().cpu() for k in counts])
+            log_w = torch.cat([model.terms(x, k, draw.onwards()).log_w.double().cpu() for k in counts])
         yield log_w
 
 
@@ -128,7 +128,7 @@ def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int)
     done, terms = 0, None
     while done < samples:
         k = min(chunk, samples - done)
-        terms = model.terms(x, k, draw)
+        terms = model.terms(x, k, draw.onwards())
         weights.add(terms.log_w)
         reconstruction += terms.log_px_z.double().cpu().sum(0)
         rate = rate + k * best_rate(terms).double().cpu()

@@ -31,7 +31,7 @@ def importance_draws(
     """(z, p(x|z), log p(z) - log q(z|x)) of ``chunk`` draws z ~ q(z|x) at a time: (k, B, Z), (k, B, D), (k, B)."""
     q, prior = view.encode(x), view.prior()
     for done in range(0, samples, chunk):
-        z = draw.sample(q, min(chunk, samples - done))
+        z = draw.onwards().sample(q, min(chunk, samples - done))
         yield z, cells_of(view.decode(z)), prior.log_prob(z) - draw.log_prob(q, z)
 
 
