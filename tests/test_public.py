@@ -50,8 +50,8 @@ def test_version_agrees_with_the_changelog_and_the_citation():
 
 
 FOLDERS = """
-    errors files config runtime rows formats nets posteriors priors likelihoods terms model conditional objectives
-    training evaluation oracles build trained_model fitting estimators sweep report doctor demo cli __main__
+    errors files config runtime rows formats nets posteriors priors likelihoods terms checks model conditional
+    objectives training evaluation oracles build trained_model fitting estimators sweep report doctor demo cli __main__
 """.split()
 
 

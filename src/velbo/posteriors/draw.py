@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from ..errors import MissingMethodError
+
 
 class Draw(Protocol):
     """Draws K samples from q and scores them under it.
@@ -81,7 +83,7 @@ class Detached(Pathwise):
 @singledispatch
 def detach(q: Distribution) -> Distribution:
     """q with constant parameters. Register your own distribution with ``detach.register``."""
-    raise NotImplementedError(
+    raise MissingMethodError(
         f"no detached copy of {type(q).__name__} is known; add one with @velbo.posteriors.detach.register"
     )
 

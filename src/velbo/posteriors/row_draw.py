@@ -45,8 +45,8 @@ class RowDraw(Pathwise):
         like, batch = noise_like(q), q.batch_shape
         if not batch or batch[-1] != len(self.rows):
             raise ConfigError(
-                f"the batch shape of q(z|x) must end in the {len(self.rows)} rows, (..., {len(self.rows)}), and that of "
-                f"this {type(q).__name__} is {tuple(batch)}"
+                f"q(z|x) of {len(self.rows)} rows has batch shape (..., {len(self.rows)}), and this {type(q).__name__} "
+                f"has {tuple(batch)}"
             )
         lead, shape = batch[:-1], like.shape[len(batch) :]
         eps = self._stream().normal(n_samples * math.prod(lead), shape, like)

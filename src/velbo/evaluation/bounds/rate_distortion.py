@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...model import VAE
 from ...rows import Store
+from ...terms import Model
 from .annealing import Annealing, anneal
 from .log_likelihood import score_rows
 
@@ -41,7 +41,7 @@ class RateDistortion:
     encoder: tuple[float, float]
 
 
-def rate_distortion(model: VAE, data: Store, settings: Annealing = Annealing(), samples: int = 100) -> RateDistortion:
+def rate_distortion(model: Model, data: Store, settings: Annealing = Annealing(), samples: int = 100) -> RateDistortion:
     """The curve that annealing passes, and the encoder's point.
 
     Args:
