@@ -16,6 +16,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal
 from velbo import fit
 from velbo.build.defaults import closed, settled
 from velbo.build.models import build
+from velbo.checks import check_support
 from velbo.conditional import Condition, ConditionalVAE
 from velbo.config import Budget, Optimisation, Recipe, TrainingConfig, Validation
 from velbo.errors import CollapseWarning, ConfigError, DataError
@@ -158,7 +159,7 @@ def test_every_recipe_of_a_table_gives_a_finite_bound_and_gradient(recipe, condi
     model = built(Recipe(recipe, hidden=(16,), latent=2, condition=condition, library_size=library))
     x = table_rows(20)
     x[::3, 0], x[::4, 4], x[::5, 1] = NAN, NAN, NAN
-    model.check_data(x)
+    check_support(model, x)
     log_w = model.terms(x, 3).log_w
     assert log_w.shape == (3, 20)
     log_w.sum().backward()

@@ -5,7 +5,8 @@
     decoder   z (K, B, Z)  -> p(x|z)   batch shape (K, B),  event shape (D,)
 
 torch broadcasts, so a part of another shape seldom fails by itself: it trains, towards a sum over the wrong cells.
-Shapes are all that is looked at. z is 0 here, so no random number is drawn; and whatever is in training mode is in
+Shapes are all that is looked at there. Training asks of its first rows too whether they lie in the support of p(x|z),
+outside of which a likelihood is none. z is 0 here, so no random number is drawn; and whatever is in training mode is in
 evaluation mode meanwhile, so that no running average moves.
 """
 
@@ -23,7 +24,7 @@ from torch.distributions import Distribution
 
 from .errors import ConfigError, DataError, VelboError
 from .rows import AnyRows, Store, Stream, store_of
-from .terms import Model
+from .terms import Model, n_latents, view_of
 
 B, K = 2, 3
 ENDS = {
@@ -80,24 +81,44 @@ def check_parts(model: Model, x: Tensor) -> None:
         )
     x = x.to(_weight(model).device)
     with _in_evaluation(model), torch.no_grad():
-        view: Any = model.given(x)
+        view = view_of(model, x)
         q = _given_by("encoder", lambda: view.encode(x), f"x of shape (B, D) = {tuple(x.shape)}", x.shape[1])
         _refuse_shape("encoder", q, q.batch_shape == x.shape[:1])
-        (n_latents,) = q.event_shape
-        prior = _given_by("prior", view.prior, "nothing", n_latents)
+        (n,) = q.event_shape
+        prior = _given_by("prior", view.prior, "nothing", n)
         _refuse_shape("prior", prior, prior.batch_shape in ((), (1,), x.shape[:1]))
         if prior.event_shape != q.event_shape:
             raise ConfigError(
-                f"the encoder's z has {n_latents} numbers and the prior's {prior.event_shape[0]}: give both the same "
-                f"Z, such as velbo.priors.StandardNormal({n_latents})"
+                f"the encoder's z has {n} numbers and the prior's {prior.event_shape[0]}: give both the same "
+                f"Z, such as velbo.priors.StandardNormal({n})"
             )
-        z = x.new_zeros(K, len(x), n_latents)
-        p = _given_by("decoder", lambda: view.decode(z), f"z of shape (K, B, Z) = {tuple(z.shape)}", n_latents)
+        z = x.new_zeros(K, len(x), n)
+        p = _given_by("decoder", lambda: view.decode(z), f"z of shape (K, B, Z) = {tuple(z.shape)}", n)
         _refuse_shape("decoder", p, p.batch_shape == z.shape[:2])
         if p.event_shape != x.shape[1:]:
             raise ConfigError(
                 f"the decoder's {type(p).__name__} is of {p.event_shape[0]} numbers a row, and x has {x.shape[1]}: end "
                 f"it with {ENDS['decoder']}, D = {x.shape[1]}"
+            )
+
+
+@torch.no_grad()
+def check_support(model: Model, x: Tensor) -> None:
+    """
+    Raises:
+        DataError: if an observed cell of x (B, D) lies outside the support of its p(x_d|z).
+    """
+    view = view_of(model, x)
+    p = view.decode(x.new_zeros(len(x), n_latents(view)))
+    whole = ((torch.arange(x.shape[-1]), p),)
+    for positions, part in getattr(p, "parts", whole):
+        cells: Any = getattr(part, "cell", part)
+        values = x.index_select(-1, positions.to(x.device))
+        filled = values.masked_fill(values.isnan(), getattr(part, "inside", 0.0))
+        if not bool(cells.support.check(filled).all()):
+            raise DataError(
+                f"the data lie outside the support of the likelihood, {cells.support}; encode them first, or "
+                "choose a likelihood for such values"
             )
 
 

@@ -166,14 +166,6 @@ class ConditionalVAE(nn.Module):
         """The terms of the bounds of log p(x|c); see `VAE.terms`."""
         return self.given(x).terms(x, samples, draw)
 
-    def forward(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
-        """`terms`, under the name that wrappers such as DDP intercept."""
-        return self.terms(x, samples, draw)
-
-    def check_data(self, x: Tensor) -> None:
-        """Raise DataError if x lies outside the support of its likelihood."""
-        self.given(x).check_data(x)
-
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> Tensor:
         """Point estimates at the posterior mean, (B, D); what is given stays as it is."""

@@ -10,13 +10,10 @@ Source: Auto-encoding variational Bayes, Kingma and Welling, 2013, https://arxiv
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from .errors import DataError
 from .likelihoods import point_estimate
 from .posteriors import Draw
 from .terms import PATHWISE, Terms, closed_form_kl
@@ -78,29 +75,6 @@ class VAE(nn.Module):
     def given(self, x: Tensor) -> VAE:
         """The model of rows x with what is given in them, which is nothing here; see `ConditionalVAE`."""
         return self
-
-    @torch.no_grad()
-    def check_data(self, x: Tensor) -> None:
-        """A likelihood is one on its support only.
-
-        Raises:
-            DataError: if an observed cell of x (B, D) lies outside it.
-        """
-        p = self.decode(x.new_zeros(1, self.n_latents))
-        whole = ((torch.arange(x.shape[-1], device=x.device), p),)
-        for positions, part in getattr(p, "parts", whole):
-            cells: Any = getattr(part, "cell", part)
-            values = x.index_select(-1, positions.to(x.device))
-            filled = values.masked_fill(values.isnan(), getattr(part, "inside", 0.0))
-            if not bool(cells.support.check(filled).all()):
-                raise DataError(
-                    f"the data lie outside the support of the likelihood, {cells.support}; encode them first, or "
-                    "choose a likelihood for such values"
-                )
-
-    def forward(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
-        """`terms`, under the name that wrappers such as DDP intercept."""
-        return self.terms(x, samples, draw)
 
     @torch.no_grad()
     def point(self, z: Tensor) -> Tensor:

@@ -194,7 +194,7 @@ def test_what_is_no_recipe_is_refused_before_anything_is_written(here):
         "broken:make": r"recipe 'broken:make' raised SyntaxError: .* \(broken.py, line 2\)",
         "needs:make": r"raised ModuleNotFoundError: No module named 'a_module_that_is_not_there' \(.*, line \d+\)",
         "my_parts:fails": r"'my_parts:fails' raised ZeroDivisionError: division by zero \(my_parts.py, line \d+\)",
-        "my_parts:nothing": r"gives a dict, and a torch module with terms, given, check_data is wanted: return",
+        "my_parts:nothing": r"gives a dict, and a torch module with terms and given is wanted: return",
         "os:getcwd": r"recipe 'os:getcwd' raised TypeError",
         "my_parts:tuple_": r"the encoder gives a tuple, and a torch distribution of batch shape \(B,\)",
     }.items():

@@ -16,6 +16,7 @@ from torch.func import functional_call
 
 from contracts.cell_kinds import KINDS, gauss_legendre
 from velbo import VAE
+from velbo.checks import check_support
 from velbo.errors import ConfigError
 from velbo.likelihoods import (
     LIKELIHOODS,
@@ -373,7 +374,7 @@ def test_a_vae_learns_it_by_its_ordinary_bound():
     encoder = nn.Sequential(FillMissing(mask=True), MLP(14, 8), DiagonalNormal(8, 2))
     model = VAE(encoder, decoder, StandardNormal(2))
     x = decoder(torch.randn(20, 2)).sample()
-    model.check_data(x)
+    check_support(model, x)
     x[::2, 0] = x[1::2, 1] = x[::3, 5] = math.nan
     model.terms(x, 3).log_w.mean().backward()
     for name, p in decoder.named_parameters():

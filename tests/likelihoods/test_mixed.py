@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from velbo import VAE
+from velbo.checks import check_support
 from velbo.errors import ConfigError, DataError
 from velbo.likelihoods import LIKELIHOODS, Factorised, Mixed, Normal, likelihood_of, point_estimate
 from velbo.likelihoods.counts import initial_rate
@@ -184,11 +185,11 @@ def test_a_model_checks_its_data_with_holes_in_any_column():
     model = VAE(torch.nn.Sequential(encoder, DiagonalNormal(F, 2)), decoder, StandardNormal(2))
     x = rows(D).float()
     holes = x.clone().fill_diagonal_(math.nan)
-    model.check_data(x)
-    model.check_data(holes)
+    check_support(model, x)
+    check_support(model, holes)
     holes[0, 6] = -1
     with pytest.raises(DataError, match="support"):
-        model.check_data(holes)
+        check_support(model, holes)
 
 
 @pytest.mark.parametrize("name", ["negative-binomial", "zero-inflated-negative-binomial", "poisson"])

@@ -206,7 +206,7 @@ def test_row_noise_serves_mixtures():
     rows, theta = torch.randn(4, 3), Parameters(*(p.detach().expand(4, *p.shape) for p in parameters(3, 2)))
     q = NormalMixture(*theta)
     whole, draw = RowDraw(rows, 0).sample(q, 6), RowDraw(rows, 0)
-    assert torch.equal(torch.cat([draw.sample(q, 1), draw.sample(q, 5)]), whole)
+    assert torch.equal(torch.cat([draw.sample(q, 1), draw.onwards().sample(q, 5)]), whole)
     alone = RowDraw(rows[2:3], 0).sample(NormalMixture(*(p[2:3] for p in theta)), 6)
     assert torch.equal(alone[:, 0], whole[:, 2])
     assert not torch.equal(RowDraw(rows, 1).sample(q, 6), whole)

@@ -95,7 +95,7 @@ def test_row_noise_belongs_to_the_row():
     q = Independent(Normal(torch.zeros(4, 2), torch.ones(4, 2)), 1)
     whole = RowDraw(rows, 0).sample(q, 6)
     draw = RowDraw(rows, 0)
-    assert torch.equal(torch.cat([draw.sample(q, 1), draw.sample(q, 5)]), whole)
+    assert torch.equal(torch.cat([draw.sample(q, 1), draw.onwards().sample(q, 5)]), whole)
     alone = RowDraw(rows[2:3], 0).sample(Independent(Normal(torch.zeros(1, 2), torch.ones(1, 2)), 1), 6)
     assert torch.equal(alone[:, 0], whole[:, 2])
     assert not torch.equal(RowDraw(rows, 1).sample(q, 6), whole)

@@ -4,7 +4,7 @@
 
     schema   what the fields of a row are, every likelihood named; D is schema.n_dims
     recipe   the values that were asked for, latent and hidden among them; what make does not read has no effect
-    model    a torch module with terms, given and check_data: a VAE, a ConditionalVAE, or what meets `velbo.terms.Model`
+    model    a torch module with terms and given: a VAE, a ConditionalVAE, or what meets `velbo.terms.Model`
 
 Importing a module runs it. So a path is imported where a user types it, and nowhere else: the name of a module in a
 config.json is a stranger's word, and whoever loads that run says by the path, or by the function itself, that the code
@@ -30,7 +30,7 @@ from ..model import VAE
 from ..rows import Schema
 
 Maker = Callable[[Schema, Recipe], nn.Module]
-METHODS = ("terms", "given", "check_data")
+METHODS = ("terms", "given")
 
 
 def is_own(recipe: str) -> bool:
@@ -92,8 +92,8 @@ def made(make: Maker, schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
     left_out = [name for name in METHODS if not callable(getattr(model, name, None))]
     if not isinstance(model, nn.Module) or left_out:
         raise ConfigError(
-            f"recipe '{recipe.recipe}' gives a {type(model).__name__}, and a torch module with {', '.join(METHODS)} is "
-            "wanted: return velbo.VAE(encoder, decoder, prior)"
+            f"recipe '{recipe.recipe}' gives a {type(model).__name__}, and a torch module with {' and '.join(METHODS)} "
+            "is wanted: return velbo.VAE(encoder, decoder, prior)"
         )
     if recipe.condition and not isinstance(model, ConditionalVAE):
         raise ConfigError(

@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..conditional import ConditionalVAE
 from ..errors import CollapseWarning, DataError
 from ..evaluation import (
     Aggregated,
@@ -34,11 +33,11 @@ from ..evaluation import (
     summarise,
 )
 from ..evaluation.samples import two_sample_test
-from ..model import VAE
 from ..nets import FieldFeatures
 from ..posteriors import RowDraw
 from ..posteriors.base import MIN_SCALE as MIN_POSTERIOR_SCALE
 from ..rows import Store
+from ..terms import Model, view_of
 from ..trained_model import TrainedModel
 
 MIN_ROWS = 20
@@ -140,24 +139,25 @@ def _quietly(fitted: TrainedModel, rows: Any, seed: int) -> Evaluation:
 
 @torch.no_grad()
 def _draws(
-    model: VAE | ConditionalVAE, data: Store, seed: int, features: Callable[[Tensor], Tensor]
+    model: Model, data: Store, seed: int, features: Callable[[Tensor], Tensor]
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """((z, features of x) from the posterior, the same from the prior), (N, Z) and (N, F) each."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         x = data.fixed(seed)
-        z = RowDraw(data.kept, seed).sample(model.encode(x), 1)[0]
-        view = model.given(x)
+        view = view_of(model, x)
+        z = RowDraw(data.kept, seed).sample(view.encode(x), 1)[0]
         other = view.prior().sample(torch.Size((len(data),)))
         return (z, features(view.decode(z).sample())), (other, features(view.decode(other).sample()))
 
 
 @torch.no_grad()
-def _at_the_floor(model: VAE | ConditionalVAE, data: Store, seed: int) -> tuple[float, float]:
+def _at_the_floor(model: Model, data: Store, seed: int) -> tuple[float, float]:
     """Shares of scales within twice the least that is possible."""
     x = data.fixed(seed)
-    q = model.encode(x)
-    p = model.given(x).decode(q.mean)
+    view = view_of(model, x)
+    q = view.encode(x)
+    p = view.decode(q.mean)
     cells: list[Any] = [part.cell for _, part in getattr(p, "parts", ()) if part.cell.least_scale > 0]
     data_share = [_share(cell.scale, cell.least_scale) for cell in cells]
     return float(sum(data_share) / max(1, len(data_share))), _share(q.stddev, MIN_POSTERIOR_SCALE)

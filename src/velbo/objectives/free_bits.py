@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ..errors import ConfigError
@@ -40,5 +39,5 @@ class FreeBits:
             raise ConfigError("free bits need a closed-form KL, and this posterior and prior have none; use 0")
         kl = terms.kl
         if self.per_group:
-            kl = torch.stack([part.sum(-1) for part in kl.split(terms.groups, -1)], -1)
+            kl = terms.group_kl
         return kl.mean(0).clamp_min(self.nats).sum().expand(kl.shape[0])

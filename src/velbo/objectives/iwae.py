@@ -48,7 +48,7 @@ class IWAE:
         check_samples(self.samples)
 
     def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
-        surrogate = self.surrogate(terms, terms.tempered_log_w(beta))
+        surrogate = self.surrogate(terms.as_weights(type(self).__name__), terms.tempered_log_w(beta))
         return bound_of_samples(terms, log_mean_exp(terms.log_w), surrogate)
 
     def surrogate(self, terms: Terms, log_w: Tensor) -> Tensor:
@@ -57,13 +57,15 @@ class IWAE:
 
 @dataclass(frozen=True)
 class DReG(IWAE):
-    """IWAE with the doubly reparameterised gradient, whose signal does not drown as K grows."""
+    """IWAE with the doubly reparameterised gradient, whose signal does not drown as K grows. It is for one group of
+    latents: a path through the noise of two groups would be weighted twice.
+    """
 
     draw: Draw = StickingTheLanding()
 
     def surrogate(self, terms: Terms, log_w: Tensor) -> Tensor:
         weights = torch.softmax(log_w.detach(), 0)
-        if terms.z.requires_grad:
+        if terms.of_one_group("DReG").z.requires_grad:
             # the sum below gives w~ to every path; the paths through z get their second factor here
             terms.z.register_hook(lambda grad: grad * weights.unsqueeze(-1).to(grad.dtype))
         return (weights * log_w).sum(0)

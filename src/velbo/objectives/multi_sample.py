@@ -71,6 +71,7 @@ class MIWAE:
         check_groups(self.samples, self.groups)
 
     def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+        terms = terms.as_weights("MIWAE")
         return bound_of_samples(terms, self._bound(terms.log_w), self._bound(terms.tempered_log_w(beta)))
 
     def _bound(self, log_w: Tensor) -> Tensor:
@@ -97,6 +98,7 @@ class CIWAE:
             raise ConfigError(f"mix is the share of the ELBO, in [0, 1], not {self.mix}")
 
     def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+        terms = terms.as_weights("CIWAE")
         return bound_of_samples(terms, self._bound(terms.log_w), self._bound(terms.tempered_log_w(beta)))
 
     def _bound(self, log_w: Tensor) -> Tensor:
@@ -121,7 +123,7 @@ class PIWAE:
         check_groups(self.samples, self.groups)
 
     def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
-        log_w = terms.tempered_log_w(beta)
+        log_w = terms.as_weights("PIWAE").of_one_group("PIWAE").tempered_log_w(beta)
         overall = torch.softmax(log_w.detach(), 0).clamp_min(SMALLEST_WEIGHT)
         within = torch.softmax(in_groups(log_w.detach(), self.groups), 0).flatten(0, 1)
         if terms.z.requires_grad:

@@ -66,6 +66,7 @@ class Renyi:
             )
 
     def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+        terms = terms.as_weights("the Renyi bound")
         return bound_of_samples(terms, self._bound(terms.log_w), self._bound(terms.tempered_log_w(beta)))
 
     def _bound(self, log_w: Tensor) -> Tensor:

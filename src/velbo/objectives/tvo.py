@@ -70,7 +70,7 @@ class TVO:
         return ends[:-1], ends.diff()
 
     def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
-        points, widths = self.path(terms.log_w)
+        points, widths = self.path(terms.as_weights("TVO").log_w)
         b, width = points.view(-1, 1, 1), widths.view(-1, 1, 1)
         f = terms.log_w
         value = (width * torch.softmax(b * f, 1) * f).sum((0, 1))

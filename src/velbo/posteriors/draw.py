@@ -12,27 +12,45 @@ Sticking the landing, Roeder, Wu and Duvenaud, 2017, https://arxiv.org/abs/1703.
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from ..errors import MissingMethodError
+
 
 class Draw(Protocol):
-    """Draws K samples from q and scores them under it."""
+    """Draws K samples from q and scores them under it.
+
+    A model that draws groups of latents one after another, the second from a q that depends on the first, draws each by
+    `sample` too; or all the noise first, and then z of it (`from_noise`).
+    """
+
+    def noise(self, q: Distribution, n_samples: int) -> Tensor:
+        """Standard normal numbers, (K, *batch shape of q, *shape of the noise of one draw), all independent."""
+        ...
 
     def sample(self, q: Distribution, n_samples: int) -> Tensor:
-        """(K, B, Z)."""
+        """z ~ q, (K, *batch shape of q, Z)."""
         ...
 
     def log_prob(self, q: Distribution, z: Tensor) -> Tensor:
-        """log q(z|x), (K, B)."""
+        """log q(z|x), (K, *batch shape of q)."""
+        ...
+
+    def onwards(self) -> Draw:
+        """For further samples of the same rows."""
         ...
 
 
 class Pathwise:
     """The reparameterization trick; the default everywhere."""
+
+    def noise(self, q: Distribution, n_samples: int) -> Tensor:
+        like = noise_like(q)
+        return torch.randn(n_samples, *like.shape, dtype=like.dtype, device=like.device)
 
     def sample(self, q: Distribution, n_samples: int) -> Tensor:
         if not q.has_rsample:
@@ -44,6 +62,9 @@ class Pathwise:
     def log_prob(self, q: Distribution, z: Tensor) -> Tensor:
         return q.log_prob(z)
 
+    def onwards(self) -> Self:
+        return self
+
 
 class StickingTheLanding(Pathwise):
     """Pathwise, with log q(z|x) scored under a q whose parameters are constants."""
@@ -52,20 +73,17 @@ class StickingTheLanding(Pathwise):
         return detach(q).log_prob(z)
 
 
-class Detached:
-    """z is a constant."""
+class Detached(Pathwise):
+    """z is a constant, of any q."""
 
     def sample(self, q: Distribution, n_samples: int) -> Tensor:
         return q.sample(torch.Size((n_samples,)))
-
-    def log_prob(self, q: Distribution, z: Tensor) -> Tensor:
-        return q.log_prob(z)
 
 
 @singledispatch
 def detach(q: Distribution) -> Distribution:
     """q with constant parameters. Register your own distribution with ``detach.register``."""
-    raise NotImplementedError(
+    raise MissingMethodError(
         f"no detached copy of {type(q).__name__} is known; add one with @velbo.posteriors.detach.register"
     )
 
@@ -102,6 +120,11 @@ def _(q: Normal, eps: Tensor) -> Tensor:
 @from_noise.register
 def _(q: Independent, eps: Tensor) -> Tensor:
     return from_noise(q.base_dist, eps)
+
+
+def of_noise(q: Distribution) -> bool:
+    """Whether `from_noise` knows the very class of q; one derived from it may draw in a way of its own."""
+    return of_noise(q.base_dist) if type(q) is Independent else type(q) in from_noise.registry
 
 
 @singledispatch

@@ -1,29 +1,69 @@
-"""Drawing z with noise that belongs to the rows: what makes validation and scores deterministic."""
+"""Drawing z with noise that belongs to the rows: what makes validation and scores deterministic.
+
+Every row has one stream of noise for each draw that the model makes of it: of one q(z|x) the first alone, of groups of
+latents that are drawn one after another the first for the first group, and so on. So the noise of a sample depends
+neither on the other rows nor on how many samples are drawn at a time.
+"""
 
 from __future__ import annotations
+
+import math
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from ..errors import ConfigError
 from ..rows import RowNoise
-from .draw import Pathwise, from_noise, noise_like
+from .draw import Pathwise, from_noise, noise_like, of_noise
 
 
 class RowDraw(Pathwise):
     """Draws whose noise belongs to the rows; posteriors that are no function of normal noise are drawn from torch's
     generator, seeded once, and are then the same for the same rows in the same chunks.
+
+    Args:
+        rows: (B, D), as stored.
+        seed: of all noise.
     """
 
     def __init__(self, rows: Tensor, seed: int) -> None:
-        self.noise, self.seed = RowNoise(rows, seed, "latents"), seed
+        self.rows, self.seed = rows, seed
+        self.streams, self.n_drawn = list[RowNoise](), 0
+
+    def onwards(self) -> Self:
+        """For the next samples of the same rows: every draw goes on in its own stream, from the first draw again."""
+        self.n_drawn = 0
+        return self
+
+    def noise(self, q: Distribution, n_samples: int) -> Tensor:
+        """
+        Raises:
+            ConfigError: if the last dimension of q's batch shape does not run over the rows.
+        """
+        like, batch = noise_like(q), q.batch_shape
+        if not batch or batch[-1] != len(self.rows):
+            raise ConfigError(
+                f"q(z|x) of {len(self.rows)} rows has batch shape (..., {len(self.rows)}), and this {type(q).__name__} "
+                f"has {tuple(batch)}"
+            )
+        lead, shape = batch[:-1], like.shape[len(batch) :]
+        eps = self._stream().normal(n_samples * math.prod(lead), shape, like)
+        return eps.view(n_samples, *batch, *shape)
 
     def sample(self, q: Distribution, n_samples: int) -> Tensor:
-        like = noise_like(q)
-        try:
-            return from_noise(q, self.noise.normal(n_samples, like.shape[len(q.batch_shape) :], like))
-        except NotImplementedError:
-            with torch.random.fork_rng():
-                torch.manual_seed(self.seed)
-                self.seed += 1
-                return q.sample(torch.Size((n_samples,)))
+        if of_noise(q):
+            return from_noise(q, self.noise(q, n_samples))
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            self.seed += 1
+            return q.sample(torch.Size((n_samples,)))
+
+    def _stream(self) -> RowNoise:
+        """Of the draw that is due."""
+        if self.n_drawn == len(self.streams):
+            name = f"latents {self.n_drawn}" if self.n_drawn else "latents"
+            self.streams.append(RowNoise(self.rows, self.seed, name))
+        self.n_drawn += 1
+        return self.streams[self.n_drawn - 1]

@@ -35,7 +35,7 @@ def train(
     """Train a model in place; it ends with its best averaged weights.
 
     Args:
-        model: anything whose ``forward(x, samples, draw)`` gives terms; a `VAE`.
+        model: anything that meets `velbo.terms.Model`; a `VAE`.
         x: rows as the likelihood expects them, (N, D), NaN where missing, of any container; see
             `velbo.checks.rows_for`. They are read once, and shuffled by velbo; only a stream stays on disk.
         objective: terms -> bound; the ELBO if not given.

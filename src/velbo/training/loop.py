@@ -19,6 +19,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_support
 from ..config import TrainingConfig
 from ..errors import Interrupted, TrainingError
 from ..objectives import Bound, Objective, told_rows
@@ -38,7 +39,7 @@ from .order import Order, batches, first_rows, order_for
 from .run import Run
 from .signals import StopRequest, listening
 from .state import History, State, Sums
-from .team import Alone, Team, share
+from .team import Alone, Forward, Team, share
 from .validation import ValidationSet
 
 MAX_SKIPPED_IN_A_ROW = 20
@@ -83,7 +84,8 @@ class Trainer:
         self.validation = None
         if len(held_out):
             self.validation = ValidationSet(data.subset(held_out), self.objective, seed, self.device, team)
-        self.compute = team.wrap(compiled(model, self.device) if config.machine.compile else model)
+        terms = Forward(model)
+        self.compute = team.wrap(compiled(terms, self.device) if config.machine.compile else terms)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = self._make_optimizer()
         self.ema = EMA(self.model, config.optimisation.ema)
@@ -205,7 +207,7 @@ class Trainer:
     def _initialise(self) -> None:
         """Check the first rows of the first epoch, and start the parts that start from data."""
         x = first_rows(self.data, self.order, STARTING_ROWS)
-        cast(Model, self.model.eval()).check_data(x[:64])
+        check_support(cast(Model, self.model.eval()), x[:64])
         for part in self.model.modules():
             if hasattr(part, "start_from"):
                 cast(Any, part).start_from(x)

@@ -11,8 +11,11 @@ Hoffman and Johnson, 2016, http://approximateinference.org/accepted/HoffmanJohns
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from ..checks import rows_for
 from ..conditional import ConditionalVAE
@@ -22,9 +25,22 @@ from ..model import VAE
 from ..objectives import ELBO, best_rate
 from ..posteriors import Draw, RowDraw, SemiAmortised
 from ..rows import AnyRows, Store
-from ..terms import PATHWISE, Terms, closed_form_kl
+from ..terms import PATHWISE, Model, Terms, closed_form_kl, device_of_model, view_of
 from .loop import Trainer
 from .order import held_out_rows
+
+
+class Nothing(Distribution):
+    """Of no cells: p = 1."""
+
+    parts = ()
+    arg_constraints: ClassVar[dict[str, Any]] = {}  # pyright: ignore
+
+    def __init__(self, batch_shape: torch.Size) -> None:
+        super().__init__(batch_shape, torch.Size((0,)), validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return value.new_zeros(self.batch_shape)
 
 
 class AggregatedPosterior(nn.Module):
@@ -39,12 +55,20 @@ class AggregatedPosterior(nn.Module):
         super().__init__()
         self.prior, self._model = prior, (model,)
 
-    def check_data(self, x: Tensor) -> None:
-        """z is on the whole line."""
+    def given(self, x: Tensor) -> AggregatedPosterior:
+        return self
+
+    def encode(self, x: Tensor) -> Distribution:
+        """q(z|x), which is not learned."""
+        return view_of(self._model[0], x).encode(x)
+
+    def decode(self, z: Tensor) -> Distribution:
+        """No x is modelled."""
+        return Nothing(z.shape[:-1])
 
     def terms(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
         with torch.no_grad():
-            q = self._model[0].encode(x)
+            q = self.encode(x)
             z = draw.sample(q, samples)
             log_qz = draw.log_prob(q, z)
         p = self.prior()
@@ -52,11 +76,8 @@ class AggregatedPosterior(nn.Module):
         groups = () if kl is None else (kl.shape[-1],)
         return Terms(log_qz.new_zeros(log_qz.shape), p.log_prob(z), log_qz, z, kl, groups)
 
-    def forward(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
-        return self.terms(x, samples, draw)
 
-
-def refit_prior(model: VAE | ConditionalVAE, data: AnyRows, prior: nn.Module, training: TrainingConfig) -> float:
+def refit_prior(model: Model, data: AnyRows, prior: nn.Module, training: TrainingConfig) -> float:
     """Fit ``prior`` to the aggregated posterior of the data and put it into the model.
 
     Args:
@@ -69,8 +90,14 @@ def refit_prior(model: VAE | ConditionalVAE, data: AnyRows, prior: nn.Module, tr
         The gain of the ELBO in nats a row, on the held-out rows (on all rows if none are held out).
 
     Raises:
-        ConfigError: for a refined posterior, which climbs towards its prior and would move with it.
+        ConfigError: for a model without such parts, or for a refined posterior, which climbs towards its prior and
+            would move with it.
     """
+    if not isinstance(model, VAE | ConditionalVAE):
+        raise ConfigError(
+            f"a prior is put into a VAE(encoder, decoder, prior), and this model, a {type(model).__name__}, is none; "
+            "train it with the prior that is wanted"
+        )
     if isinstance(model.encoder, SemiAmortised):
         raise ConfigError(
             "a refined posterior follows its prior, so that a new prior would move it; refit a model trained without "
@@ -101,7 +128,7 @@ def _rate(
 ) -> float:
     """Mean KL(q(z|x) || p(z)), by closed form or the same noise for every prior, nats a row."""
     seed, total, aggregated = training.machine.seed, 0.0, AggregatedPosterior(model, prior)
-    device = next(model.parameters()).device
+    device = device_of_model(model)
     for chunk in data.chunks(1000):
         terms = aggregated.terms(chunk.fixed(seed).to(device), samples, RowDraw(chunk.kept, seed))
         total += float(best_rate(terms).double().sum())

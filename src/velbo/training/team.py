@@ -12,11 +12,25 @@ Whatever decides how training goes on (the clock, a signal, a bound) is summed o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from ..posteriors import Draw
+from ..terms import Model, Terms
+
+
+class Forward(nn.Module):
+    """A model's `terms` under the name that compilers and data-parallel training intercept."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor, samples: int, draw: Draw) -> Terms:
+        return cast(Model, self.model).terms(x, samples, draw)
 
 
 class Team(Protocol):

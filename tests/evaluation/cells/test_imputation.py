@@ -381,7 +381,7 @@ def test_what_cannot_be_filled_is_told():
 
         codes = torch.zeros(3, 5).double()
         codes[2, 0], codes[2, 1] = 1.0, NAN
-        with pytest.raises(DataError, match=r"row 2: .* is -inf: .*check_data"):
+        with pytest.raises(DataError, match=r"row 2: .* is -inf: .*check_support"):
             fill(VAE(Encoder(family=MultivariateNormal), Impossible(), ORACLE.vae().prior), store(codes))
 
 

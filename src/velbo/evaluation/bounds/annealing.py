@@ -36,8 +36,8 @@ import torch
 from torch import Tensor
 
 from ...errors import ConfigError
-from ...model import VAE
 from ...runtime.threads import threads
+from ...terms import Model, log_density, view_of
 
 TARGET_ACCEPTANCE = 0.65
 FIRST_STEP, LEARNING_RATE = 0.1, 0.2
@@ -121,8 +121,8 @@ class _Point:
 class _Chains:
     """HMC on K chains of B rows, (K, B, Z)."""
 
-    def __init__(self, model: VAE, x: Tensor, settings: Annealing) -> None:
-        self.model, self.x, self.settings = model, x, settings
+    def __init__(self, model: Model, x: Tensor, settings: Annealing) -> None:
+        self.view, self.x, self.settings = view_of(model, x), x, settings
         self.generator = torch.Generator(x.device).manual_seed(settings.seed)
 
     def normal(self, like: Tensor) -> Tensor:
@@ -131,7 +131,8 @@ class _Chains:
     def at(self, z: Tensor) -> _Point:
         with torch.enable_grad():
             z = z.detach().requires_grad_()
-            log_pz, log_px_z = self.model.prior().log_prob(z), self.model.decode(z).log_prob(self.x)
+            log_pz = log_density(self.view.prior(), z, "p(z)")
+            log_px_z = self.view.decode(z).log_prob(self.x)
             (d_log_pz,) = torch.autograd.grad(log_pz.sum(), z)
             (d_log_px_z,) = torch.autograd.grad(log_px_z.sum(), z)
         return _Point(z.detach(), log_pz.detach(), log_px_z.detach(), d_log_pz, d_log_px_z)
@@ -153,7 +154,7 @@ class _Chains:
 
 @threads()
 @torch.no_grad()
-def anneal(model: VAE, x: Tensor, settings: Annealing = Annealing()) -> Annealed:
+def anneal(model: Model, x: Tensor, settings: Annealing = Annealing()) -> Annealed:
     """A lower bound of log p(x).
 
     Args:
@@ -169,7 +170,7 @@ def anneal(model: VAE, x: Tensor, settings: Annealing = Annealing()) -> Annealed
 
 @threads()
 @torch.no_grad()
-def anneal_backwards(model: VAE, x: Tensor, z: Tensor, settings: Annealing = Annealing()) -> Annealed:
+def anneal_backwards(model: Model, x: Tensor, z: Tensor, settings: Annealing = Annealing()) -> Annealed:
     """An upper bound of log p(x), for data of the model's own.
 
     Args:
@@ -184,7 +185,7 @@ def anneal_backwards(model: VAE, x: Tensor, z: Tensor, settings: Annealing = Ann
 
 
 @torch.no_grad()
-def tune(model: VAE, x: Tensor, settings: Annealing) -> Tensor:
+def tune(model: Model, x: Tensor, settings: Annealing) -> Tensor:
     """Step sizes (T, B) of an acceptance rate near 0.65, from a run with other noise."""
     chains = _Chains(model, x, Annealing(settings.temperatures, settings.chains, settings.leapfrog, settings.seed + 1))
     point, step = chains.at(_prior_samples(chains, settings.chains)), x.new_full((len(x),), FIRST_STEP)
@@ -200,7 +201,7 @@ def _prior_samples(chains: _Chains, k: int) -> Tensor:
     with torch.random.fork_rng(devices=[chains.x.device] if chains.x.device.type == "cuda" else []):
         # a seed of its own: with the generator's, z and the first momentum would be the same numbers
         torch.manual_seed(int(torch.randint(2**62, (), generator=chains.generator, device=chains.x.device)))
-        return chains.model.prior().sample(torch.Size((k, len(chains.x))))
+        return chains.view.prior().sample(torch.Size((k, len(chains.x))))
 
 
 def _run(chains: _Chains, z: Tensor, schedule: list[float], steps: Tensor, lower: bool) -> Annealed:

@@ -23,15 +23,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution
 
 from ...checks import rows_for
 from ...errors import ConfigError
-from ...model import VAE
 from ...posteriors import Draw, Posterior, RowDraw, SemiAmortised, StickingTheLanding, body_and_head
 from ...rows import AnyRows, Store
 from ...runtime.threads import threads
+from ...terms import Model, View, device_of_model, log_density, view_of
 from .annealing import Annealing, anneal
 from .importance import StreamingWeights
 from .summary import standard_error
@@ -94,7 +94,7 @@ class Gaps:
 
 @threads()
 def gaps(
-    model: VAE,
+    model: Model,
     data: AnyRows,
     samples: int = 500,
     ascent: Ascent = Ascent(),
@@ -114,7 +114,6 @@ def gaps(
     Raises:
         ConfigError: if the encoder's parameters of q cannot be found, or for less than 1 sample.
     """
-    family(model.encoder)
     if samples < 1:
         raise ConfigError(f"the bounds need at least 1 sample, not {samples}")
     data = rows_for(model, data)
@@ -124,12 +123,18 @@ def gaps(
     return Gaps(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
 
-def family(encoder: nn.Module) -> tuple[Callable[[Tensor], Tensor], Posterior]:
-    """(x -> parameters of q, head that makes q of them) of an encoder, refined or not.
+def family(view: View) -> tuple[Callable[[Tensor], Tensor], Posterior]:
+    """(x -> parameters of q, head that makes q of them) of a model's encoder, refined or not.
 
     Raises:
         ConfigError: if the parameters of q cannot be found.
     """
+    encoder: Any = getattr(view, "encoder", None)
+    if encoder is None:
+        raise ConfigError(
+            f"gaps look for the best parameters of q(z|x) of each row, and this {type(view).__name__} has no encoder "
+            "that makes q of them; it is for VAE(encoder, decoder, prior)"
+        )
     if isinstance(encoder, SemiAmortised):
         return encoder.refined, encoder.head
     body, head = body_and_head(encoder)
@@ -137,16 +142,17 @@ def family(encoder: nn.Module) -> tuple[Callable[[Tensor], Tensor], Posterior]:
 
 
 def _gaps_of(
-    model: VAE, data: Store, samples: int, ascent: Ascent, annealing: Annealing | None, seed: int
+    model: Model, data: Store, samples: int, ascent: Ascent, annealing: Annealing | None, seed: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    device = next(model.parameters()).device
+    device = device_of_model(model)
     x = data.fixed(seed).to(device)
-    parameters, head = family(model.encoder)
+    view = view_of(model, x)
+    parameters, head = family(view)
     with torch.no_grad():
         start = parameters(x)
     best = best_parameters(model, x, start, ascent)
     (elbo, log_p), (best_elbo, best_log_p) = (
-        _bounds(model, x, head.distribution(y), RowDraw(data.kept, seed + 1), samples) for y in (start, best)
+        _bounds(view, x, head.distribution(y), RowDraw(data.kept, seed + 1), samples) for y in (start, best)
     )
     # one estimator for all rows: the larger one row by row would be biased upwards
     found = max((log_p, best_log_p), key=lambda bound: float(bound.mean()))
@@ -155,7 +161,7 @@ def _gaps_of(
     return found, best_elbo, elbo
 
 
-def best_parameters(model: VAE, x: Tensor, start: Tensor, ascent: Ascent) -> Tensor:
+def best_parameters(model: Model, x: Tensor, start: Tensor, ascent: Ascent) -> Tensor:
     """y* (B, P) that maximises ELBO(q(z; y); x) row by row, from ``start`` on.
 
     Args:
@@ -164,31 +170,32 @@ def best_parameters(model: VAE, x: Tensor, start: Tensor, ascent: Ascent) -> Ten
         start: (B, P).
         ascent: steps, learning rate and samples.
     """
-    _, head = family(model.encoder)
+    view = view_of(model, x)
+    _, head = family(view)
     y = start.detach().clone().requires_grad_()
     optimizer = torch.optim.Adam([y], lr=ascent.lr)
     for step in range(ascent.steps):
         optimizer.param_groups[0]["lr"] = ascent.lr * 0.5 * (1 + math.cos(math.pi * step / ascent.steps))
         with torch.enable_grad():
-            log_w = _log_w(model, x, head.distribution(y), LANDING, ascent.samples)
+            log_w = _log_w(view, x, head.distribution(y), LANDING, ascent.samples)
             (y.grad,) = torch.autograd.grad(-log_w.mean(0).sum(), y)
         optimizer.step()
     return y.detach()
 
 
-def _log_w(model: VAE, x: Tensor, q: Distribution, draw: Draw, samples: int) -> Tensor:
+def _log_w(view: View, x: Tensor, q: Distribution, draw: Draw, samples: int) -> Tensor:
     """log p(x, z) - log q(z), (K, B)."""
     z = draw.sample(q, samples)
-    return model.decode(z).log_prob(x) + model.prior().log_prob(z) - draw.log_prob(q, z)
+    return view.decode(z).log_prob(x) + log_density(view.prior(), z, "p(z)") - draw.log_prob(q, z)
 
 
 @torch.no_grad()
-def _bounds(model: VAE, x: Tensor, q: Distribution, draw: RowDraw, samples: int) -> tuple[Tensor, Tensor]:
+def _bounds(view: View, x: Tensor, q: Distribution, draw: RowDraw, samples: int) -> tuple[Tensor, Tensor]:
     """(ELBO, importance-weighted bound of all samples), (B,) float64."""
     weights, elbo = StreamingWeights(), torch.zeros(len(x), dtype=torch.float64)
     for done in range(0, samples, SAMPLES_PER_CHUNK):
         k = min(SAMPLES_PER_CHUNK, samples - done)
-        log_w = _log_w(model, x, q, draw, k)
+        log_w = _log_w(view, x, q, draw.onwards(), k)
         weights.add(log_w)
         elbo += log_w.double().cpu().sum(0) / samples
     return elbo, weights.log_mean

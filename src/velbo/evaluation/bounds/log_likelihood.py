@@ -27,7 +27,7 @@ from ...rows import AnyRows, Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.precision import autocast, products
 from ...runtime.threads import threads
-from ...terms import Model, Terms
+from ...terms import Model, Terms, device_of_model, mean_of, n_latents, view_of
 from .importance import StreamingWeights
 
 CELLS_PER_CHUNK = 4_000_000
@@ -70,11 +70,11 @@ def chunk_sizes(n_samples: int, n_dims: int, chunk: int | None) -> tuple[int, in
 @torch.no_grad()
 def numbers_per_row(model: Model, data: Store) -> int:
     """Numbers that p(x|z) of one z takes: D, and more where a cell is described by many."""
-    if not len(data) or not hasattr(model, "given"):
+    if not len(data):
         return data.n_dims
-    x = data.subset(torch.arange(1)).fixed(0).to(next(model.parameters()).device)  # type: ignore[attr-defined]
-    view: Any = model.given(x)  # type: ignore[attr-defined]
-    parts = getattr(view.decode(x.new_zeros(1, view.n_latents)), "parts", ())
+    x = data.subset(torch.arange(1)).fixed(0).to(device_of_model(model))
+    view = view_of(model, x)
+    parts: Any = getattr(view.decode(x.new_zeros(1, n_latents(view))), "parts", ())
     return max(data.n_dims, sum(len(at) * part.numbers_per_cell for at, part in parts))
 
 
@@ -104,7 +104,7 @@ def score_rows(
         raise ConfigError(f"samples and chunk must be at least 1, not {samples} and {chunk}")
     data = rows_for(model, data)
     n_rows, n_samples = chunk_sizes(samples, numbers_per_row(model, data), chunk)
-    device = next(model.parameters()).device  # type: ignore[attr-defined]
+    device = device_of_model(model)
     with threads(), freed_memory_kept(), autocast(precision, device), products(precision):
         parts = [_score_chunk(model, part, samples, n_samples, seed) for part in data.chunks(n_rows)]
     return RowScores(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
@@ -114,29 +114,32 @@ def score_rows(
 def log_weights(model: Model, data: Store, samples: int, seed: int = 0) -> Iterator[Tensor]:
     """log w of every row by all its samples, (samples, B) float64 for one chunk of rows after another."""
     n_rows, chunk = chunk_sizes(samples, numbers_per_row(model, data), None)
-    device = next(model.parameters()).device  # type: ignore[attr-defined]
+    device = device_of_model(model)
     for part in data.chunks(n_rows):
         x, draw = part.fixed(seed).to(device), RowDraw(part.kept, seed)
         counts = [min(chunk, samples - done) for done in range(0, samples, chunk)]
         with threads():
-            log_w = torch.cat([model.terms(x, k, draw).log_w.double().cpu() for k in counts])
+            terms = (model.terms(x, k, draw.onwards()).as_weights("a bound of many samples") for k in counts)
+            log_w = torch.cat([some.log_w.double().cpu() for some in terms])
         yield log_w
 
 
 def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int) -> tuple[Tensor, ...]:
-    device = next(model.parameters()).device  # type: ignore[attr-defined]
+    device = device_of_model(model)
     x, draw = data.fixed(seed).to(device), RowDraw(data.kept, seed)
     weights, reconstruction, rate = StreamingWeights(samples), torch.zeros(len(x), dtype=torch.float64), 0.0
     done, terms = 0, None
     while done < samples:
         k = min(chunk, samples - done)
-        terms = model.terms(x, k, draw)
+        terms = model.terms(x, k, draw.onwards())
+        if samples > 1:
+            terms.as_weights(f"log p(x) by {samples} samples")
         weights.add(terms.log_w)
         reconstruction += terms.log_px_z.double().cpu().sum(0)
         rate = rate + k * best_rate(terms).double().cpu()
         done += k
     assert terms is not None
-    mean = model.encode(x).mean.double().cpu()  # type: ignore[attr-defined]
+    mean = mean_of(view_of(model, x).encode(x), "q(z|x)").double().cpu()
     return (
         weights.log_mean,
         reconstruction / samples,

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...checks import rows_for
-from ...model import VAE
 from ...rows import AnyRows
+from ...terms import Model
 from .annealing import Annealing, anneal
 from .log_likelihood import score_rows
 
@@ -42,7 +42,9 @@ class RateDistortion:
     encoder: tuple[float, float]
 
 
-def rate_distortion(model: VAE, data: AnyRows, settings: Annealing = Annealing(), samples: int = 100) -> RateDistortion:
+def rate_distortion(
+    model: Model, data: AnyRows, settings: Annealing = Annealing(), samples: int = 100
+) -> RateDistortion:
     """The curve that annealing passes, and the encoder's point.
 
     Args:

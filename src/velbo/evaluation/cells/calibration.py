@@ -25,13 +25,12 @@ import torch
 from torch import Tensor
 
 from ...checks import rows_for
-from ...conditional import ConditionalVAE
 from ...errors import MissingMethodError
-from ...model import VAE
 from ...posteriors import RowDraw
 from ...rows import AnyRows, Store
 from ...rows.noise import RowNoise
 from ...runtime.threads import threads
+from ...terms import Model, view_of
 from .weighted import cells_of
 
 ROWS = 500
@@ -58,7 +57,7 @@ class Calibration:
 
 @threads()
 @torch.no_grad()
-def calibrate(model: VAE | ConditionalVAE, data: AnyRows, seed: int = 0) -> Calibration:
+def calibrate(model: Model, data: AnyRows, seed: int = 0) -> Calibration:
     """How well p(x|z) is spread, by one draw of z for each row.
 
     A cell without distribution function or moments is left out of that measure, and said to be.
@@ -91,13 +90,11 @@ def _noted(measure: str, left_out: dict[str, None]) -> Iterator[None]:
         left_out[f"{measure} is left out, as {error}"] = None
 
 
-def _spread(
-    model: VAE | ConditionalVAE, data: Store, seed: int, left_out: dict[str, None]
-) -> tuple[Tensor, Tensor, Tensor]:
+def _spread(model: Model, data: Store, seed: int, left_out: dict[str, None]) -> tuple[Tensor, Tensor, Tensor]:
     """(u, squared errors, predicted variances) of a chunk, (B, D) float64; NaN for missing cells."""
     x = data.fixed(seed)
-    z = RowDraw(data.kept, seed).sample(model.encode(x), 1)[0]
-    p = cells_of(model.given(x).decode(z))
+    view = view_of(model, x)
+    p = cells_of(view.decode(RowDraw(data.kept, seed).sample(view.encode(x), 1)[0]))
     v = RowNoise(data.kept, seed, "calibration").uniform((x.shape[1],))
     u, square, variance = (torch.full(x.shape, math.nan, dtype=torch.float64) for _ in range(3))
     for positions, part in p.parts:

@@ -27,20 +27,19 @@ import torch
 from torch import Tensor
 
 from ...checks import rows_for
-from ...conditional import ConditionalVAE
 from ...errors import ConfigError
-from ...model import VAE
 from ...posteriors import RowDraw
 from ...rows import AnyRows
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
+from ...terms import Model, device_of_model, view_of
 from ..bounds.importance import StreamingWeights
 from ..bounds.log_likelihood import chunk_sizes
 from .weighted import check_weights, chunks_of, importance_draws, modelled, probe, width
 
 
 @torch.no_grad()
-def contributions(model: VAE | ConditionalVAE, data: AnyRows, samples: int = 100, seed: int = 0) -> Tensor:
+def contributions(model: Model, data: AnyRows, samples: int = 100, seed: int = 0) -> Tensor:
     """log p of every observed cell given the other observed cells of its row; low is odd.
 
     The noise belongs to the row without the cell: neither neighbours nor order matter, but for rounding, and values of
@@ -77,16 +76,14 @@ def contributions(model: VAE | ConditionalVAE, data: AnyRows, samples: int = 100
     return found
 
 
-def _log_sums(
-    model: VAE | ConditionalVAE, x: Tensor, d: Tensor, samples: int, chunk: int, seed: int
-) -> tuple[Tensor, Tensor]:
+def _log_sums(model: Model, x: Tensor, d: Tensor, samples: int, chunk: int, seed: int) -> tuple[Tensor, Tensor]:
     """(log sum_k w_k p(x_d|z_k), log sum_k w_k) of rows x (B, D), each without its cell d (B,), (B,) float64."""
-    at, device = d.unsqueeze(-1), next(model.parameters()).device
+    at, device = d.unsqueeze(-1), device_of_model(model)
     hidden = x.scatter(-1, at, math.nan)
     draw = RowDraw(hidden, seed)
     x, hidden, at = x.to(device), hidden.to(device), at.to(device)
     joint, rest = StreamingWeights(), StreamingWeights()
-    for _, p, log_ratio in importance_draws(model.given(x), hidden, samples, chunk, draw):
+    for _, p, log_ratio in importance_draws(view_of(model, x), hidden, samples, chunk, draw):
         cells = p.log_prob_cells(x)
         place = at.expand(*cells.shape[:-1], 1)
         log_w = cells.scatter(-1, place, 0.0).sum(-1) + log_ratio

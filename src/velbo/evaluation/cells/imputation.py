@@ -22,16 +22,15 @@ import torch
 from torch import Tensor
 
 from ...checks import rows_for
-from ...conditional import ConditionalVAE
 from ...errors import ConfigError
 from ...likelihoods import Factorised
 from ...likelihoods.base import at_positions
 from ...likelihoods.coded import CodedCell
-from ...model import VAE
 from ...posteriors import RowDraw
 from ...rows import AnyRows, Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
+from ...terms import Model, device_of_model, view_of
 from ..bounds.importance import StreamingWeights
 from ..bounds.log_likelihood import chunk_sizes
 from .weighted import (
@@ -67,9 +66,7 @@ class Imputed:
 
 
 @torch.no_grad()
-def impute(
-    model: VAE | ConditionalVAE, data: AnyRows, samples: int = 1000, seed: int = 0, chunk: int | None = None
-) -> Imputed:
+def impute(model: Model, data: AnyRows, samples: int = 1000, seed: int = 0, chunk: int | None = None) -> Imputed:
     """Fill every missing cell with its conditional mean, or its likeliest code, by K = ``samples`` importance samples.
 
     The noise belongs to the row: neither its neighbours nor the chunks matter, but for rounding.
@@ -104,14 +101,12 @@ def impute(
     return Imputed(x, spread, *of_rows)
 
 
-def _filling(
-    model: VAE | ConditionalVAE, data: Store, samples: int, chunk: int, seed: int
-) -> tuple[Tensor, Tensor, StreamingWeights]:
+def _filling(model: Model, data: Store, samples: int, chunk: int, seed: int) -> tuple[Tensor, Tensor, StreamingWeights]:
     """(conditional means or codes, spreads, weights) of a chunk of rows, (B, D) float64."""
-    x = data.fixed(seed).to(next(model.parameters()).device)
+    x = data.fixed(seed).to(device_of_model(model))
     weights, means = StreamingWeights(samples), WeightedMeans(len(x))
     parts: list[tuple[Tensor, Factorised]] = []
-    for _, p, log_ratio in importance_draws(model.given(x), x, samples, chunk, RowDraw(data.kept, seed)):
+    for _, p, log_ratio in importance_draws(view_of(model, x), x, samples, chunk, RowDraw(data.kept, seed)):
         log_w, parts = p.log_prob(x) + log_ratio, parts_with_holes(p, x)
         weights.add(log_w)
         means.add(log_w, [_moments(part) for _, part in parts])

@@ -24,14 +24,13 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from ...checks import rows_for
-from ...conditional import ConditionalVAE
 from ...errors import ConfigError
 from ...likelihoods.base import at_positions
-from ...model import VAE
 from ...posteriors import Pathwise
 from ...rows import AnyRows
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
+from ...terms import Model, View, device_of_model, log_density, view_of
 from ..bounds.importance import StreamingWeights
 from ..bounds.log_likelihood import chunk_sizes
 from .weighted import (
@@ -49,7 +48,7 @@ from .weighted import (
 
 @torch.no_grad()
 def multiple_imputations(
-    model: VAE | ConditionalVAE, data: AnyRows, n: int, samples: int = 100, steps: int = 20, seed: int = 0
+    model: Model, data: AnyRows, n: int, samples: int = 100, steps: int = 20, seed: int = 0
 ) -> Tensor:
     """n draws of the missing cells given the observed ones.
 
@@ -73,7 +72,7 @@ def multiple_imputations(
     """
     if n < 1 or samples < 1 or steps < 0:
         raise ConfigError(f"n and samples must be at least 1 and steps at least 0, not {n}, {samples} and {steps}")
-    device = next(model.parameters()).device
+    device = device_of_model(model)
     data = rows_for(model, data)
     x = data.fixed(seed).double().cpu()
     filled = x.repeat(n, 1, 1)
@@ -86,7 +85,7 @@ def multiple_imputations(
         torch.manual_seed(seed)
         for at in chunks_of(rows, n_rows):
             part = data.subset(at).fixed(seed).to(device)
-            view = model.given(part)
+            view = view_of(model, part)
             z, log_sum = resampled(view, part, n, samples, n_samples)
             check_weights(log_sum, at)
             draws = refined(view, part, z, steps).double().cpu()
@@ -101,7 +100,7 @@ class Fresh(Pathwise):
         return super().sample(q, n_samples) if q.has_rsample else q.sample(torch.Size((n_samples,)))
 
 
-def resampled(view: VAE, x: Tensor, n: int, samples: int, chunk: int) -> tuple[Tensor, Tensor]:
+def resampled(view: View, x: Tensor, n: int, samples: int, chunk: int) -> tuple[Tensor, Tensor]:
     """n of K draws z ~ q(z|x) in proportion to their weights, with replacement, (n, B, Z), and log sum_k w_k, (B,).
 
     The largest of log w_k + g_k, g_k Gumbel noise, falls on k with probability w_k / sum w: a maximum, which streams.
@@ -118,7 +117,7 @@ def resampled(view: VAE, x: Tensor, n: int, samples: int, chunk: int) -> tuple[T
     return chosen, weights.log_sum
 
 
-def refined(view: VAE, x: Tensor, z: Tensor, steps: int) -> Tensor:
+def refined(view: View, x: Tensor, z: Tensor, steps: int) -> Tensor:
     """x (n, B, D) with its missing cells drawn, after Metropolis-within-Gibbs steps that begin at z (n, B, Z)."""
     prior, p = view.prior(), cells_of(view.decode(z))
     filled = _drawn(p, x)
@@ -126,8 +125,8 @@ def refined(view: VAE, x: Tensor, z: Tensor, steps: int) -> Tensor:
         q = view.encode(filled)
         proposal = q.sample()
         p_new = cells_of(view.decode(proposal))
-        new = _log_p_filled(p_new, x, filled) + prior.log_prob(proposal) - q.log_prob(proposal)
-        old = _log_p_filled(p, x, filled) + prior.log_prob(z) - q.log_prob(z)
+        new = _log_p_filled(p_new, x, filled) + log_density(prior, proposal, "p(z)") - q.log_prob(proposal)
+        old = _log_p_filled(p, x, filled) + log_density(prior, z, "p(z)") - q.log_prob(z)
         z = torch.where((torch.rand_like(new).log() < new - old).unsqueeze(-1), proposal, z)
         p = cells_of(view.decode(z))
         filled = _drawn(p, x)

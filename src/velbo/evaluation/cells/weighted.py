@@ -15,24 +15,23 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ...conditional import ConditionalVAE
 from ...errors import ConfigError, DataError
 from ...likelihoods import Factorised, MixedCells
-from ...model import VAE
 from ...posteriors import Draw
 from ...rows import Store
+from ...terms import Model, View, device_of_model, log_density, n_latents, view_of
 
 Cells = Factorised | MixedCells
 
 
 def importance_draws(
-    view: VAE, x: Tensor, samples: int, chunk: int, draw: Draw
+    view: View, x: Tensor, samples: int, chunk: int, draw: Draw
 ) -> Iterator[tuple[Tensor, Cells, Tensor]]:
     """(z, p(x|z), log p(z) - log q(z|x)) of ``chunk`` draws z ~ q(z|x) at a time: (k, B, Z), (k, B, D), (k, B)."""
     q, prior = view.encode(x), view.prior()
     for done in range(0, samples, chunk):
-        z = draw.sample(q, min(chunk, samples - done))
-        yield z, cells_of(view.decode(z)), prior.log_prob(z) - draw.log_prob(q, z)
+        z = draw.onwards().sample(q, min(chunk, samples - done))
+        yield z, cells_of(view.decode(z)), log_density(prior, z, "p(z)") - draw.log_prob(q, z)
 
 
 def cells_of(p: Distribution) -> Cells:
@@ -60,7 +59,8 @@ def check_weights(log_sum: Tensor, rows: Tensor) -> None:
     row = rows[bad].min()
     value = log_sum[rows == row][0]
     why = (
-        "the model holds it for impossible; let model.check_data(x) say whether it lies outside the support"
+        "the model holds it for impossible; let velbo.checks.check_support(model, x) say whether it lies outside "
+        "the support"
         if value.isneginf()
         else "the encoder or the decoder gives no numbers for it; an encoder must take NaN where a cell is missing: "
         "put velbo.nets.FillMissing(mask=True) in front"
@@ -68,11 +68,11 @@ def check_weights(log_sum: Tensor, rows: Tensor) -> None:
     raise DataError(f"row {int(row)}: log p of its observed cells is {float(value):g}: {why}")
 
 
-def probe(model: VAE | ConditionalVAE, data: Store) -> Cells:
+def probe(model: Model, data: Store) -> Cells:
     """p(x|z) of some z and one row (or none), to see how it is made."""
-    x = data.subset(torch.arange(min(1, len(data)))).fixed(0).to(next(model.parameters()).device)
-    view = model.given(x)
-    return cells_of(view.decode(x.new_zeros(len(x), view.n_latents)))
+    x = data.subset(torch.arange(min(1, len(data)))).fixed(0).to(device_of_model(model))
+    view = view_of(model, x)
+    return cells_of(view.decode(x.new_zeros(len(x), n_latents(view))))
 
 
 def modelled(p: Cells) -> Tensor:

@@ -30,12 +30,11 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 from ...checks import rows_for
-from ...conditional import ConditionalVAE
 from ...errors import DataError
-from ...model import VAE
 from ...posteriors import RowDraw
 from ...rows import AnyRows, Store
 from ...runtime.threads import threads
+from ...terms import Model, log_density, view_of
 
 ROWS = 256
 PAIRS_PER_CHUNK = 8_000_000
@@ -100,16 +99,17 @@ class _Mixture:
         self.n += block
 
 
-def _blocks(model: VAE | ConditionalVAE, data: Store, seed: int) -> Iterator[tuple[int, Store, Distribution]]:
+def _blocks(model: Model, data: Store, seed: int) -> Iterator[tuple[int, Store, Distribution]]:
     first = 0
     for part in data.chunks(ROWS):
-        yield first, part, model.encode(part.fixed(seed))
+        x = part.fixed(seed)
+        yield first, part, view_of(model, x).encode(x)
         first += len(part)
 
 
 @threads()
 @torch.no_grad()
-def aggregated_posterior(model: VAE | ConditionalVAE, data: AnyRows, samples: int = 1, seed: int = 0) -> Aggregated:
+def aggregated_posterior(model: Model, data: AnyRows, samples: int = 1, seed: int = 0) -> Aggregated:
     """Take the rate of ``data`` apart; time grows with the square of the number of rows.
 
     Args:
@@ -124,7 +124,7 @@ def aggregated_posterior(model: VAE | ConditionalVAE, data: AnyRows, samples: in
     data = rows_for(model, data)
     if len(data) < 2:
         raise DataError(f"an aggregated posterior needs at least 2 rows, not {len(data)}")
-    sums, prior = list[dict[str, Tensor]](), model.prior()
+    sums, prior = list[dict[str, Tensor]](), view_of(model, data.subset(torch.arange(1)).fixed(seed)).prior()
     p, blocks = by_latent(prior), list(_blocks(model, data, seed))
     for first, part, q in blocks:
         draws = RowDraw(part.kept, seed).sample(q, samples)
@@ -153,7 +153,11 @@ def _ratios(mixture: _Mixture, log_q: Tensor, prior: Distribution, p: Distributi
     """Log-ratios of every point."""
     n, z = mixture.n, mixture.z
     log_every, log_others = mixture.every - math.log(n), mixture.others - math.log(n - 1)
-    found = {"rate": log_q - prior.log_prob(z).double(), "low": log_q - log_every, "high": log_q - log_others}
+    found = {
+        "rate": log_q - log_density(prior, z, "p(z)").double(),
+        "low": log_q - log_every,
+        "high": log_q - log_others,
+    }
     if mixture.factorises:
         log_single = mixture.single - math.log(n)
         found["tc"] = log_every - log_single.sum(-1)
