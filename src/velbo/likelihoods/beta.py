@@ -77,10 +77,11 @@ class BetaCell(Cell):
 
     @property
     def variance(self) -> Tensor:
-        return self.mean * (1 - self.mean) / (1 + self.precision)
+        return torch.sigmoid(self.logit) * torch.sigmoid(-self.logit) / (1 + self.precision)
 
     def cdf(self, value: Tensor) -> Tensor:
-        return beta_below(self.alpha, self.beta, value)
+        exact = self.rebuilt(self.logit.double(), self.precision.double())
+        return beta_below(exact.alpha, exact.beta, value)
 
     def coordinate(self, x: Tensor) -> Tensor:
         """logit x."""

@@ -139,8 +139,8 @@ class IntegerCell(MixtureCell):
         return self.pooled(*self._moments())[1]
 
     def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        edge = (x.unsqueeze(-1) - self.step / 2 - self.loc) / self.scale
-        return (self.log_pi.exp() * torch.sigmoid(edge)).sum(-1), self.log_prob(x).exp()
+        distance, half = (x.unsqueeze(-1) - self.loc) / self.scale, self.step / self.scale / 2
+        return (self.log_pi.exp() * torch.sigmoid(distance - half)).sum(-1), self.log_prob(x).exp()
 
     def coordinate(self, x: Tensor) -> Tensor:
         return torch.asinh(x)
