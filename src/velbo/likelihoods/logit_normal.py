@@ -35,7 +35,7 @@ STEP, REACH = 0.25, 9.0
 """Of e."""
 WIDE = 2.0
 """Of sigma, where the second sum takes over."""
-WIDE_STEP, WIDE_REACH = 0.6, 45.0
+WIDE_STEP, WIDE_REACH = 0.45, 45.0
 """Of l."""
 HALVINGS = 60
 INITIAL_SCALE = 1.5
