@@ -7,8 +7,8 @@ In a bin from (x0, y0) to (x1, y1), with slopes d0 and d1 at its ends, s = (y1 -
     a z^2 + b z - r s = 0,   a = s - d0 + r t,   b = d0 - r t
 
 zuko takes z = 2 r s / (b + sqrt(b^2 + 4 a r s)). Where the slope at the bin's upper end is small, that root is a
-difference of numbers that are nearly equal, below 0 by rounding even: float32 gave NaN, and x to 1.6 of 10. So z is
-counted from the nearer end of the bin, where the root is d0 or near it, and taken in the form whose terms have one sign.
+difference of numbers that are nearly equal, and below 0 by rounding, which makes NaN. So z is counted from the nearer
+end of the bin, where the root is the slope at that end or near it, and taken in the form whose terms have one sign.
 
 Source: Neural spline flows, Durkan et al., 2019, https://arxiv.org/abs/1906.04032 (eqs. 4, 6 to 8).
 """
