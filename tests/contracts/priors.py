@@ -11,18 +11,21 @@ from velbo.runtime.precision import products
 
 
 class PriorContract:
-    """A member gives `prior(n_latents)`: () -> p(z); ``exact_mass`` is how well trapezoids integrate it."""
+    """A member gives `prior(n_latents)`: () -> p(z); ``exact_mass`` is how well trapezoids integrate it, ``far_mass``
+    how well in two dimensions and far from its initial values.
+    """
 
     exact_mass = 1e-6
+    far_mass = 1e-4
 
     def prior(self, n_latents: int) -> nn.Module:
         raise NotImplementedError
 
-    def spread(self, prior: nn.Module) -> nn.Module:
+    def spread(self, prior: nn.Module, by: float = 0.05) -> nn.Module:
         """Away from its initial values, so that what is tested is not a standard Normal."""
         with torch.no_grad():
             for p in prior.parameters():
-                p.add_(0.05 * torch.randn_like(p))
+                p.add_(by * torch.randn_like(p))
         return prior
 
     def test_density_integrates_to_one(self):
@@ -48,6 +51,15 @@ class PriorContract:
         density = p.log_prob(torch.cartesian_prod(side, side)).detach().exp().view(401, 401)
         mass = torch.trapezoid(torch.trapezoid(density, side), side)
         assert float(mass.detach()) == pytest.approx(1, abs=1e-4)
+
+    def test_two_dimensions_integrate_to_one_far_from_the_initial_values_too(self):
+        """Sums over equal steps of u, z = sinh u, with tails up to 80,000 either way."""
+        u = torch.linspace(-12, 12, 601, dtype=torch.float64)
+        p = self.spread(self.prior(2).double(), 0.2)()
+        weights = u.cosh() * (u[1] - u[0])
+        with torch.no_grad():
+            density = p.log_prob(torch.cartesian_prod(u.sinh(), u.sinh())).exp().view(601, 601)
+        assert float(weights @ density @ weights) == pytest.approx(1, abs=self.far_mass)
 
     def test_samples_of_two_dimensions_match_the_density(self):
         """Chi-squared over 16 cells of [-10, 10]^2 by the density's own mass; false alarm 1e-4 over seeds."""

@@ -55,11 +55,11 @@ class BernoulliCell(CodedCell):
 
     @property
     def variance(self) -> Tensor:
-        return self.probs * (1 - self.probs)
+        return self.probs * torch.sigmoid(-self.logits)
 
     def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        p = self.probs
-        return x * (1 - p), torch.where(x > 0, p, 1 - p)
+        p, rest = self.probs, torch.sigmoid(-self.logits)
+        return x * rest, torch.where(x > 0, p, rest)
 
     def log_masses(self) -> Tensor:
         """log p of 0 and 1, (..., D, 2)."""

@@ -4,8 +4,13 @@
              = alpha log(x / m) + beta log((1 - x) / (1 - m)) - log x - log(1 - x)
                + 1/2 log(alpha beta / (2 pi k)) + delta(k) - delta(alpha) - delta(beta),
 
-where delta is that of stirling.py; nothing cancels in the second form. k = 1 / s^2 with a predicted s: the variance is
-m (1 - m) / (1 + k). A cell that the dtype rounds to 0 or 1 counts as the nearest number inside.
+where delta is that of stirling.py. The first two terms of the second form cancel where x is near m and k is large;
+there they are taken together, with t the logit of x less that of m, and p the smaller of m and 1 - m:
+
+    alpha log(x / m) + beta log((1 - x) / (1 - m)) = k (p t - log(1 + p (e^t - 1))),    t for p = m, -t for p = 1 - m.
+
+k = 1 / s^2 with a predicted s: the variance is m (1 - m) / (1 + k). A cell that the dtype rounds to 0 or 1 counts as
+the nearest number inside.
 """
 
 from __future__ import annotations
@@ -28,6 +33,8 @@ from .stirling import HALF_LOG_2_PI, delta
 
 LIMIT = 15.0
 """Of logit m."""
+NEAR = 1.0
+"""Of t."""
 INITIAL_SPREAD = 2**-0.5
 """k = 2: uniform where m = 1/2."""
 
@@ -54,9 +61,18 @@ class BetaCell(Cell):
         x, k = within_unit(value), self.precision
         log_x, log_rest = x.log(), torch.log1p(-x)
         log_m, log_n = logsigmoid(self.logit), logsigmoid(-self.logit)
-        deviance = self.alpha * (log_x - log_m) + self.beta * (log_rest - log_n)
-        height = 0.5 * (log_m + log_n + k.log()) - HALF_LOG_2_PI + delta(k) - delta(self.alpha) - delta(self.beta)
+        # the gradient of sigmoid(y) is wrong where it rounds to 1, that of exp(logsigmoid(y)) is not
+        alpha, beta = k * log_m.exp(), k * log_n.exp()
+        t, far = log_x - log_rest - self.logit, alpha * (log_x - log_m) + beta * (log_rest - log_n)
+        deviance = torch.where(t.abs() < NEAR, k * self._near(t), far)
+        height = 0.5 * (log_m + log_n + k.log()) - HALF_LOG_2_PI + delta(k) - delta(alpha) - delta(beta)
         return deviance + height - log_x - log_rest
+
+    def _near(self, t: Tensor) -> Tensor:
+        """The deviance over k, for |t| < NEAR."""
+        p = torch.sigmoid(-self.logit.abs())
+        t = torch.where(self.logit < 0, t, -t).clamp(-NEAR, NEAR)
+        return p * t - torch.log1p(p * torch.expm1(t))
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
@@ -77,10 +93,11 @@ class BetaCell(Cell):
 
     @property
     def variance(self) -> Tensor:
-        return self.mean * (1 - self.mean) / (1 + self.precision)
+        return torch.sigmoid(self.logit) * torch.sigmoid(-self.logit) / (1 + self.precision)
 
     def cdf(self, value: Tensor) -> Tensor:
-        return beta_below(self.alpha, self.beta, value)
+        exact = self.rebuilt(self.logit.double(), self.precision.double())
+        return beta_below(exact.alpha, exact.beta, value)
 
     def coordinate(self, x: Tensor) -> Tensor:
         """logit x."""

@@ -106,14 +106,16 @@ class CodesCell(CodedCell):
         codes = Categorical(logits=self.log_p, validate_args=False).sample(torch.Size(sample_shape))
         return self.values(codes.to(self.log_p.dtype))
 
-    def _expected(self, power: int) -> Tensor:
+    def _moments(self, centre: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """E[c - k] and E[(c - k)^2] of the codes c and a centre k, 0 if none is given."""
         codes = torch.arange(self.log_p.shape[-1], dtype=self.log_p.dtype, device=self.log_p.device)
-        return (self.log_p.exp() * self.values(codes) ** power).sum(-1)
+        p, distance = self.log_p.exp(), codes if centre is None else codes - centre.unsqueeze(-1)
+        return (p * distance).sum(-1), (p * distance.square()).sum(-1)
 
     @property
     def mean(self) -> Tensor:
         """Of the codes, which says something where they have an order."""
-        return self._expected(1)
+        return self.values(self._moments()[0])
 
     @property
     def mode(self) -> Tensor:
@@ -121,7 +123,9 @@ class CodesCell(CodedCell):
 
     @property
     def variance(self) -> Tensor:
-        return (self._expected(2) - self._expected(1).square()).clamp_min(0)
+        # around the code next to the mean little cancels: half a step is the most that the mean is away
+        first, second = self._moments(self._moments()[0].round())
+        return self.step**2 * (second - first.square())
 
 
 def check_sizes(sizes: Sequence[int], least: int) -> None:

@@ -65,24 +65,34 @@ class LevelsCell(MixtureCell):
         top = self.n_levels - 1
         return (x.clamp(0, 1) * top).round() / top
 
-    def up_to(self, k: Tensor | float) -> Tensor:
-        """P(level <= k)."""
-        top, level = self.n_levels - 1, torch.as_tensor(k, dtype=self.loc.dtype, device=self.loc.device)
-        edge = (level.unsqueeze(-1) + 0.5) / top
+    def _below(self, k: Tensor) -> Tensor:
+        """P(K < k)."""
+        edge = (k.unsqueeze(-1) - 0.5) / (self.n_levels - 1)
         inner = (self.log_pi.exp() * torch.sigmoid((edge - self.loc) / self.scale)).sum(-1)
-        return torch.where(level < 0, 0.0, torch.where(level >= top, 1.0, inner))
+        return torch.where(k > 0, inner, 0.0)
 
-    def _moments(self) -> tuple[Tensor, Tensor]:
-        """Exact: E[k] = sum over k >= 1 of P(K >= k), E[k^2] of (2 k - 1) P(K >= k)."""
-        first = second = torch.zeros(self.batch_shape, dtype=self.loc.dtype, device=self.loc.device)
-        for k in range(1, self.n_levels):
-            above = 1 - self.up_to(k - 1.0)
-            first, second = first + above, second + (2 * k - 1) * above
+    def _moments(self, centre: Tensor) -> tuple[Tensor, Tensor]:
+        """E[K - c] and E[(K - c)^2] of a whole c, from the tails on both sides, so that nothing cancels:
+
+        E[K - c]     = sum over k > c of P(K >= k) - sum over k < c of P(K <= k)
+        E[(K - c)^2] = the same with + for -, every term times 2 |k - c| - 1
+        """
+        weights, top = self.log_pi.exp(), self.n_levels - 1
+        first = second = torch.zeros_like(centre)
+        for k in range(self.n_levels):
+            distance = k - centre
+            side = distance.sign()
+            edge = ((k - side / 2) / top).unsqueeze(-1)
+            tail = (weights * torch.sigmoid(side.unsqueeze(-1) * (self.loc - edge) / self.scale)).sum(-1)
+            first, second = first + side * tail, second + (2 * distance.abs() - 1).clamp_min(0) * tail
         return first, second
+
+    def _mean_level(self) -> Tensor:
+        return self._moments(torch.zeros(self.batch_shape, dtype=self.loc.dtype, device=self.loc.device))[0]
 
     @property
     def mean(self) -> Tensor:
-        return self._moments()[0] / (self.n_levels - 1)
+        return self._mean_level() / (self.n_levels - 1)
 
     @property
     def mode(self) -> Tensor:
@@ -96,13 +106,12 @@ class LevelsCell(MixtureCell):
 
     @property
     def variance(self) -> Tensor:
-        first, second = self._moments()
+        first, second = self._moments(self._mean_level().round())
         return (second - first.square()) / (self.n_levels - 1) ** 2
 
     def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
         k = (x * (self.n_levels - 1)).round()
-        below = self.up_to(k - 1)
-        return below, self.up_to(k) - below
+        return self._below(k), self.log_prob(x).exp()
 
     def rule(self, nodes: int) -> Rule:
         """Every level."""

@@ -63,7 +63,8 @@ class GammaCell(Cell):
         return self.mean.square() / self.shape
 
     def cdf(self, value: Tensor) -> Tensor:
-        return gamma_below(self.shape, value * self.shape * torch.exp(-self.log_mean))
+        a = self.shape.double()
+        return gamma_below(a, a * value.double() * torch.exp(-self.log_mean.double()))
 
     def coordinate(self, x: Tensor) -> Tensor:
         """log x."""

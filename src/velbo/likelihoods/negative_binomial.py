@@ -80,8 +80,8 @@ class NegativeBinomialCell(Cell):
         return self.rate + torch.exp(2 * self.log_rate - self.log_r)
 
     def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        r = self.log_r.double().exp()
-        below = beta_below(r, x, r / (r + self.rate))
+        r, m = self.log_r.double().exp(), self.log_rate.double().exp()
+        below = beta_below(r, x, r / (r + m))
         return torch.where(x > 0, below, 0.0), self.log_prob(x).exp().double()
 
     def coordinate(self, x: Tensor) -> Tensor:

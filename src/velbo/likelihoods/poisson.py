@@ -54,7 +54,7 @@ class PoissonCell(Cell):
         return self.mean
 
     def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        below = gamma_above(x, self.mean)
+        below = gamma_above(x, self.log_rate.double().exp())
         return torch.where(x > 0, below, 0.0), self.log_prob(x).exp().double()
 
     def coordinate(self, x: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ from ..runtime.precision import in_full
 from .base import Posterior, positive
 from .draw import detach, from_noise, noise_like
 from .points import normal_points
+from .spline import spline_flow
 
 LOG_2_PI = math.log(2 * math.pi)
 N_POINTS = 64
@@ -193,5 +194,5 @@ def spline_coupling(
     n_in: int, n_latents: int, n_layers: int = 2, hidden: tuple[int, ...] = (128, 128), context: int = 32
 ) -> FlowPosterior:
     """Neural spline by coupling; an even number of layers moves every latent as often."""
-    flow = zuko.flows.NSF(n_latents, context, transforms=n_layers, passes=2, hidden_features=hidden, activation=nn.SiLU)
+    flow = spline_flow(n_latents, context, transforms=n_layers, passes=2, hidden_features=hidden, activation=nn.SiLU)
     return FlowPosterior(n_in, n_latents, flow, context)

@@ -18,6 +18,7 @@ import zuko
 from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
+from ..posteriors.spline import spline_flow
 from ..runtime.precision import in_full
 
 
@@ -70,7 +71,7 @@ def real_nvp(n_latents: int, n_layers: int = 6, hidden: tuple[int, ...] = (128, 
 
 def neural_spline(n_latents: int, n_layers: int = 3, hidden: tuple[int, ...] = (128, 128)) -> FlowPrior:
     """Neural spline prior: the most flexible a layer; slow to sample."""
-    return FlowPrior(zuko.flows.NSF(n_latents, transforms=n_layers, hidden_features=hidden, activation=nn.SiLU))
+    return FlowPrior(spline_flow(n_latents, transforms=n_layers, hidden_features=hidden, activation=nn.SiLU))
 
 
 def masked_autoregressive(n_latents: int, n_layers: int = 4, hidden: tuple[int, ...] = (128, 128)) -> FlowPrior:
