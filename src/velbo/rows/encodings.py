@@ -115,8 +115,8 @@ class Standardise:
 
     def units(self, n_dims: int) -> Units:
         log_scale = torch.tensor(self.scale, dtype=torch.float64).log()
-        density = torch.tensor(self.density or (True,) * n_dims)
-        given = torch.tensor(self.given or (False,) * n_dims)
+        density = torch.tensor(self.density or (True,) * len(self.scale))
+        given = torch.tensor(self.given or (False,) * len(self.scale))
         return Units(torch.where(density & ~given, -log_scale, 0.0), ~given)
 
 

@@ -4,7 +4,7 @@
 
 The sum streams (importance.py), so any number of samples fits in memory, in any chunking. K is the number drawn, and
 what is divided by.
-Each row's noise belongs to the row (data/noise.py), so a score depends neither on its neighbours nor on the chunks.
+Each row's noise belongs to the row (rows/noise.py), so a score depends neither on its neighbours nor on the chunks.
 
 Source: Importance weighted autoencoders, Burda, Grosse and Salakhutdinov, 2015, https://arxiv.org/abs/1509.00519.
 """
