@@ -199,8 +199,8 @@ def test_the_library_size_of_some_counts_is_shared_among_these():
 
 
 def test_log_p_of_counts_is_that_given_the_sum_of_those_observed():
-    """SciPy's Poisson masses with means l rho_d / sum rho of the observed cells: 2/5 and 3/5 of 25, all of 40. Whatever z
-    is, so the reconstruction has no noise.
+    """SciPy's Poisson masses with means l rho_d / sum rho of the observed cells: 2/5 and 3/5 of 25, all of 40. They are
+    the same whatever z is, so that the reconstruction has no noise.
     """
     x = torch.tensor([[10.0, 15.0], [40.0, NAN], [NAN, 30.0]]).double()
     found = score_rows(two_rates(), Store.from_tensor(x), 3)
