@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import poisson
 from torch import Tensor, nn
 from torch.distributions import Independent, MultivariateNormal, Normal
 
@@ -20,7 +21,7 @@ from velbo.checks import check_support
 from velbo.conditional import Condition, ConditionalVAE
 from velbo.config import Budget, Optimisation, Recipe, TrainingConfig, Validation
 from velbo.errors import CollapseWarning, ConfigError, DataError
-from velbo.evaluation import impute
+from velbo.evaluation import impute, score_rows
 from velbo.likelihoods import Factorised, MixedCells
 from velbo.model import VAE
 from velbo.priors import StandardNormal
@@ -196,6 +197,16 @@ def test_the_library_size_of_some_counts_is_shared_among_these():
     torch.testing.assert_close(model.given(x).decode(torch.zeros(4, 1).double()).mean, expected, rtol=1e-6, atol=0)
     filled = impute(model, Store.from_tensor(x), 20).x
     torch.testing.assert_close(filled[x.isnan()], expected[x.isnan()], rtol=1e-6, atol=0)
+
+
+def test_log_p_of_counts_is_that_given_the_sum_of_those_observed():
+    """SciPy's Poisson masses with means l rho_d / sum rho of the observed cells: 2/5 and 3/5 of 25, all of 40. They are
+    the same whatever z is, so that the reconstruction has no noise.
+    """
+    x = torch.tensor([[10.0, 15.0], [40.0, NAN], [NAN, 30.0]]).double()
+    found = score_rows(two_rates(), Store.from_tensor(x), 3)
+    masses = [poisson.logpmf([10, 15], [10, 15]).sum(), poisson.logpmf(40, 40), poisson.logpmf(30, 30)]
+    assert found.reconstruction.tolist() == pytest.approx(masses, rel=1e-6)
 
 
 def test_new_rows_have_the_totals_of_whole_rows():

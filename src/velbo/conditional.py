@@ -4,7 +4,9 @@
 
 A row holds both x and c. For given rows this is a plain VAE with c inside its decoder, and so `given` is all that the
 rest of the library needs. Counts may be given their row's sum too, the library size l. It is the sum over the counts
-that are observed, O, so with rho the shares of the row p(x_d|z, c, l) has the mean l rho_d / sum_{e in O} rho_e.
+that are observed, O, so with rho the shares of the row p(x_d|z, c, l) has the mean l rho_d / sum_{e in O} rho_e. Then
+every log p is log p(x|c, l). As l is made of the row itself, it is another number than log p(x|c), and none of the two
+follows from the other: models are to be compared among those that are given the same.
 
 Sources: Learning structured output representation using deep conditional generative models, Sohn, Lee and Yan, 2015,
 https://papers.nips.cc/paper/5775 (with a prior that does not see c); Deep generative modeling for single-cell

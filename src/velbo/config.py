@@ -171,7 +171,7 @@ class Weighting:
         beta: final weight.
         beta_warmup: share of the run in which the weight rises linearly from 0 to beta; 0 for none.
         target_rate: nats; the weight follows from beta on until the rate is this, and nothing is warmed up.
-        target_reconstruction: nats; likewise, until E_q[log p(x|z)] is this.
+        target_reconstruction: nats of the data; likewise, until E_q[log p(x|z)] is this.
     """
 
     beta: float = 1.0

@@ -11,7 +11,7 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,13 @@ class TrainedModel:
     def recipe(self) -> Recipe:
         """What the model is made of."""
         return self.plan.recipe
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """What the likelihood is conditioned on: names of fields, and "library size" for the sum l of a row's counts.
+        Every figure of such a model is one of log p(x|given), which is another number than log p(x).
+        """
+        return (*self.recipe.condition, *(("library size",) if self.recipe.library_size else ()))
 
     @classmethod
     def load(cls, path: str | Path, model: Maker | str | None = None) -> TrainedModel:
@@ -219,11 +226,13 @@ class TrainedModel:
     # numbers
 
     def log_likelihood(self, x: Any, samples: int = 100, seed: int = 0, device: str = "auto") -> NDArray[np.float64]:
-        """log p of each row in the data's units, nats, (N,): the importance-weighted bound of ``samples`` draws."""
+        """log p of each row in the data's units, nats, (N,): the importance-weighted bound of ``samples`` draws; of a
+        conditional model log p(x|given).
+        """
         data = self.store(x)
         with self._on(device):
             scores = score_rows(self.model, data, samples, seed=seed)
-        return (scores.log_likelihood + data.log_det()).numpy()
+        return scores.log_likelihood.numpy()
 
     def evaluate(
         self,
@@ -237,14 +246,15 @@ class TrainedModel:
         """Means and standard errors over rows; see `velbo.evaluate`."""
         data = self.store(x)
         with self._on(device):
-            return evaluate(self.model, data, samples, chunk, seed, precision)
+            found = evaluate(self.model, data, samples, chunk, seed, precision)
+        return replace(found, given=self.given)
 
     def contributions(self, x: Any, samples: int = 100, seed: int = 0) -> NDArray[np.float64]:
         """log p of every cell given the rest of its row, nats in the data's units, (N, D); NaN where missing or given.
         Low is anomalous. See `velbo.evaluation.contributions`.
         """
         data = self.store(x)
-        return (contributions(self.model, data, samples, seed) + data.cell_log_det()).numpy()
+        return contributions(self.model, data, samples, seed).numpy()
 
     def explain(self, x: Any, samples: int = 100, seed: int = 0) -> pa.Table:
         """Why rows are anomalous: a table with log_likelihood, the cell that is furthest below its column's median, and

@@ -47,7 +47,7 @@ def test_a_row_is_its_pixels_and_the_code_of_its_label():
 
 def test_the_encoding_is_that_of_the_pixels_alone_beside_the_label():
     rows = np.random.default_rng(0).integers(0, 200, (20, 7)).astype(np.uint8)
-    codes = Standardise((0.0,), (1.0,), density=(False,))
+    codes = Standardise((0.0,), (1.0,), given=(True,))
     both, alone = Joined(((6, Binarise(255)), (1, codes))), Binarise(255)
     noise = torch.rand(20, 7)
     assert both.store(rows, torch.float32).dtype == torch.uint8
@@ -55,7 +55,8 @@ def test_the_encoding_is_that_of_the_pixels_alone_beside_the_label():
     pixels = alone.present(alone.store(rows[:, :-1], torch.float32), noise[:, :-1], torch.float32)
     assert torch.equal(x[:, :-1], pixels)
     assert x[:, -1].tolist() == rows[:, -1].tolist()
-    assert both.log_det(7).tolist() == [0.0] * 7
+    assert both.units(7).of_cells.tolist() == [0.0] * 7
+    assert both.units(7).has_likelihood.tolist() == [True] * 6 + [False]
     three = Joined(((2, Levels(4)), (4, Levels(4)), (1, codes)))
     values = np.random.default_rng(1).integers(0, 5, (9, 7)).astype(np.float64)
     kept = three.store(values, torch.float64)

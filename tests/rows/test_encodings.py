@@ -91,7 +91,7 @@ def test_log_det_counts_observed_cells_only():
     field = field_of(rows)
     logs = np.log(field.each("scale"))
     np.testing.assert_allclose(store(rows, standardised(field)).log_det(), [-logs[0], -logs.sum(), -logs.sum()])
-    np.testing.assert_array_equal(store(rows, standardised(field, density=False)).log_det(), [0, 0, 0])
+    np.testing.assert_array_equal(store(rows, standardised(field, given=True)).log_det(), [0, 0, 0])
 
 
 @pytest.mark.parametrize("encoding", [Unit(), Binarise(1.0)])
@@ -115,9 +115,9 @@ def test_rules_for_likelihoods():
 
 def test_columns_of_names_are_their_places_and_those_of_levels_on_a_grid():
     names = Field("k", "ordinal", categories=(1, 2, 4), high=2.0)
-    assert encoding("ordered-logistic", names) == Standardise((0.0,), (1.0,), density=(False,))
+    assert encoding("ordered-logistic", names) == Standardise((0.0,), (1.0,), density=(False,), given=(False,))
     flag = Field("k", "binary", categories=("a", "b"))
-    assert encoding("bernoulli", flag) == Standardise((0.0,), (1.0,), density=(False,))
+    assert encoding("bernoulli", flag) == Standardise((0.0,), (1.0,), density=(False,), given=(False,))
     assert encoding("discretized-logistic", Field("n", "byte", levels=17)) == Levels(16)
 
 
@@ -162,7 +162,7 @@ def test_the_encoding_of_a_field_is_that_of_it_alone_beside_others():
     torch.testing.assert_close(x[:, :7], alone.present(alone.store(pixels, torch.float32), noise[:, :7], torch.float32))
     np.testing.assert_allclose(x[:, 7:], (rest - [0, 2]) / [1, 4], rtol=1e-6)
     assert both.is_random
-    assert both.log_det(9).tolist() == [0.0] * 8 + [-math.log(4)]
+    assert both.units(9).of_cells.tolist() == [0.0] * 8 + [-math.log(4)]
     np.testing.assert_allclose(both.restore(x.double())[:, 7:], rest, rtol=1e-6, atol=1e-6)
 
 
@@ -171,7 +171,7 @@ def test_standardised_neighbours_are_one_encoding():
     both = joined(parts)
     assert isinstance(both, Joined)
     assert [n for n, _ in both.parts] == [2, 7, 1]
-    assert joined(parts[:2]) == Standardise((2.0, 0.0), (4.0, 1.0), density=(True, False))
+    assert joined(parts[:2]) == Standardise((2.0, 0.0), (4.0, 1.0), density=(True, False), given=(False, False))
     assert joined(parts[2:3]) == Levels(255)
 
 

@@ -44,7 +44,7 @@ def encoding(schema: Schema, recipe: Recipe) -> Encoding:
     parts = []
     for field in schema.modelled:
         is_given = field.name in recipe.condition
-        of_field = standardised(field, density=False) if is_given else LIKELIHOODS[field.likelihood].encoding(field)
+        of_field = standardised(field, given=True) if is_given else LIKELIHOODS[field.likelihood].encoding(field)
         parts.append((field, of_field))
     return joined(parts)
 

@@ -76,12 +76,22 @@ def rows_for(
 def model_and_rows(
     run: Path, model: str | None, name: str, options: ReadingOptions, n: int | None, seed: int
 ) -> tuple[Any, Any]:
-    """A trained model and encoded rows, so many at most."""
+    """A trained model and encoded rows, so many at most, for a verb that shows likelihoods."""
     from ..trained_model import TrainedModel
 
     trained = TrainedModel.load(run, model)
     rows = rows_for(trained, name, options)
+    say_given(trained)
     return trained.model, trained.store(rows if n is None else at_most(rows, n, seed))
+
+
+def say_given(trained: TrainedModel) -> None:
+    """What a likelihood is conditioned on, before it is shown."""
+    if trained.given:
+        names = ", ".join(trained.given)
+        say(
+            f"log p is that of the other fields given {names}: another number than log p(x), not to be compared with it"
+        )
 
 
 def map_rows(source: Source, path: Path, f: Callable[[pa.Table], Any], prefix: str) -> None:

@@ -55,6 +55,7 @@ class Examination:
         aggregated: their rate taken apart.
         calibration: of the likelihood, on those rows.
         names: of the dimensions; empty if they have none.
+        n_dims: dimensions that have a likelihood, which given ones have not.
         train: summary of rows that the model was trained on; None if none were given.
         metrics: lines of metrics.jsonl; empty for a model without a run.
         auc_latents: how well posterior draws of z are told from draws of the prior.
@@ -70,6 +71,7 @@ class Examination:
     aggregated: Aggregated
     calibration: Calibration
     names: tuple[str, ...]
+    n_dims: int
     train: Evaluation | None
     metrics: Sequence[dict[str, Any]]
     auc_latents: float
@@ -113,6 +115,7 @@ def examine(
         aggregated=aggregated_posterior(model, data, seed=seed),
         calibration=calibrate(model, data, seed),
         names=tuple(cell.name for cell in fitted.schema.cells),
+        n_dims=int(data.units.has_likelihood.sum()),
         train=None if train is None else _quietly(fitted, train, seed),
         metrics=metrics,
         auc_latents=two_sample_test(posterior[0], prior[0], seed).auc,

@@ -76,8 +76,7 @@ def fit(e: Examination) -> Finding:
         f"the ELBO is {e.train.elbo:.2f} on rows it was trained on and {e.test.elbo:.2f} on others, "
         f"{gap:.2f} +- {error:.2f} nats apart"
     )
-    n_dims = len(e.calibration.distance)
-    if gap > STANDARD_ERRORS * error and gap > GAP_PER_DIMENSION * n_dims:
+    if gap > STANDARD_ERRORS * error and gap > GAP_PER_DIMENSION * e.n_dims:
         advice = "regularise (--weight-decay 0.05, --dropout 0.2), stop early (--patience 10), or take a smaller model"
         return Finding("over-fitting", "fault", f"{figure}: it has learned its rows by heart", advice)
     return Finding("over-fitting", "fine", f"{figure}: a larger model or longer training may still gain")
@@ -91,7 +90,7 @@ def _fit_of_the_run(e: Examination) -> Finding:
         return Finding("over-fitting", "unknown", "no rows that it was trained on are known", advice)
     gap = last["train_bound"] - last["validation_bound"]
     figure = f"the bound of its training rows was {gap:.2f} nats above that of its few validation rows at the end"
-    is_wide = gap > UNSURE * GAP_PER_DIMENSION * len(e.calibration.distance)
+    is_wide = gap > UNSURE * GAP_PER_DIMENSION * e.n_dims
     return Finding("over-fitting", "look" if is_wide else "unknown", figure, advice)
 
 
@@ -135,12 +134,12 @@ def likelihood(e: Examination) -> Finding:
     sure = (c.dispersion - 1).abs() > STANDARD_ERRORS * c.dispersion_se
     off = sure & ((c.dispersion > DISPERSION) | (c.dispersion < 1 / DISPERSION))
     # a dispersion alone says little where all variance is in a few rows, as in an image's corners
-    bad, n_dims = (c.distance > c.critical) & ((c.distance > DISTANCE) | off), len(c.distance)
-    share = float(bad.double().mean())
+    bad = (c.distance > c.critical) & ((c.distance > DISTANCE) | off)
+    share = float(bad.double().sum()) / e.n_dims
     known = c.distance.nan_to_num(-1.0)
     worst = int(torch.where(bad, known, -1.0).argmax() if bad.any() else known.argmax())
     name = e.names[worst] if worst < len(e.names) else f"dimension {worst}"
-    figure = f"{int(bad.sum())} of {n_dims} dimensions are not spread as p(x|z) says; worst is {name}: its "
+    figure = f"{int(bad.sum())} of {e.n_dims} dimensions are not spread as p(x|z) says; worst is {name}: its "
     figure += f"probability integral transform is {float(c.distance[worst]):.2f} from uniform"
     if math.isfinite(float(c.dispersion[worst])):
         figure += f", its squared errors are {float(c.dispersion[worst]):.2g} times the predicted variance"

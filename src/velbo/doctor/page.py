@@ -107,7 +107,7 @@ def _spread(axes: Any, e: Examination) -> None:
 def _curve(axes: Any, e: Examination) -> None:
     pictures.caption(axes, "Bound against samples, nats")
     pictures.plain(axes)
-    means = e.curve.means.numpy() + e.test.log_det
+    means = e.curve.means.numpy()
     errors = e.curve.standard_errors.numpy()
     axes.errorbar(e.curve.samples, means, errors, color=BOUND, lw=1.8, elinewidth=0.8, marker="o", ms=3)
     axes.set_xscale("log", base=2)

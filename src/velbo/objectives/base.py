@@ -30,6 +30,10 @@ class Bound:
     reconstruction: Tensor
     rate: Tensor
 
+    def plus(self, log_det: Tensor) -> Bound:
+        """The bound in nats of the data, which add log_det (B,) to those of x; see rows/units.py."""
+        return Bound(self.value + log_det, self.surrogate, self.reconstruction + log_det, self.rate)
+
     def rows(self, which: slice) -> Bound:
         """The bound of some of the rows."""
         return Bound(self.value[which], self.surrogate[which], self.reconstruction[which], self.rate[which])

@@ -3,10 +3,9 @@
     store     once, when data come in: values -> what is kept in memory (8 bits a cell where that is enough)
     present   for every batch: kept -> x, drawing fresh noise where the encoding has some
     restore   x -> values
-    log_det   what to add for every observed cell to log p(x) to have the log-density (or log-mass) of the values,
-              in nats, (D,)
+    units     from nats of x to nats of the values (units.py)
 
-| encoding    | x                             | noise          | log_det of a cell                        |
+| encoding    | x                             | noise          | what a cell adds to log p(x), nats       |
 |-------------|-------------------------------|----------------|------------------------------------------|
 | Levels      | v / top                       |                | 0 (x has a mass, not a density)          |
 | Unit        | v, in [0, 1]                  |                | 0                                        |
@@ -25,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -38,6 +37,7 @@ from ..errors import ConfigError, SchemaError
 from .arrays import blocks
 from .field import Field
 from .kinds import kind_of
+from .units import Units
 
 
 class Encoding(Protocol):
@@ -52,7 +52,7 @@ class Encoding(Protocol):
 
     def restore(self, x: Tensor) -> Tensor: ...
 
-    def log_det(self, n_dims: int) -> Tensor: ...
+    def units(self, n_dims: int) -> Units: ...
 
 
 def _keep(rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
@@ -66,10 +66,6 @@ def _copied(rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
     kept = torch.empty(rows.shape, dtype=dtype)
     np.copyto(kept.numpy(), rows, casting="unsafe")
     return kept
-
-
-def _zeros(n_dims: int) -> Tensor:
-    return torch.zeros(n_dims, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -88,8 +84,8 @@ class Levels:
     def restore(self, x: Tensor) -> Tensor:
         return x * self.top
 
-    def log_det(self, n_dims: int) -> Tensor:
-        return _zeros(n_dims)
+    def units(self, n_dims: int) -> Units:
+        return Units.own(n_dims)
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,9 @@ class Standardise:
     scale: tuple[float, ...]
     is_random: bool = False
     density: tuple[bool, ...] = ()
-    """Which dimensions have a density; all, if empty. The mass of a number does not depend on its unit."""
+    """Which cells have a density; all, if empty. The mass of a number does not depend on its unit."""
+    given: tuple[bool, ...] = ()
+    """Which cells are given, and have no likelihood; none, if empty."""
 
     def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
         kept, location, scale = torch.empty(rows.shape, dtype=dtype), np.asarray(self.location), np.asarray(self.scale)
@@ -115,9 +113,11 @@ class Standardise:
         location, scale = (torch.tensor(t, dtype=torch.float64) for t in (self.location, self.scale))
         return x.double() * scale + location
 
-    def log_det(self, n_dims: int) -> Tensor:
+    def units(self, n_dims: int) -> Units:
         log_scale = torch.tensor(self.scale, dtype=torch.float64).log()
-        return -log_scale * torch.tensor(self.density) if self.density else -log_scale
+        density = torch.tensor(self.density or (True,) * len(self.scale))
+        given = torch.tensor(self.given or (False,) * len(self.scale))
+        return Units(torch.where(density & ~given, -log_scale, 0.0), ~given)
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,8 @@ class Unit:
     def restore(self, x: Tensor) -> Tensor:
         return x
 
-    def log_det(self, n_dims: int) -> Tensor:
-        return _zeros(n_dims)
+    def units(self, n_dims: int) -> Units:
+        return Units.own(n_dims)
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,9 @@ class Dequantise:
     def restore(self, x: Tensor) -> Tensor:
         return x * self.n_levels - 0.5
 
-    def log_det(self, n_dims: int) -> Tensor:
-        return torch.full((n_dims,), -math.log(self.n_levels), dtype=torch.float64)
+    def units(self, n_dims: int) -> Units:
+        of_cells = torch.full((n_dims,), -math.log(self.n_levels), dtype=torch.float64)
+        return replace(Units.own(n_dims), of_cells=of_cells)
 
 
 @dataclass(frozen=True)
@@ -180,8 +181,8 @@ class Binarise:
     def restore(self, x: Tensor) -> Tensor:
         return x
 
-    def log_det(self, n_dims: int) -> Tensor:
-        return _zeros(n_dims)
+    def units(self, n_dims: int) -> Units:
+        return Units.own(n_dims)
 
 
 @dataclass(frozen=True)
@@ -217,8 +218,8 @@ class Joined:
         cells = zip(self.parts, x.split(self._sizes, -1), strict=True)
         return torch.cat([encoding.restore(part).double() for (_, encoding), part in cells], -1)
 
-    def log_det(self, n_dims: int) -> Tensor:
-        return torch.cat([encoding.log_det(n) for n, encoding in self.parts])
+    def units(self, n_dims: int) -> Units:
+        return Units.joined([encoding.units(n) for n, encoding in self.parts])
 
 
 def joined(encodings: Sequence[tuple[Field, Encoding]]) -> Encoding:
@@ -231,6 +232,7 @@ def joined(encodings: Sequence[tuple[Field, Encoding]]) -> Encoding:
                 tuple(v for e in each for v in e.location),
                 tuple(v for e in each for v in e.scale),
                 density=tuple(d for e in each for d in e.density),
+                given=tuple(g for e in each for g in e.given),
             )
             parts.append((len(merged.location), merged))
         else:
@@ -255,11 +257,11 @@ def fresh(like: Tensor, uniform: Tensor | None) -> Tensor:
     return torch.rand_like(like) if uniform is None else uniform.to(like)
 
 
-def standardised(field: Field, density: bool | None = None) -> Encoding:
-    """x in the unit of the field's kind. A given field has no density: log p(x given c) is not of its unit."""
-    is_density = kind_of(field).is_density if density is None else density
+def standardised(field: Field, given: bool = False) -> Encoding:
+    """x in the unit of the field's kind."""
     location, scale = (tuple(field.each(what).tolist()) for what in ("location", "scale"))
-    return Standardise(location, scale, density=(is_density,) * field.size)
+    density = (kind_of(field).is_density,) * field.size
+    return Standardise(location, scale, density=density, given=(given,) * field.size)
 
 
 def native(field: Field) -> Encoding:

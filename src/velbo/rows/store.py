@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .encodings import Encoding, Standardise
 from .noise import RowNoise
+from .units import Units
 
 
 class Store:
@@ -27,6 +28,7 @@ class Store:
         encoding: kept -> x.
         dtype: of x.
         device: of batches; that of the kept rows, if not given.
+        units: from nats of x to nats of the data; those of the encoding, if not given.
     """
 
     def __init__(
@@ -35,8 +37,10 @@ class Store:
         encoding: Encoding,
         dtype: torch.dtype = torch.float32,
         device: torch.device | None = None,
+        units: Units | None = None,
     ) -> None:
         self.kept, self.encoding, self.dtype, self.device = kept, encoding, dtype, device or kept.device
+        self.units = units or encoding.units(kept.shape[1])
 
     @classmethod
     def from_rows(cls, rows: NDArray[Any], encoding: Encoding, dtype: torch.dtype = torch.float32) -> Store:
@@ -44,10 +48,10 @@ class Store:
         return cls(encoding.store(rows, dtype), encoding, dtype)
 
     @classmethod
-    def from_tensor(cls, x: Tensor) -> Store:
-        """Rows that are x already, (N, D) floating point."""
+    def from_tensor(cls, x: Tensor, units: Units | None = None) -> Store:
+        """Rows that are x already, (N, D) floating point; without ``units``, nats of x are those of the data."""
         n_dims = x.shape[1]
-        return cls(x, Standardise((0.0,) * n_dims, (1.0,) * n_dims), x.dtype)
+        return cls(x, Standardise((0.0,) * n_dims, (1.0,) * n_dims), x.dtype, units=units)
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -60,10 +64,10 @@ class Store:
     def to(self, device: torch.device) -> Store:
         """The same rows, with batches on ``device``."""
         fits = device.type != "cuda" or 2 * self.kept.nbytes <= torch.cuda.mem_get_info(device)[0]
-        return Store(self.kept.to(device) if fits else self.kept, self.encoding, self.dtype, device)
+        return Store(self.kept.to(device) if fits else self.kept, self.encoding, self.dtype, device, self.units)
 
     def subset(self, index: Tensor) -> Store:
-        return Store(self.kept[index.to(self.kept.device)], self.encoding, self.dtype)
+        return Store(self.kept[index.to(self.kept.device)], self.encoding, self.dtype, units=self.units)
 
     def batch(self, index: Tensor) -> Tensor:
         """x of the given rows, with fresh noise, (len(index), D)."""
@@ -84,15 +88,12 @@ class Store:
     def chunks(self, size: int) -> Iterator[Store]:
         """The rows in order, ``size`` at a time, the last chunk as short as it is."""
         for start in range(0, len(self), size):
-            yield Store(self.kept[start : start + size], self.encoding, self.dtype)
-
-    def cell_log_det(self) -> Tensor:
-        """What an observed cell adds to log p(x) for its unit (see encodings.py), (D,) float64."""
-        return self.encoding.log_det(self.n_dims)
+            yield Store(self.kept[start : start + size], self.encoding, self.dtype, units=self.units)
 
     def log_det(self) -> Tensor:
-        """The same for every row, over its observed cells, (N,) float64."""
-        kept, each = self.kept.cpu(), self.cell_log_det()
-        if not kept.is_floating_point():
-            return each.sum().expand(len(kept))
-        return (~kept.isnan()).double() @ each
+        """What every row adds to log p(x) to make it nats of the data, (N,) float64 on the CPU."""
+        return self.units.log_det(self.kept.cpu())
+
+    def n_cells(self) -> int:
+        """Observed cells that have a likelihood, of all rows."""
+        return int(self.units.n_dims(self.kept.cpu()).sum())

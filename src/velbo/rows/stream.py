@@ -71,6 +71,7 @@ class Stream:
     ) -> None:
         self.groups, self.read, self.n_dims = tuple(groups), read, n_dims
         self.encoding, self.dtype, self.device = encoding, dtype, device
+        self.units = encoding.units(n_dims)
         self.window_rows = window_rows or max(1, WINDOW_BYTES // (n_dims * dtype.itemsize))
         self.starts = torch.tensor([0, *accumulate(self.groups)])
         if not len(self):
@@ -82,7 +83,7 @@ class Stream:
 
     def _put(self, rows: Tensor, kept: Tensor) -> None:
         """Let these rows (ascending) be the open window."""
-        self._rows, self._window = rows, Store(kept, self.encoding, self.dtype, self.device)
+        self._rows, self._window = rows, Store(kept, self.encoding, self.dtype, self.device, self.units)
 
     def to(self, device: torch.device) -> Stream:
         """The same rows, with batches on ``device``."""
@@ -156,7 +157,7 @@ class _Reader:
         rows, place = index.unique(return_inverse=True)
         groups = (torch.searchsorted(self.stream.starts, rows, right=True) - 1).unique_consecutive()
         kept = self._gather(rows, groups.tolist(), _Buffer(self.stream).room(len(rows)))
-        return Store(kept[place], self.stream.encoding, self.stream.dtype)
+        return Store(kept[place], self.stream.encoding, self.stream.dtype, units=self.stream.units)
 
     def fill(self, buffer: _Buffer, window: Window) -> tuple[Tensor, Tensor]:
         """The rows of a window in ascending order, and what is kept of them."""

@@ -46,7 +46,7 @@ def follow(weighting: Weighting, state: State, reconstruction: float, rate: floa
     Args:
         weighting: with a target.
         state: whose multiplier moves.
-        reconstruction: mean over the batch, nats.
+        reconstruction: mean over the batch, nats of the data.
         rate: likewise.
         pace: 1 at the peak of the learning rate, 0 at its end.
     """

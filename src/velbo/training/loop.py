@@ -80,6 +80,7 @@ class Trainer:
         seed = config.machine.seed
         self.order = order or order_for(data, config.validation.validation, self.batch_size, seed)
         self.data, self.steps_per_epoch = data.to(self.device), self.order.steps(self.batch_size)
+        self.units = data.units.to(self.device)
         self.objective, held_out = told_rows(objective, len(self.order)), self.order.held_out
         self.validation = None
         if len(held_out):
@@ -108,10 +109,10 @@ class Trainer:
     # one step
 
     def bound(self, x: Tensor, beta: float) -> Bound:
-        """The objective's bound of a batch, its reductions in float32 at least."""
+        """The objective's bound of a batch in nats of the data, its reductions in float32 at least."""
         with self._autocast():
             terms = self.compute(x, self.objective.samples, self.objective.draw)
-        return self.objective(terms, beta)
+        return self.objective(terms, beta).plus(self.units.log_det(x))
 
     def step(self, index: Tensor) -> None:
         """One optimizer step on the given rows, of which this process computes its share; left out if its gradient is

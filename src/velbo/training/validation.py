@@ -69,16 +69,16 @@ class ValidationSet:
     def __init__(self, data: Store, objective: Objective, seed: int, device: torch.device, team: Team) -> None:
         self.objective, self.seed, self.n_rows, self.team = objective, seed, len(data), team
         mine = list(data.chunks(CHUNK))[team.rank :: team.size]
-        self.chunks = [(chunk, chunk.fixed(seed).to(device)) for chunk in mine]
+        self.chunks = [(chunk, chunk.fixed(seed).to(device), chunk.log_det().to(device)) for chunk in mine]
 
     @torch.no_grad()
     def evaluate(self, model: Model, autocast: AbstractContextManager[Any]) -> dict[str, float]:
-        """Means over all held-out rows, nats an observation."""
+        """Means over all held-out rows, an observation's nats of the data."""
         totals = {"bound": 0.0, "reconstruction": 0.0, "rate": 0.0}
-        for chunk, x in self.chunks:
+        for chunk, x, log_det in self.chunks:
             with autocast:
                 terms = model.terms(x, self.objective.samples, RowDraw(chunk.kept, self.seed))
-            bound = self.objective(terms)
+            bound = self.objective(terms).plus(log_det)
             totals["bound"] += float(bound.value.double().sum())
             totals["reconstruction"] += float(bound.reconstruction.double().sum())
             totals["rate"] += float(bound.rate.double().sum())

@@ -45,12 +45,13 @@ def doctor(
     from ...doctor import diagnose, draw, examine, write
     from ...trained_model import TrainedModel
     from ...training import Run
-    from ..data import at_most, rows_for
+    from ..data import at_most, rows_for, say_given
 
     if output is not None:
         need("matplotlib", "report")
     trained = TrainedModel.load(run, model)
     test = at_most(rows_for(trained, data, read), rows, seed)
+    say_given(trained)
     seen = _training_rows(trained, data, train, rows, seed, read)
     found = examine(trained, test, seen, Run(run).metrics(), samples, seed)
     findings = diagnose(found)

@@ -38,15 +38,16 @@ def evaluate(
         json: print one JSON object.
     """
     from ...trained_model import TrainedModel
-    from ..data import rows_for
+    from ..data import rows_for, say_given
 
     trained = TrainedModel.load(run, model)
     x = rows_for(trained, data, read, rows, seed)
+    say_given(trained)
     result = trained.evaluate(x, samples, chunk, seed, precision, device).to_json()
     if json:
         print(json_module.dumps(result))
         return
     for name, value in result.items():
-        if name != "kl_per_latent":
+        if name not in ("kl_per_latent", "given"):
             print(f"{name:20s} {value:.4f}" if isinstance(value, float) else f"{name:20s} {value}")
     print(f"{'kl_per_latent':20s} {' '.join(f'{k:.2f}' for k in sorted(result['kl_per_latent'], reverse=True))}")

@@ -34,10 +34,11 @@ def score(
         device: auto takes a GPU where there is one; else the name of a device.
     """
     from ...trained_model import TrainedModel
-    from ..data import map_rows, open_for
+    from ..data import map_rows, open_for, say_given
 
     trained = TrainedModel.load(run, model)
     source = open_for(trained, data, read)
+    say_given(trained)
     if explain:
         map_rows(source, output, lambda rows: trained.explain(rows, samples, seed), "x")
     else:

@@ -29,7 +29,7 @@ from .summary import standard_error
 
 @dataclass(frozen=True)
 class Bracket:
-    """Means over rows in nats, in the units of x.
+    """Means over rows in nats of the data (rows/units.py), on which the width does not depend.
 
     Attributes:
         rows: of the data, and of the model's own.
@@ -81,9 +81,11 @@ def bracket(model: VAE, data: AnyRows, settings: Annealing = Annealing(), sample
     """
     data = rows_for(model, data)
     x, z = simulate(model, len(data), settings.seed)
-    own = Store.from_tensor(x)
+    own = Store.from_tensor(x, data.units)
     run = anneal(model, data.fixed(settings.seed), settings)
+    annealed = run.bound + data.log_det()
     below, above = anneal(model, x, settings).bound, anneal_backwards(model, x, z, settings).bound
+    below, above = below + own.log_det(), above + own.log_det()
     importance, own_importance = (score_rows(model, d, samples, seed=settings.seed).log_likelihood for d in (data, own))
     return Bracket(
         rows=len(data),
@@ -91,8 +93,8 @@ def bracket(model: VAE, data: AnyRows, settings: Annealing = Annealing(), sample
         chains=settings.chains,
         samples=samples,
         acceptance=run.acceptance,
-        annealed=float(run.bound.mean()),
-        annealed_se=standard_error(run.bound),
+        annealed=float(annealed.mean()),
+        annealed_se=standard_error(annealed),
         importance=float(importance.mean()),
         importance_se=standard_error(importance),
         own_importance=float(own_importance.mean()),

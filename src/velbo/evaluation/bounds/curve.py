@@ -31,7 +31,7 @@ class BoundCurve:
 
     Attributes:
         samples: K, ascending.
-        bounds: (len(samples), N) float64, nats, in the units of x.
+        bounds: (len(samples), N) float64, in nats of the data (rows/units.py).
     """
 
     samples: tuple[int, ...]
@@ -65,7 +65,7 @@ def bound_curve(model: Model, data: AnyRows, samples: int = 1024, seed: int = 0)
     data = rows_for(model, data)
     counts = tuple(2**i for i in range(samples.bit_length()))
     parts = [_rises(log_w, counts) for log_w in log_weights(model, data, samples, seed)]
-    return BoundCurve(counts, torch.cat(parts, 1))
+    return BoundCurve(counts, torch.cat(parts, 1) + data.log_det())
 
 
 def _rises(log_w: Tensor, counts: tuple[int, ...]) -> Tensor:

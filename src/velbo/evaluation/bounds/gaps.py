@@ -62,7 +62,7 @@ class Ascent:
 
 @dataclass(frozen=True)
 class Gaps:
-    """Of every row, (N,) float64 in nats, in the units of x.
+    """Of every row, (N,) float64 in nats of the data (rows/units.py), on which the gaps do not depend.
 
     Attributes:
         log_likelihood: the best lower bound of log p(x) that was found.
@@ -120,7 +120,8 @@ def gaps(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = [_gaps_of(model, part, samples, ascent, annealing, seed) for part in data.chunks(ROWS)]
-    return Gaps(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+    log_det = data.log_det()
+    return Gaps(*(torch.cat(bounds) + log_det for bounds in zip(*parts, strict=True)))
 
 
 def family(view: View) -> tuple[Callable[[Tensor], Tensor], Posterior]:

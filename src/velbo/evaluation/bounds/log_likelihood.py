@@ -4,7 +4,7 @@
 
 The sum streams (importance.py), so any number of samples fits in memory, in any chunking. K is the number drawn, and
 what is divided by.
-Each row's noise belongs to the row (data/noise.py), so a score depends neither on its neighbours nor on the chunks.
+Each row's noise belongs to the row (rows/noise.py), so a score depends neither on its neighbours nor on the chunks.
 
 Source: Importance weighted autoencoders, Burda, Grosse and Salakhutdinov, 2015, https://arxiv.org/abs/1509.00519.
 """
@@ -35,7 +35,7 @@ CELLS_PER_CHUNK = 4_000_000
 
 @dataclass(frozen=True)
 class RowScores:
-    """What is known of each row, (N,) float64 in nats, in the units of x (see `Store.log_det` for the data's).
+    """What is known of each row, (N,) float64, in nats of the data (rows/units.py).
 
     Attributes:
         log_likelihood: the K-sample bound of log p(x).
@@ -107,12 +107,14 @@ def score_rows(
     device = device_of_model(model)
     with threads(), freed_memory_kept(), autocast(precision, device), products(precision):
         parts = [_score_chunk(model, part, samples, n_samples, seed) for part in data.chunks(n_rows)]
-    return RowScores(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+    log_p, reconstruction, *others = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    log_det = data.log_det()
+    return RowScores(log_p + log_det, reconstruction + log_det, *others)
 
 
 @torch.no_grad()
 def log_weights(model: Model, data: Store, samples: int, seed: int = 0) -> Iterator[Tensor]:
-    """log w of every row by all its samples, (samples, B) float64 for one chunk of rows after another."""
+    """log w of every row by all its samples, (samples, B) float64 in nats of x, for one chunk of rows after another."""
     n_rows, chunk = chunk_sizes(samples, numbers_per_row(model, data), None)
     device = device_of_model(model)
     for part in data.chunks(n_rows):

@@ -27,7 +27,7 @@ from .log_likelihood import score_rows
 
 @dataclass(frozen=True)
 class RateDistortion:
-    """Means over rows in nats, in the units of x.
+    """Means over rows in nats of the data (rows/units.py), on which rates do not depend.
 
     Attributes:
         b: exponents of the likelihood, 0 to 1, (T + 1,).
@@ -57,4 +57,5 @@ def rate_distortion(
     run = anneal(model, data.fixed(settings.seed), settings)
     own = score_rows(model, data, samples, seed=settings.seed)
     encoder = float(own.rate.mean()), -float(own.reconstruction.mean())
-    return RateDistortion(settings.schedule, run.rates.mean(1), run.distortions.mean(1), encoder)
+    distortions = run.distortions.mean(1) - data.log_det().mean()
+    return RateDistortion(settings.schedule, run.rates.mean(1), distortions, encoder)

@@ -1,9 +1,9 @@
 """How good is a model on some rows: bounds with their standard errors, bits per dimension, and what the latents do.
 
-    log-likelihood of the data = log p(x) + log_det      log_det: see data/encodings.py; in the data's own units
-    standard error             = sd over rows / sqrt(rows)
-    bits per dimension         = -log-likelihood / (observed cells * log 2)
-    active units               = number of latents j with Var over rows of E_q[z_j] > 0.01
+    log-likelihood      of the data, in their own units: rows/units.py
+    standard error      sd over rows / sqrt(rows)
+    bits per dimension  -log-likelihood / (n log 2), n the observed cells that are not given
+    active units        number of latents j with Var over rows of E_q[z_j] > 0.01
 
 Source of active units: Importance weighted autoencoders, Burda, Grosse and Salakhutdinov, 2015,
 https://arxiv.org/abs/1509.00519 (section 5.2).
@@ -34,21 +34,25 @@ MAX_PARETO_SHAPE = 0.7
 class Evaluation:
     """Means over rows, in nats an observation and in the data's own units; ``_se`` is a standard error over rows.
 
+    What is given has no likelihood: the figures of a conditional model are those of p(x|c), which is not p(x).
+
     Attributes:
         rows: number of rows.
         samples: K of the log-likelihood bound.
-        elbo: reconstruction - rate + log_det.
-        reconstruction: E_q[log p(x|z)], in the units of x.
+        elbo: reconstruction - rate.
+        reconstruction: E_q[log p(x|z)].
         rate: KL(q(z|x) || p(z)).
-        log_det: the correction from x to the data's units (scaling, dequantisation); 0 for binary data and levels.
-        log_likelihood: the K-sample bound of log p(x), + log_det.
-        bits_per_dim: of the log-likelihood.
+        log_det: what scaling and dequantisation add to log p; it is part of elbo, reconstruction and log_likelihood,
+            and 0 for masses, as of binary data, counts and levels.
+        log_likelihood: the K-sample bound of log p(x).
+        bits_per_dim: of the log-likelihood; what is given is no dimension.
         active_units: latents that carry information.
         latent: Z.
         kl_per_latent: mean KL of each latent.
         effective_samples: mean over rows of what the K importance weights are worth.
         unreliable: share of rows whose weights have so heavy a tail (k-hat above 0.7) that more samples would still
             raise the bound; NaN for fewer than 25 samples.
+        given: what the likelihood is conditioned on: names of fields, "library size".
     """
 
     rows: int
@@ -66,6 +70,7 @@ class Evaluation:
     kl_per_latent: tuple[float, ...]
     effective_samples: float
     unreliable: float
+    given: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; a standard error that one row cannot have is null."""
@@ -107,12 +112,8 @@ def evaluate(
 
 def summarise(scores: RowScores, data: Store, samples: int) -> Evaluation:
     """Means, errors and latent diagnostics of scored rows."""
-    log_det = data.log_det()
-    log_p, elbo = scores.log_likelihood + log_det, scores.elbo + log_det
-    kept = data.kept
-    cells = int((~kept.isnan()).sum()) if kept.is_floating_point() else kept.numel()
-    bits = -float(log_p.sum()) / (max(cells, 1) * math.log(2))
-    mean = scores.posterior_mean
+    log_p, elbo, mean = scores.log_likelihood, scores.elbo, scores.posterior_mean
+    bits = -float(log_p.sum()) / (max(data.n_cells(), 1) * math.log(2))
     return Evaluation(
         rows=len(data),
         samples=samples,
@@ -120,7 +121,7 @@ def summarise(scores: RowScores, data: Store, samples: int) -> Evaluation:
         elbo_se=standard_error(elbo),
         reconstruction=float(scores.reconstruction.mean()),
         rate=float(scores.rate.mean()),
-        log_det=float(log_det.mean()),
+        log_det=float(data.log_det().mean()),
         log_likelihood=float(log_p.mean()),
         log_likelihood_se=standard_error(log_p),
         bits_per_dim=bits,

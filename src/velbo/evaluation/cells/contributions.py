@@ -53,8 +53,8 @@ def contributions(model: Model, data: AnyRows, samples: int = 100, seed: int = 0
         seed: of all noise.
 
     Returns:
-        (N, D) float64, nats in the units of x (see `Store.cell_log_det` for the data's); NaN for missing cells, and for
-        columns that are given and have no likelihood.
+        (N, D) float64, nats of the data (rows/units.py); NaN for missing cells, and for columns that are given and have
+        no likelihood.
 
     Raises:
         ConfigError: for no samples, or a p(x|z) without independent cells.
@@ -73,7 +73,7 @@ def contributions(model: Model, data: AnyRows, samples: int = 100, seed: int = 0
             joint, rest = _log_sums(model, x[row], d, samples, chunk, seed)
             check_weights(rest, row)
             found[row, d] = joint - rest
-    return found
+    return found + data.units.of_cells
 
 
 def _log_sums(model: Model, x: Tensor, d: Tensor, samples: int, chunk: int, seed: int) -> tuple[Tensor, Tensor]:
