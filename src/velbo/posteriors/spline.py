@@ -29,7 +29,7 @@ class RationalQuadraticSpline(MonotonicRQSTransform):
     """zuko's, with an inverse of its own."""
 
     def _inverse(self, y: Tensor) -> Tensor:
-        inside, x0, x1, y0, y1, d0, d1, s = self.bin(self.searchsorted(self.vertical, y) - 1)
+        inside, x0, x1, y0, y1, d0, d1, s = self.bin(self.searchsorted(self.vertical, y) - 1)  # pyright: ignore[reportArgumentType]
         is_lower = y - y0 < y1 - y
         r = inside * torch.where(is_lower, y - y0, y1 - y) / (y1 - y0)
         d, t = torch.where(is_lower, d0, d1), d0 + d1 - 2 * s
