@@ -30,6 +30,7 @@ from ...checks import rows_for
 from ...errors import ConfigError
 from ...posteriors import Draw, Posterior, RowDraw, SemiAmortised, StickingTheLanding, body_and_head
 from ...rows import AnyRows, Store
+from ...runtime.generators import OwnGenerator
 from ...runtime.threads import threads
 from ...terms import Model, View, device_of_model, log_density, view_of
 from .annealing import Annealing, anneal
@@ -117,8 +118,7 @@ def gaps(
     if samples < 1:
         raise ConfigError(f"the bounds need at least 1 sample, not {samples}")
     data = rows_for(model, data)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with OwnGenerator(seed, "ascent"):
         parts = [_gaps_of(model, part, samples, ascent, annealing, seed) for part in data.chunks(ROWS)]
     log_det = data.log_det()
     return Gaps(*(torch.cat(bounds) + log_det for bounds in zip(*parts, strict=True)))

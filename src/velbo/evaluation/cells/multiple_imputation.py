@@ -28,6 +28,8 @@ from ...errors import ConfigError
 from ...likelihoods.base import at_positions
 from ...posteriors import Pathwise
 from ...rows import AnyRows
+from ...rows.noise import key_values
+from ...runtime.generators import OwnGenerator
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ...terms import Model, View, device_of_model, log_density, view_of
@@ -53,7 +55,7 @@ def multiple_imputations(
     """n draws of the missing cells given the observed ones.
 
     Rows are taken in the order of their bytes, so the order in which they come does not matter, and equal rows have
-    draws of their own. Which rows come together does: cells are drawn from torch's generator, seeded once.
+    draws of their own. Which rows come together does: cells are drawn from one generator.
 
     Args:
         model: in evaluation mode; its encoder takes NaN and p(x|z) has independent cells.
@@ -81,8 +83,7 @@ def multiple_imputations(
     rows = rows[order_of_bytes(data.kept[rows.to(data.kept.device)])]
     n_rows, n_samples = chunk_sizes(samples, max(n, width(p)), None)
     n_rows = min(n_rows, chunk_sizes(n, width(p), n)[0])
-    with threads(), freed_memory_kept(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with threads(), freed_memory_kept(), OwnGenerator(seed, "multiple imputation"):
         for at in chunks_of(rows, n_rows):
             part = data.subset(at).fixed(seed).to(device)
             view = view_of(model, part)
@@ -94,7 +95,7 @@ def multiple_imputations(
 
 
 class Fresh(Pathwise):
-    """Draws by torch's generator from any q, also one that cannot be reparameterised."""
+    """Draws by the generator in use from any q, also one that cannot be reparameterised."""
 
     def sample(self, q: Distribution, n_samples: int) -> Tensor:
         return super().sample(q, n_samples) if q.has_rsample else q.sample(torch.Size((n_samples,)))
@@ -134,8 +135,8 @@ def refined(view: View, x: Tensor, z: Tensor, steps: int) -> Tensor:
 
 
 def order_of_bytes(rows: Tensor) -> Tensor:
-    """Places of rows (N, D), sorted by their bytes."""
-    array = np.ascontiguousarray(rows.cpu().numpy())
+    """Places of rows (N, D), sorted by the bytes of their values (see `key_values`)."""
+    array = np.ascontiguousarray(key_values(rows))
     whole = array.view(np.dtype((np.void, array.itemsize * array.shape[1]))).ravel()
     return torch.from_numpy(np.argsort(whole, kind="stable"))
 
