@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -230,9 +229,7 @@ class TrainedModel:
         conditional model log p(x|given).
         """
         data = self.store(x)
-        with self._on(device):
-            scores = score_rows(self.model, data, samples, seed=seed)
-        return scores.log_likelihood.numpy()
+        return score_rows(self._on(device), data, samples, seed=seed).log_likelihood.numpy()
 
     def evaluate(
         self,
@@ -244,9 +241,7 @@ class TrainedModel:
         device: str = "auto",
     ) -> Evaluation:
         """Means and standard errors over rows; see `velbo.evaluate`."""
-        data = self.store(x)
-        with self._on(device):
-            found = evaluate(self.model, data, samples, chunk, seed, precision)
+        found = evaluate(self._on(device), self.store(x), samples, chunk, seed, precision)
         return replace(found, given=self.given)
 
     def contributions(self, x: Any, samples: int = 100, seed: int = 0) -> NDArray[np.float64]:
@@ -273,14 +268,10 @@ class TrainedModel:
         scores = self.log_likelihood(x, samples, seed)
         return pa.table({"log_likelihood": scores, "most_anomalous": worst, **columns})
 
-    @contextmanager
-    def _on(self, device: str) -> Iterator[None]:
-        """The model computes on the device inside the block, and is back after it."""
-        self.model.to(device_of(device))
-        try:
-            yield
-        finally:
-            self.model.to("cpu")
+    def _on(self, device: str) -> VAE | ConditionalVAE:
+        """The model on a device; a copy, unless it is there, as others may be using it meanwhile."""
+        target, here = device_of(device), next(self.model.parameters()).device
+        return self.model if here == target else copy.deepcopy(self.model).to(target)
 
     def _map(self, data: Store, seed: int, f: Callable[[Tensor], Tensor]) -> Tensor:
         return torch.cat([f(part.fixed(seed)) for part in data.chunks(ROWS_PER_CHUNK)])

@@ -56,6 +56,11 @@ class OwnGenerator(TorchDispatchMode):
         self.seed = stream_seed(seed, stream) if stream else seed
         self.generators: dict[torch.device, torch.Generator] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """torch would load its compiler, which takes seconds, to keep it away from these few lines."""
+        return False
+
     def of(self, device: torch.device) -> torch.Generator:
         """The generator of a device, which torch wants to be that of the numbers."""
         if device not in self.generators:
