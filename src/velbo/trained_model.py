@@ -43,6 +43,8 @@ class TrainedModel:
         model: in evaluation mode.
         plan: all that it was built from and trained with.
         history: of its training; empty for a model that was loaded.
+        typical: what a cell of each column is worth in most training rows, nats (see `velbo.evaluation.typical`), for
+            `explain`; empty where nothing is known.
         dtype: of all computation; float64 makes scores independent of the order and number of rows to 1e-12.
     """
 
@@ -50,6 +52,7 @@ class TrainedModel:
     plan: Plan
     history: History = field(default_factory=History)
     dtype: torch.dtype = torch.float32
+    typical: tuple[float, ...] = ()
 
     @property
     def schema(self) -> Schema:
@@ -89,20 +92,25 @@ class TrainedModel:
             built.load_state_dict(weights)
         except RuntimeError as error:
             raise RunError(f"{run.model_file} does not fit {run.config_file}: they come from different runs") from error
-        return cls(built.eval(), plan)
+        typical = run.read_typical()
+        if len(typical) not in (0, plan.schema.n_dims):
+            raise RunError(f"{run.typical_file} does not fit {run.config_file}: they come from different runs")
+        return cls(built.eval(), plan, typical=typical)
 
     def save(self, path: str | Path) -> None:
-        """Write config.json and model.safetensors into a folder."""
+        """Write config.json, model.safetensors and typical.json into a folder."""
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", self.plan.to_json())
         write_tensors(folder / "model.safetensors", self.model.state_dict())
+        if self.typical:
+            Run(folder).write_typical(self.typical)
 
     def to(self, dtype: torch.dtype) -> TrainedModel:
         """The same model computing in another precision; this one is left as it is."""
         if dtype == self.dtype:
             return self
-        return TrainedModel(copy.deepcopy(self.model).to(dtype), self.plan, self.history, dtype)
+        return replace(self, model=copy.deepcopy(self.model).to(dtype), dtype=dtype)
 
     def store(self, x: Any, what: str = "data") -> Store:
         """Check rows against the schema and encode them.
@@ -252,15 +260,18 @@ class TrainedModel:
         return contributions(self.model, data, samples, seed).numpy()
 
     def explain(self, x: Any, samples: int = 100, seed: int = 0) -> pa.Table:
-        """Why rows are anomalous: a table with log_likelihood, the cell that is furthest below its column's median, and
-        log p(cell | rest of the row) of every cell.
+        """Why rows are anomalous: a table with log_likelihood, the cell that is furthest below the median of its column
+        over training rows, and log p(cell | rest of the row) of every cell.
+
+        The medians are kept with the model, and no other row of x counts. Where rows are too wide for them, as images
+        are, none are kept, and the most anomalous cell is the one of least log p.
         """
         each, names = self.contributions(x, samples, seed), [cell.name for cell in self.schema.cells]
         modelled = [d for d in range(len(names)) if d not in set(self.schema.dims(self.recipe.condition))]
         each = each[:, modelled]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a column of which every cell is missing
-            below = np.nan_to_num(each - np.nanmedian(each, 0), nan=np.inf)
+        # a column without a median, as every cell was missing, is held against no nats; a missing cell is the last one
+        usual = np.nan_to_num(np.array(self.typical)[modelled]) if self.typical else 0.0
+        below = np.nan_to_num(each - usual, nan=np.inf)
         worst = [names[modelled[d]] for d in below.argmin(-1)]
         columns = {
             f"{names[d]} given the rest": pa.array(v, from_pandas=True) for d, v in zip(modelled, each.T, strict=True)
