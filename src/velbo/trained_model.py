@@ -214,8 +214,8 @@ class TrainedModel:
 
     def impute(self, x: Any, samples: int = 1000, seed: int = 0) -> Any:
         """x with its missing cells filled, observed cells untouched: the conditional mean of numbers, the likeliest
-        category, by ``samples`` importance samples; see `velbo.evaluation.impute`. Where missing is a value of its own,
-        which is so of a flag that is there or not, it stays.
+        category, by ``samples`` importance samples; see `velbo.evaluation.impute`. A field that had one value in
+        training is filled with it. What is not filled, and why, is said by `why_left`.
         """
         data = self.store(x)
         return self._filled(x, impute(self.model, data, samples, seed).x)
@@ -226,6 +226,19 @@ class TrainedModel:
         """
         draws = multiple_imputations(self.model, self.store(x), n, samples=samples, steps=steps, seed=seed)
         return [self._filled(x, draw) for draw in draws]
+
+    def why_left(self, name: str) -> str:
+        """Why missing cells of a field are not filled; nothing if they are. A sentence without its end."""
+        f = next((f for f in self.schema.fields if f.name == name), None)
+        if f is None or f.kind == "drop":
+            return "the model was trained without it"
+        if None in f.categories:
+            return "missing is a value of its own there"
+        if name in self.recipe.condition:
+            return "it is given to the model, which fills the others alone"
+        if name not in self.schema.places and f.value is None:
+            return "it held no value in training"
+        return ""
 
     def _filled(self, x: Any, filled: Tensor) -> Any:
         return self.schema.filled(x, self.schema.clipped(self._values(filled)))

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+CPU = torch.device("cpu")
 SHARED = Lock()
 """Held while torch's own generator is borrowed."""
 
@@ -101,9 +102,10 @@ def _others(operator: Any) -> list[tuple[str, str]]:
 
 def _device(args: Any, kwargs: Any) -> torch.device:
     """Where the numbers will be."""
-    if kwargs.get("device") is not None:
-        return torch.device(kwargs["device"])
-    return next((a.device for a in args if isinstance(a, Tensor)), torch.device("cpu"))
+    named = kwargs.get("device")
+    device = torch.device(named) if named is not None else next((a.device for a in args if isinstance(a, Tensor)), CPU)
+    # "cuda" and "cuda:0" are one device and must have one generator
+    return device if device == CPU else torch.empty(0, device=device).device
 
 
 def _borrowing(own: torch.Generator, func: Any, args: Any, kwargs: Any) -> Any:
