@@ -139,13 +139,16 @@ def test_after_an_error_torch_draws_as_before():
     assert torch.equal(torch.randn(3), wanted)
 
 
-def test_threads_have_blocks_of_their_own():
-    """Twenty at once, while torch's own generator is used by all."""
+@pytest.mark.parametrize("borrowing", [False, True])
+def test_threads_have_blocks_of_their_own(borrowing: bool):
+    """Twenty at once, while torch's own generator is used by all, or borrowed by all in turns."""
 
     def work(seed: int) -> Tensor:
-        torch.randn(1000)
+        if not borrowing:
+            torch.randn(1000)
         with OwnGenerator(seed):
-            return torch.stack([torch.normal(X, X) + torch.native_dropout(X, 0.5, True)[0] for _ in range(20)])
+            draws = [torch.native_dropout(X, 0.5, True)[0] if borrowing else torch.normal(X, X) for _ in range(30)]
+            return torch.stack(draws)
 
     with ThreadPoolExecutor(20) as pool:
         found = list(pool.map(work, [*range(20), *range(20)]))

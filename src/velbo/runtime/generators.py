@@ -9,7 +9,8 @@ on its way to the kernel. So a distribution needs no argument for a generator, a
 its own thread alone, and draws the numbers that torch.manual_seed would make it draw alone.
 
 Few functions take no generator, those of dropout and attention among them. They are called one at a time, with torch's
-own generator seeded by a draw of the block's and put back after it.
+own generator seeded by a draw of the block's and put back after it; who draws from that one meanwhile, outside of any
+block, disturbs them and is disturbed.
 
 Source of the mechanism: Extending PyTorch, https://docs.pytorch.org/docs/stable/notes/extending.html (modes).
 """

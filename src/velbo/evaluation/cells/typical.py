@@ -9,9 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...conditional import ConditionalVAE
-from ...model import VAE
 from ...rows import Store
+from ...terms import Model
 from .contributions import contributions
 from .weighted import probe, width
 
@@ -21,14 +20,14 @@ NUMBERS = 20_000_000
 
 
 @torch.no_grad()
-def rows_that_pay(model: VAE | ConditionalVAE, data: Store) -> int:
+def rows_that_pay(model: Model, data: Store) -> int:
     """Over how many of the rows a median is taken: 100, fewer where rows are wide, and none where under 20 are left."""
     each = SAMPLES * data.n_dims * width(probe(model, data))
     n = min(ROWS, len(data), NUMBERS // each)
     return n if n >= min(FEWEST, len(data)) else 0
 
 
-def typical(model: VAE | ConditionalVAE, data: Store) -> Tensor | None:
+def typical(model: Model, data: Store) -> Tensor | None:
     """m_d over the first rows that pay, (D,) float64 in the data's units; NaN for columns of which no cell counts.
 
     Args:
@@ -45,4 +44,4 @@ def typical(model: VAE | ConditionalVAE, data: Store) -> Tensor | None:
     n = rows_that_pay(model, data)
     if not n:
         return None
-    return contributions(model, data.subset(torch.arange(n)), SAMPLES).nanmedian(0).values + data.cell_log_det()
+    return contributions(model, data.subset(torch.arange(n)), SAMPLES).nanmedian(0).values
