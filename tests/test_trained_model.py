@@ -202,7 +202,7 @@ def test_what_impute_leaves_is_said(tmp_path):
     assert call(*fitted)[0] == 0
     code, _, err = call("impute", tmp_path / "r", tmp_path / "v.csv", "--samples", 5, "-o", tmp_path / "o.csv")
     assert code == 0
-    assert "missing is a value of its own in died, and is left as it is" in err
+    assert "impute: 540 missing cells of 'died' stay, as missing is a value of its own there" in err
     filled = pd.read_csv(tmp_path / "o.csv")
     assert (filled["size"].notna().all(), int(filled["died"].isna().sum())) == (True, 540)
 

@@ -28,6 +28,7 @@ from .model import VAE
 from .nets import FieldFeatures
 from .posteriors import Draw
 from .rows import Field
+from .runtime.generators import OwnGenerator, generator
 from .terms import PATHWISE, Terms
 
 N_KEPT = 1000
@@ -192,10 +193,8 @@ class ConditionalVAE(nn.Module):
         Raises:
             DataError: if there are not n rows of given values.
         """
-        device = next(self.parameters()).device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            rows = torch.randint(N_KEPT, (n,), device=device)
+        with OwnGenerator(seed, "sample"):
+            rows = torch.randint(N_KEPT, (n,), device=next(self.parameters()).device)
             c = self._as_row(cast(Tensor, self.kept)[rows])
             if given is not None:
                 if given.shape != c.shape:
@@ -210,16 +209,16 @@ class ConditionalVAE(nn.Module):
 
         A category that no kept row has takes the rest from any row.
         """
-        generator = torch.Generator().manual_seed(seed)
+        own = generator(seed, "balanced", torch.device("cpu"))
         kept, rows = self._as_row(cast(Tensor, self.kept).cpu()), []
         for code in range(n_categories):
             with_it = (kept[:, position] == code).nonzero().squeeze(-1)
             pool = with_it if len(with_it) else torch.arange(N_KEPT)
             k = n // n_categories + (code < n % n_categories)
-            c = kept[pool[torch.randint(len(pool), (k,), generator=generator)]]
+            c = kept[pool[torch.randint(len(pool), (k,), generator=own)]]
             c[:, position] = code
             rows.append(c)
-        return torch.cat(rows)[torch.randperm(n, generator=generator)]
+        return torch.cat(rows)[torch.randperm(n, generator=own)]
 
     def _as_row(self, given: Tensor) -> Tensor:
         """Given columns (n, M) where they stand in a row, (n, D), NaN elsewhere."""

@@ -10,19 +10,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
 
-import torch
 from torch import nn
 
 from .build import Asked, DataRecord, Maker, Plan, complete
 from .build.defaults import closed
 from .build.parts import prior_of
 from .config import ObjectiveConfig, Recipe, TrainingConfig
-from .errors import RunError, unknown
+from .errors import RunError, VelboError, unknown
+from .evaluation import typical
+from .evaluation.cells.typical import ROWS as MOST_ROWS
 from .files import read_json, read_tensors, write_json, write_tensors
 from .model import VAE
-from .rows import Rows, Schema, rows_of
+from .rows import Rows, Schema, Store, rows_of
+from .runtime.generators import OwnGenerator
 from .trained_model import TrainedModel
 from .training import Alone, History, Logger, Run, Team, Trainer, device_of, launch, refit_prior
+from .training.order import first_kept, permutation
 
 
 class Options(TypedDict, total=False):
@@ -173,8 +176,8 @@ def train_plan(
         out, device = Path(folder), device_of(machine.device).type
         launch(machine.devices, device, _work, plan.to_json(), rows, run and run.path, loggers, out, model)
         model.load_state_dict(read_tensors(out / "model.safetensors"))
-        history = History(**read_json(out / "history.json"))
-        return TrainedModel(cast(VAE, model.eval()), plan, history)
+        history, typical = History(**read_json(out / "history.json")), Run(out).read_typical()
+        return TrainedModel(cast(VAE, model.eval()), plan, history, typical=typical)
 
 
 def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger], model: Any) -> TrainedModel:
@@ -184,7 +187,22 @@ def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequenc
             if isinstance(logger, AbstractContextManager):
                 stack.enter_context(logger)
         history = trainer.run()
-    return TrainedModel(model.to("cpu").eval(), plan, history)
+    model = model.to("cpu").eval()
+    usual = _usual(model, plan, first_kept(trainer.data, trainer.order, MOST_ROWS)) if team.rank == 0 else ()
+    if run is not None and usual:
+        run.write_typical(usual)
+    return TrainedModel(model, plan, history, typical=usual)
+
+
+def _usual(model: Any, plan: Plan, rows: Store) -> tuple[float, ...]:
+    """What cells are worth in most rows of a table; nothing where the model cannot say it."""
+    if not plan.schema.is_table:
+        return ()
+    try:
+        found = typical(model, rows)
+    except VelboError:
+        return ()
+    return () if found is None else tuple(found.tolist())
 
 
 def _work(
@@ -203,6 +221,7 @@ def _work(
     if team.rank == 0:
         write_tensors(out / "model.safetensors", trained.model.state_dict())
         write_json(out / "history.json", asdict(trained.history))
+        Run(out).write_typical(trained.typical)
 
 
 def refit(
@@ -222,11 +241,11 @@ def refit(
     """
     training = training or TrainingConfig()
     recipe, _ = closed(replace(trained.recipe, prior=prior, components=components), trained.schema)
-    model = copy.deepcopy(trained.model)
-    with torch.random.fork_rng():
-        torch.manual_seed(training.machine.seed)
+    model, rows = copy.deepcopy(trained.model), trained.store(x)
+    with OwnGenerator(training.machine.seed):
         new = prior_of(recipe, model.encoder, trained.schema.n_dims)
-    gain = refit_prior(model, trained.store(x), new, training)
+    gain = refit_prior(model, rows, new, training)
     choices = {**trained.plan.choices, "prior": f"{prior}, refitted: {gain:.3f} nats gained"}
     plan = replace(trained.plan, recipe=recipe, choices=choices)
-    return TrainedModel(model.eval(), plan), gain
+    some = rows.subset(permutation(len(rows), training.machine.seed)[:MOST_ROWS])
+    return TrainedModel(model.eval(), plan, typical=_usual(model.eval(), plan, some)), gain

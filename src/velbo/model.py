@@ -16,6 +16,7 @@ from torch.distributions import Distribution
 
 from .likelihoods import point_estimate
 from .posteriors import Draw
+from .runtime.generators import OwnGenerator
 from .terms import PATHWISE, Terms, closed_form_kl
 
 
@@ -89,14 +90,12 @@ class VAE(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, seed: int = 0, mean: bool = False) -> Tensor:
         """n draws x ~ p(x|z), z ~ p(z), (n, D); with ``mean`` the point estimate of p(x|z) instead of a draw."""
-        device = next(self.parameters()).device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
+        with OwnGenerator(seed, "sample"):
             return self.draw(n, mean)
 
     @torch.no_grad()
     def draw(self, n: int, mean: bool = False) -> Tensor:
-        """`sample` by the global generator as it is."""
+        """`sample` by the generator in use, which is torch's own outside of an `OwnGenerator`."""
         z = self.prior().sample(torch.Size((n,)))
         return self.point(z) if mean else self.decode(z).sample()
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +43,8 @@ class TrainedModel:
         model: in evaluation mode.
         plan: all that it was built from and trained with.
         history: of its training; empty for a model that was loaded.
+        typical: what a cell of each column is worth in most training rows, nats (see `velbo.evaluation.typical`), for
+            `explain`; empty where nothing is known.
         dtype: of all computation; float64 makes scores independent of the order and number of rows to 1e-12.
     """
 
@@ -51,6 +52,7 @@ class TrainedModel:
     plan: Plan
     history: History = field(default_factory=History)
     dtype: torch.dtype = torch.float32
+    typical: tuple[float, ...] = ()
 
     @property
     def schema(self) -> Schema:
@@ -90,20 +92,25 @@ class TrainedModel:
             built.load_state_dict(weights)
         except RuntimeError as error:
             raise RunError(f"{run.model_file} does not fit {run.config_file}: they come from different runs") from error
-        return cls(built.eval(), plan)
+        typical = run.read_typical()
+        if len(typical) not in (0, plan.schema.n_dims):
+            raise RunError(f"{run.typical_file} does not fit {run.config_file}: they come from different runs")
+        return cls(built.eval(), plan, typical=typical)
 
     def save(self, path: str | Path) -> None:
-        """Write config.json and model.safetensors into a folder."""
+        """Write config.json, model.safetensors and typical.json into a folder."""
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", self.plan.to_json())
         write_tensors(folder / "model.safetensors", self.model.state_dict())
+        if self.typical:
+            Run(folder).write_typical(self.typical)
 
     def to(self, dtype: torch.dtype) -> TrainedModel:
         """The same model computing in another precision; this one is left as it is."""
         if dtype == self.dtype:
             return self
-        return TrainedModel(copy.deepcopy(self.model).to(dtype), self.plan, self.history, dtype)
+        return replace(self, model=copy.deepcopy(self.model).to(dtype), dtype=dtype)
 
     def store(self, x: Any, what: str = "data") -> Store:
         """Check rows against the schema and encode them.
@@ -207,8 +214,8 @@ class TrainedModel:
 
     def impute(self, x: Any, samples: int = 1000, seed: int = 0) -> Any:
         """x with its missing cells filled, observed cells untouched: the conditional mean of numbers, the likeliest
-        category, by ``samples`` importance samples; see `velbo.evaluation.impute`. Where missing is a value of its own,
-        which is so of a flag that is there or not, it stays.
+        category, by ``samples`` importance samples; see `velbo.evaluation.impute`. A field that had one value in
+        training is filled with it. What is not filled, and why, is said by `why_left`.
         """
         data = self.store(x)
         return self._filled(x, impute(self.model, data, samples, seed).x)
@@ -220,6 +227,19 @@ class TrainedModel:
         draws = multiple_imputations(self.model, self.store(x), n, samples=samples, steps=steps, seed=seed)
         return [self._filled(x, draw) for draw in draws]
 
+    def why_left(self, name: str) -> str:
+        """Why missing cells of a field are not filled; nothing if they are. A sentence without its end."""
+        f = next((f for f in self.schema.fields if f.name == name), None)
+        if f is None or f.kind == "drop":
+            return "the model was trained without it"
+        if None in f.categories:
+            return "missing is a value of its own there"
+        if name in self.recipe.condition:
+            return "it is given to the model, which fills the others alone"
+        if name not in self.schema.places and f.value is None:
+            return "it held no value in training"
+        return ""
+
     def _filled(self, x: Any, filled: Tensor) -> Any:
         return self.schema.filled(x, self.schema.clipped(self._values(filled)))
 
@@ -230,9 +250,7 @@ class TrainedModel:
         conditional model log p(x|given).
         """
         data = self.store(x)
-        with self._on(device):
-            scores = score_rows(self.model, data, samples, seed=seed)
-        return scores.log_likelihood.numpy()
+        return score_rows(self._on(device), data, samples, seed=seed).log_likelihood.numpy()
 
     def evaluate(
         self,
@@ -244,9 +262,7 @@ class TrainedModel:
         device: str = "auto",
     ) -> Evaluation:
         """Means and standard errors over rows; see `velbo.evaluate`."""
-        data = self.store(x)
-        with self._on(device):
-            found = evaluate(self.model, data, samples, chunk, seed, precision)
+        found = evaluate(self._on(device), self.store(x), samples, chunk, seed, precision)
         return replace(found, given=self.given)
 
     def contributions(self, x: Any, samples: int = 100, seed: int = 0) -> NDArray[np.float64]:
@@ -257,15 +273,18 @@ class TrainedModel:
         return contributions(self.model, data, samples, seed).numpy()
 
     def explain(self, x: Any, samples: int = 100, seed: int = 0) -> pa.Table:
-        """Why rows are anomalous: a table with log_likelihood, the cell that is furthest below its column's median, and
-        log p(cell | rest of the row) of every cell.
+        """Why rows are anomalous: a table with log_likelihood, the cell that is furthest below the median of its column
+        over training rows, and log p(cell | rest of the row) of every cell.
+
+        The medians are kept with the model, and no other row of x counts. Where rows are too wide for them, as images
+        are, none are kept, and the most anomalous cell is the one of least log p.
         """
         each, names = self.contributions(x, samples, seed), [cell.name for cell in self.schema.cells]
         modelled = [d for d in range(len(names)) if d not in set(self.schema.dims(self.recipe.condition))]
         each = each[:, modelled]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a column of which every cell is missing
-            below = np.nan_to_num(each - np.nanmedian(each, 0), nan=np.inf)
+        # a column without a median, as every cell was missing, is held against no nats; a missing cell is the last one
+        usual = np.nan_to_num(np.array(self.typical)[modelled]) if self.typical else 0.0
+        below = np.nan_to_num(each - usual, nan=np.inf)
         worst = [names[modelled[d]] for d in below.argmin(-1)]
         columns = {
             f"{names[d]} given the rest": pa.array(v, from_pandas=True) for d, v in zip(modelled, each.T, strict=True)
@@ -273,14 +292,10 @@ class TrainedModel:
         scores = self.log_likelihood(x, samples, seed)
         return pa.table({"log_likelihood": scores, "most_anomalous": worst, **columns})
 
-    @contextmanager
-    def _on(self, device: str) -> Iterator[None]:
-        """The model computes on the device inside the block, and is back after it."""
-        self.model.to(device_of(device))
-        try:
-            yield
-        finally:
-            self.model.to("cpu")
+    def _on(self, device: str) -> VAE | ConditionalVAE:
+        """The model on a device; a copy, unless it is there, as others may be using it meanwhile."""
+        target, here = device_of(device), next(self.model.parameters()).device
+        return self.model if here == target else copy.deepcopy(self.model).to(target)
 
     def _map(self, data: Store, seed: int, f: Callable[[Tensor], Tensor]) -> Tensor:
         return torch.cat([f(part.fixed(seed)) for part in data.chunks(ROWS_PER_CHUNK)])

@@ -12,6 +12,7 @@ from velbo.config import Machine, Optimisation
 from velbo.errors import ConfigError
 from velbo.rows import Store
 from velbo.runtime.devices import compiled
+from velbo.runtime.generators import OwnGenerator
 from velbo.training import choices, device_of
 
 DIGITS = load_digits().images.astype(np.uint8)[:600]
@@ -40,6 +41,33 @@ def test_batches_of_rows_that_stay_are_computed_on_the_device():
     batch = apart.batch(torch.arange(5))
     assert (batch.device, batch.shape, batch.dtype) == (META, (5, 64), torch.float32)
     assert rows.batch(torch.arange(5)).device.type == "cpu"
+
+
+@needs_gpu
+def test_draws_on_a_gpu_are_the_blocks_own():
+    """Whether the device is named with its number or without."""
+    like, found = torch.ones(3, device=CUDA), []
+    for state in (1, 2):
+        torch.cuda.manual_seed(state)
+        before = torch.cuda.get_rng_state()
+        with OwnGenerator(0, "sample"):
+            found += [
+                torch.randn(3, device=CUDA),
+                torch.randn_like(like),
+                torch.poisson(like),
+                torch.normal(like, like),
+            ]
+        assert torch.equal(torch.cuda.get_rng_state(), before)
+    assert torch.equal(torch.stack(found[:4]), torch.stack(found[4:]))
+    assert not torch.equal(found[0], found[1])
+
+
+@needs_gpu
+def test_scores_on_a_gpu_leave_the_model_on_the_cpu():
+    trained = TrainedModel(WHAT.build().eval(), WHAT)
+    scores = trained.log_likelihood(DIGITS, samples=8, device="cuda")
+    assert next(trained.model.parameters()).device.type == "cpu"
+    np.testing.assert_allclose(scores, trained.log_likelihood(DIGITS, samples=8, device="cpu"), rtol=1e-3)
 
 
 def test_a_device_that_is_not_there_is_told():

@@ -17,10 +17,8 @@ from velbo.training import decide
 @pytest.fixture(autouse=True)
 def _measured_anew():
     threads.speedup.cache_clear()
-    threads.best_number.cache_clear()
     yield
     threads.speedup.cache_clear()
-    threads.best_number.cache_clear()
 
 
 @pytest.mark.parametrize(("speedup", "expected"), [(0.1, 1), (0.99, 1), (1.5, 4)])

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-import torch
 from torch import nn
 
 from ..conditional import Condition, ConditionalVAE, SizedDecoder
@@ -28,6 +27,7 @@ from ..nets import MLP, Beside, ConvDecoder, ConvEncoder, FieldFeatures, Residua
 from ..posteriors import SemiAmortised
 from ..rows import Encoding, Field, Schema
 from ..rows.encodings import joined, standardised
+from ..runtime.generators import OwnGenerator
 from .own import Maker, is_own, made, maker
 from .parts import MECHANISMS, POSTERIORS, prior_of
 
@@ -221,6 +221,5 @@ def seeded(schema: Schema, recipe: Recipe, seed: int, own: Maker | str | None = 
     """
     # before the seed: a module that draws numbers when it is imported does so once
     make = maker(own) if isinstance(own, str) else own
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with OwnGenerator(seed):
         return build(schema, recipe, make)

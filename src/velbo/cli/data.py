@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from ..errors import ConfigError
 from ..formats import Reading, Source, Writer, open_source, rewrite
-from ..rows.arrow import shape_of, undictionaried
+from ..rows.arrow import missing_of, shape_of, undictionaried
 from .app import say
 from .options import ReadingOptions
 from .output import as_table, check_output
@@ -122,6 +122,11 @@ def change_rows(source: Source, paths: Sequence[Path], change: Callable[[pa.Tabl
         return [(new, _differences(table, new)) for new in change(table)]
 
     _told(paths, rewrite(source, paths, changes))
+
+
+def missing_cells(table: pa.Table) -> dict[str, int]:
+    """How many cells of each column are missing."""
+    return {name: int(missing_of(table[name]).sum()) for name in table.column_names}
 
 
 def _differences(old: pa.Table, new: pa.Table) -> dict[str, np.ndarray]:

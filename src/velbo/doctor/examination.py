@@ -37,6 +37,7 @@ from ..nets import FieldFeatures
 from ..posteriors import RowDraw
 from ..posteriors.base import MIN_SCALE as MIN_POSTERIOR_SCALE
 from ..rows import Store
+from ..runtime.generators import OwnGenerator
 from ..terms import Model, view_of
 from ..trained_model import TrainedModel
 
@@ -145,8 +146,7 @@ def _draws(
     model: Model, data: Store, seed: int, features: Callable[[Tensor], Tensor]
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """((z, features of x) from the posterior, the same from the prior), (N, Z) and (N, F) each."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with OwnGenerator(seed, "doctor"):
         x = data.fixed(seed)
         view = view_of(model, x)
         z = RowDraw(data.kept, seed).sample(view.encode(x), 1)[0]

@@ -11,6 +11,7 @@ from .cells.calibration import Calibration, calibrate
 from .cells.contributions import contributions
 from .cells.imputation import Imputed, impute
 from .cells.multiple_imputation import multiple_imputations
+from .cells.typical import typical
 from .latents.aggregated import Aggregated, aggregated_posterior
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "score_rows",
     "simulate",
     "summarise",
+    "typical",
 ]

@@ -30,7 +30,7 @@ def files_in(folder: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [name for name in folders if not _is_junk(name)]
+        folders[:] = sorted(name for name in folders if not _is_junk(name))
         found += [Path(place, name) for name in files if not _is_junk(name)]
     return sorted(found)
 

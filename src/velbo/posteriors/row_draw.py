@@ -16,12 +16,13 @@ from torch.distributions import Distribution
 
 from ..errors import ConfigError
 from ..rows import RowNoise
+from ..runtime.generators import OwnGenerator
 from .draw import Pathwise, from_noise, noise_like, of_noise
 
 
 class RowDraw(Pathwise):
-    """Draws whose noise belongs to the rows; posteriors that are no function of normal noise are drawn from torch's
-    generator, seeded once, and are then the same for the same rows in the same chunks.
+    """Draws whose noise belongs to the rows; posteriors that are no function of normal noise are drawn from one
+    generator of its own, and are then the same for the same rows in the same chunks.
 
     Args:
         rows: (B, D), as stored.
@@ -29,7 +30,7 @@ class RowDraw(Pathwise):
     """
 
     def __init__(self, rows: Tensor, seed: int) -> None:
-        self.rows, self.seed = rows, seed
+        self.rows, self.seed, self.own = rows, seed, OwnGenerator(seed, "latents")
         self.streams, self.n_drawn = list[RowNoise](), 0
 
     def onwards(self) -> Self:
@@ -55,9 +56,7 @@ class RowDraw(Pathwise):
     def sample(self, q: Distribution, n_samples: int) -> Tensor:
         if of_noise(q):
             return from_noise(q, self.noise(q, n_samples))
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            self.seed += 1
+        with self.own:
             return q.sample(torch.Size((n_samples,)))
 
     def _stream(self) -> RowNoise:

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, SequentialSampler, TensorDataset
 
 from ..errors import DataError
+from ..runtime.generators import OwnGenerator
 from .arrays import as_rows
 from .store import Store
 from .stream import Stream
@@ -59,7 +60,7 @@ def _of_torch(x: Dataset[Any] | DataLoader[Any]) -> Tensor:
         return _alone(x.tensors)
     loader: DataLoader[Any] = x if isinstance(x, DataLoader) else DataLoader(x, batch_size=ROWS_AT_ONCE)
     _refuse_another_order(loader)
-    with torch.random.fork_rng(devices=[]):  # a loader draws a seed for its workers
+    with OwnGenerator(0):  # a loader draws a seed for its workers
         batches = list(_batches(loader))
     if not batches:
         raise DataError("x: there are no rows in it (a loader that was read once may be empty); give some")

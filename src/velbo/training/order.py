@@ -177,9 +177,14 @@ def order_for(data: Store | Stream, fraction: float, batch_size: int, seed: int)
     return Windowed(data.groups, held_out, seed, max(1, data.window_rows // batch_size) * batch_size)
 
 
+def first_kept(data: Store | Stream, order: Order, n: int) -> Store:
+    """The first rows of the first epoch, n at most, in memory."""
+    return data.subset(next(order.windows(0)).rows[:n])
+
+
 def first_rows(data: Store | Stream, order: Order, n: int) -> Tensor:
     """x of the first rows of the first epoch, (n, D) at most, on the data's device."""
-    first = data.subset(next(order.windows(0)).rows[:n]).to(data.device)
+    first = first_kept(data, order, n).to(data.device)
     return first.batch(torch.arange(len(first), device=first.kept.device))
 
 

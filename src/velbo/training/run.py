@@ -4,6 +4,7 @@
     model.safetensors           the best weights so far (by the validation bound), averaged
     metrics.jsonl               one line an evaluation; the same bits for the same seed, interrupted or not
     clock.jsonl                 seconds of training at each of those lines; differs from run to run
+    typical.json                what cells are worth in most training rows; see velbo.evaluation.typical
     checkpoint/<step>-<lines>/  training state: state.json + tensors.safetensors; the last two are kept
 
 A checkpoint is a folder that appears by one rename, so a run killed at any moment finds a whole one.
@@ -12,17 +13,27 @@ A checkpoint is a folder that appears by one rename, so a run killed at any mome
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from ..errors import RunError, VelboWarning
-from ..files import read_json, read_tensors, write_folder_atomically, write_json, write_tensors, write_text
+from ..files import from_json, read_json, read_tensors, write_folder_atomically, write_json, write_tensors, write_text
 
 KEPT_CHECKPOINTS = 2
+
+
+@dataclass(frozen=True)
+class Typical:
+    """What typical.json holds."""
+
+    log_p: tuple[float | None, ...]
 
 
 class Run:
@@ -36,6 +47,7 @@ class Run:
         self.path = Path(path)
         self.config_file = self.path / "config.json"
         self.model_file = self.path / "model.safetensors"
+        self.typical_file = self.path / "typical.json"
         self.metrics_file = self.path / "metrics.jsonl"
         self.clock_file = self.path / "clock.jsonl"
         self.checkpoints = self.path / "checkpoint"
@@ -76,6 +88,21 @@ class Run:
         if self.config_file.exists() and not self.model_file.exists():
             raise RunError(f"{self.path} has no trained model yet; continue it with 'velbo resume {self.path}'")
         return read_tensors(self.model_file)
+
+    def write_typical(self, log_p: Sequence[float]) -> None:
+        """What a cell of each column is worth in most training rows, nats; NaN where it is not known."""
+        write_json(self.typical_file, asdict(Typical(tuple(None if v != v else v for v in log_p))))
+
+    def read_typical(self) -> tuple[float, ...]:
+        """The same; nothing, if nothing was written.
+
+        Raises:
+            ConfigError: if the file holds something else.
+        """
+        if not self.typical_file.exists():
+            return ()
+        found = from_json(Typical, read_json(self.typical_file), str(self.typical_file))
+        return tuple(math.nan if v is None else v for v in found.log_p)
 
     # checkpoints
 

@@ -51,10 +51,10 @@ def test_backward_weights_are_unbiased_over_exact_posterior_samples():
     x, _ = simulated(1)
     many = x.expand(4000, -1)
     z = ORACLE.posterior(many).sample()
-    run = anneal_backwards(MODEL, many, z, Annealing(temperatures=60, chains=1, leapfrog=3))
+    run = anneal_backwards(MODEL, many, z, Annealing(temperatures=120, chains=1, leapfrog=3))
     ratio = (ORACLE.log_px(x) - run.log_w[0]).exp()
     assert abs(float(ratio.mean()) - 1) < 5 * float(ratio.std()) / math.sqrt(4000)
-    assert 0.05 < float(ratio.std()) < 2
+    assert 0.05 < float(ratio.std()) < 3
 
 
 def test_both_sides_bracket_the_exact_value_and_close_in():

@@ -31,6 +31,7 @@ from velbo.likelihoods import Factorised
 from velbo.likelihoods.coded import CodesCell
 from velbo.priors import StandardNormal
 from velbo.rows import Store
+from velbo.runtime.generators import OwnGenerator
 
 
 def test_conditional_means_and_spreads_of_a_gaussian_are_exact():
@@ -178,7 +179,7 @@ def test_a_bad_start_is_forgotten():
     x = with_holes()[[2, 5]]
     model = gaussian(shift=0.1, wider=1.2, family=MultivariateNormal)
     far = torch.full((2000, 2, 2), 8.0).double()
-    start, end = refined(model, x, far, 0), refined(model, x, far, 60)
+    start, end = refined(model, x, far, 0, OwnGenerator(0)), refined(model, x, far, 60, OwnGenerator(1))
     for i, row in enumerate(x):
         mean, covariance = conditional(ORACLE, row)
         wrong = (start[:, i, row.isnan()].mean(0) - mean).abs() / (covariance.diagonal() / 2000).sqrt()
@@ -195,8 +196,8 @@ def test_steps_leave_the_exact_law_as_it_is():
     exact = Encoder(family=MultivariateNormal)(x)
     z, poor = exact.sample(torch.Size((6000,))), gaussian(shift=0.8, wider=0.9, family=MultivariateNormal)
     mean, covariance = conditional(ORACLE, x[0])
-    check_moments(refined(poor, x, z, 3)[:, 0, x[0].isnan()], mean, covariance)
-    z = poor.encode(refined(poor, x, z, 0)).sample()
+    check_moments(refined(poor, x, z, 3, OwnGenerator(1))[:, 0, x[0].isnan()], mean, covariance)
+    z = poor.encode(refined(poor, x, z, 0, OwnGenerator(2))).sample()
     always = poor.decode(z).sample()[:, 0, x[0].isnan()]
     assert ((always.mean(0) - mean).abs() > 10 * (covariance.diagonal() / 6000).sqrt()).any()
 
@@ -223,7 +224,7 @@ def test_resampling_is_in_proportion_to_the_weights(chunk):
 
     model = table()
     model.encoder, x = Encode(), TABLE_ROWS[:2]
-    z, log_sum = resampled(model, x, 20_000, 3, chunk)
+    z, log_sum = resampled(model, x, 20_000, 3, chunk, OwnGenerator(0))
     points = torch.tensor([-1.0, 0.0, 1.5]).double()
     log_w = model.decode(points.view(3, 1, 1)).log_prob(x)  # q is the prior
     torch.testing.assert_close(log_sum, log_w.logsumexp(0))

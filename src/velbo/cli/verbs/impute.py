@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ...errors import ConfigError
 from ..app import app, say
 from ..options import Output, OwnParts, ReadAs, ReadingOptions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @app.command
@@ -39,18 +43,26 @@ def impute(
         seed: of all noise.
     """
     from ...trained_model import TrainedModel
-    from ..data import change_rows, open_for
+    from ..data import change_rows, missing_cells, open_for
 
     trained = TrainedModel.load(run, model)
     source = open_for(trained, data, read)
-    left = [f.name for f in trained.schema.fields if None in f.categories]
-    if left:
-        say(f"impute: missing is a value of its own in {', '.join(left)}, and is left as it is")
-    if n is None:
-        change_rows(source, [output], lambda rows: [trained.impute(rows, samples, seed)])
-        return
-    if n < 1:
+    if n is not None and n < 1:
         raise ConfigError(f"the number of fillings must be at least 1, not {n}")
     seeds = count(seed)  # equal rows in different batches are to have different draws
-    paths = [output.with_stem(f"{output.stem}-{i + 1}") for i in range(n)]
-    change_rows(source, paths, lambda rows: trained.impute_many(rows, n, samples, steps, next(seeds)))
+    paths = [output] if n is None else [output.with_stem(f"{output.stem}-{i + 1}") for i in range(n)]
+    left = Counter[str]()
+
+    def fill(rows: pa.Table) -> list[pa.Table]:
+        if n is None:
+            new = [trained.impute(rows, samples, seed)]
+        else:
+            new = trained.impute_many(rows, n, samples, steps, next(seeds))
+        left.update(missing_cells(new[0]))
+        return new
+
+    change_rows(source, paths, fill)
+    for name, cells in left.items():
+        if cells:
+            why = trained.why_left(name)
+            say(f"impute: {cells} missing cell{'s'[: cells != 1]} of '{name}' stay{', as ' + why if why else ''}")

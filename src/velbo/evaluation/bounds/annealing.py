@@ -36,6 +36,7 @@ import torch
 from torch import Tensor
 
 from ...errors import ConfigError
+from ...runtime.generators import OwnGenerator, generator
 from ...runtime.threads import threads
 from ...terms import Model, log_density, view_of
 
@@ -121,9 +122,9 @@ class _Point:
 class _Chains:
     """HMC on K chains of B rows, (K, B, Z)."""
 
-    def __init__(self, model: Model, x: Tensor, settings: Annealing) -> None:
-        self.view, self.x, self.settings = view_of(model, x), x, settings
-        self.generator = torch.Generator(x.device).manual_seed(settings.seed)
+    def __init__(self, model: Model, x: Tensor, settings: Annealing, stream: str) -> None:
+        self.view, self.x, self.settings, self.stream = view_of(model, x), x, settings, stream
+        self.generator = generator(settings.seed, stream, x.device)
 
     def normal(self, like: Tensor) -> Tensor:
         return torch.randn(like.shape, generator=self.generator, dtype=like.dtype, device=like.device)
@@ -163,7 +164,7 @@ def anneal(model: Model, x: Tensor, settings: Annealing = Annealing()) -> Anneal
         settings: how long; costs 2 temperatures * leapfrog * chains * B decodings, with gradients: half of them tune.
     """
     steps = tune(model, x, settings)
-    chains = _Chains(model, x, settings)
+    chains = _Chains(model, x, settings, "annealing")
     z = _prior_samples(chains, settings.chains)
     return _run(chains, z, settings.schedule.tolist(), steps, lower=True)
 
@@ -180,14 +181,14 @@ def anneal_backwards(model: Model, x: Tensor, z: Tensor, settings: Annealing = A
         settings: as for `anneal`.
     """
     steps = tune(model, x, settings)
-    chains = _Chains(model, x, settings)
+    chains = _Chains(model, x, settings, "annealing backwards")
     return _run(chains, z.expand(settings.chains, *z.shape), settings.schedule.tolist(), steps, lower=False)
 
 
 @torch.no_grad()
 def tune(model: Model, x: Tensor, settings: Annealing) -> Tensor:
     """Step sizes (T, B) of an acceptance rate near 0.65, from a run with other noise."""
-    chains = _Chains(model, x, Annealing(settings.temperatures, settings.chains, settings.leapfrog, settings.seed + 1))
+    chains = _Chains(model, x, settings, "tuning")
     point, step = chains.at(_prior_samples(chains, settings.chains)), x.new_full((len(x),), FIRST_STEP)
     steps = list[Tensor]()
     for b in settings.schedule[1:].tolist():
@@ -198,9 +199,7 @@ def tune(model: Model, x: Tensor, settings: Annealing) -> Tensor:
 
 
 def _prior_samples(chains: _Chains, k: int) -> Tensor:
-    with torch.random.fork_rng(devices=[chains.x.device] if chains.x.device.type == "cuda" else []):
-        # a seed of its own: with the generator's, z and the first momentum would be the same numbers
-        torch.manual_seed(int(torch.randint(2**62, (), generator=chains.generator, device=chains.x.device)))
+    with OwnGenerator(chains.settings.seed, f"start of {chains.stream}"):
         return chains.view.prior().sample(torch.Size((k, len(chains.x))))
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from ...checks import rows_for
 from ...model import VAE
 from ...rows import AnyRows, Store
+from ...runtime.generators import OwnGenerator
 from .annealing import Annealing, anneal, anneal_backwards
 from .log_likelihood import score_rows
 from .summary import standard_error
@@ -64,8 +65,7 @@ class Bracket:
 @torch.no_grad()
 def simulate(model: VAE, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """(x, z), z ~ p(z), x ~ p(x|z), (n, D) and (n, Z): data whose exact posterior sample is known."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with OwnGenerator(seed, "simulate"):
         z = model.prior().sample(torch.Size((n,)))
         return model.decode(z).sample(), z
 

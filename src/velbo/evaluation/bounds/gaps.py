@@ -30,6 +30,7 @@ from ...checks import rows_for
 from ...errors import ConfigError
 from ...posteriors import Draw, Posterior, RowDraw, SemiAmortised, StickingTheLanding, body_and_head
 from ...rows import AnyRows, Store
+from ...runtime.generators import OwnGenerator
 from ...runtime.threads import threads
 from ...terms import Model, View, device_of_model, log_density, view_of
 from .annealing import Annealing, anneal
@@ -37,7 +38,6 @@ from .importance import StreamingWeights
 from .summary import standard_error
 
 ROWS = 250
-LANDING = StickingTheLanding()  # its noise vanishes as q comes near the true posterior
 SAMPLES_PER_CHUNK = 50
 
 
@@ -117,11 +117,21 @@ def gaps(
     if samples < 1:
         raise ConfigError(f"the bounds need at least 1 sample, not {samples}")
     data = rows_for(model, data)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        parts = [_gaps_of(model, part, samples, ascent, annealing, seed) for part in data.chunks(ROWS)]
+    draw = Landing(OwnGenerator(seed, "ascent"))
+    parts = [_gaps_of(model, part, samples, ascent, annealing, draw, seed) for part in data.chunks(ROWS)]
     log_det = data.log_det()
     return Gaps(*(torch.cat(bounds) + log_det for bounds in zip(*parts, strict=True)))
+
+
+class Landing(StickingTheLanding):
+    """Sticking the landing, whose noise vanishes as q comes near the true posterior, by a generator of its own."""
+
+    def __init__(self, own: OwnGenerator) -> None:
+        self.own = own
+
+    def sample(self, q: Distribution, n_samples: int) -> Tensor:
+        with self.own:
+            return super().sample(q, n_samples)
 
 
 def family(view: View) -> tuple[Callable[[Tensor], Tensor], Posterior]:
@@ -143,7 +153,7 @@ def family(view: View) -> tuple[Callable[[Tensor], Tensor], Posterior]:
 
 
 def _gaps_of(
-    model: Model, data: Store, samples: int, ascent: Ascent, annealing: Annealing | None, seed: int
+    model: Model, data: Store, samples: int, ascent: Ascent, annealing: Annealing | None, draw: Draw, seed: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     device = device_of_model(model)
     x = data.fixed(seed).to(device)
@@ -151,7 +161,7 @@ def _gaps_of(
     parameters, head = family(view)
     with torch.no_grad():
         start = parameters(x)
-    best = best_parameters(model, x, start, ascent)
+    best = best_parameters(model, x, start, ascent, draw)
     (elbo, log_p), (best_elbo, best_log_p) = (
         _bounds(view, x, head.distribution(y), RowDraw(data.kept, seed + 1), samples) for y in (start, best)
     )
@@ -162,7 +172,7 @@ def _gaps_of(
     return found, best_elbo, elbo
 
 
-def best_parameters(model: Model, x: Tensor, start: Tensor, ascent: Ascent) -> Tensor:
+def best_parameters(model: Model, x: Tensor, start: Tensor, ascent: Ascent, draw: Draw) -> Tensor:
     """y* (B, P) that maximises ELBO(q(z; y); x) row by row, from ``start`` on.
 
     Args:
@@ -170,6 +180,7 @@ def best_parameters(model: Model, x: Tensor, start: Tensor, ascent: Ascent) -> T
         x: (B, D).
         start: (B, P).
         ascent: steps, learning rate and samples.
+        draw: how z is drawn.
     """
     view = view_of(model, x)
     _, head = family(view)
@@ -178,7 +189,7 @@ def best_parameters(model: Model, x: Tensor, start: Tensor, ascent: Ascent) -> T
     for step in range(ascent.steps):
         optimizer.param_groups[0]["lr"] = ascent.lr * 0.5 * (1 + math.cos(math.pi * step / ascent.steps))
         with torch.enable_grad():
-            log_w = _log_w(view, x, head.distribution(y), LANDING, ascent.samples)
+            log_w = _log_w(view, x, head.distribution(y), draw, ascent.samples)
             (y.grad,) = torch.autograd.grad(-log_w.mean(0).sum(), y)
         optimizer.step()
     return y.detach()

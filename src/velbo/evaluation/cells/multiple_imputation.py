@@ -28,6 +28,8 @@ from ...errors import ConfigError
 from ...likelihoods.base import at_positions
 from ...posteriors import Pathwise
 from ...rows import AnyRows
+from ...rows.noise import key_values
+from ...runtime.generators import OwnGenerator
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ...terms import Model, View, device_of_model, log_density, view_of
@@ -53,7 +55,7 @@ def multiple_imputations(
     """n draws of the missing cells given the observed ones.
 
     Rows are taken in the order of their bytes, so the order in which they come does not matter, and equal rows have
-    draws of their own. Which rows come together does: cells are drawn from torch's generator, seeded once.
+    draws of their own. Which rows come together does: cells are drawn from one generator.
 
     Args:
         model: in evaluation mode; its encoder takes NaN and p(x|z) has independent cells.
@@ -81,35 +83,40 @@ def multiple_imputations(
     rows = rows[order_of_bytes(data.kept[rows.to(data.kept.device)])]
     n_rows, n_samples = chunk_sizes(samples, max(n, width(p)), None)
     n_rows = min(n_rows, chunk_sizes(n, width(p), n)[0])
-    with threads(), freed_memory_kept(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    own = OwnGenerator(seed, "multiple imputation")
+    with threads(), freed_memory_kept():
         for at in chunks_of(rows, n_rows):
             part = data.subset(at).fixed(seed).to(device)
             view = view_of(model, part)
-            z, log_sum = resampled(view, part, n, samples, n_samples)
+            z, log_sum = resampled(view, part, n, samples, n_samples, own)
             check_weights(log_sum, at)
-            draws = refined(view, part, z, steps).double().cpu()
+            draws = refined(view, part, z, steps, own).double().cpu()
             filled[:, at] = torch.where(x[at].isnan(), draws, x[at])
     return filled
 
 
 class Fresh(Pathwise):
-    """Draws by torch's generator from any q, also one that cannot be reparameterised."""
+    """Draws by a generator from any q, also one that cannot be reparameterised."""
+
+    def __init__(self, own: OwnGenerator) -> None:
+        self.own = own
 
     def sample(self, q: Distribution, n_samples: int) -> Tensor:
-        return super().sample(q, n_samples) if q.has_rsample else q.sample(torch.Size((n_samples,)))
+        with self.own:
+            return super().sample(q, n_samples) if q.has_rsample else q.sample(torch.Size((n_samples,)))
 
 
-def resampled(view: View, x: Tensor, n: int, samples: int, chunk: int) -> tuple[Tensor, Tensor]:
+def resampled(view: View, x: Tensor, n: int, samples: int, chunk: int, own: OwnGenerator) -> tuple[Tensor, Tensor]:
     """n of K draws z ~ q(z|x) in proportion to their weights, with replacement, (n, B, Z), and log sum_k w_k, (B,).
 
     The largest of log w_k + g_k, g_k Gumbel noise, falls on k with probability w_k / sum w: a maximum, which streams.
     """
     best, chosen, weights = x.new_full((n, len(x)), -math.inf), x.new_zeros(()), StreamingWeights()
-    for z, p, log_ratio in importance_draws(view, x, samples, chunk, Fresh()):
+    for z, p, log_ratio in importance_draws(view, x, samples, chunk, Fresh(own)):
         log_w = p.log_prob(x) + log_ratio
         weights.add(log_w)
-        gumbel = -torch.empty(n, *log_w.shape, dtype=log_w.dtype, device=log_w.device).exponential_().log()
+        with own:
+            gumbel = -torch.empty(n, *log_w.shape, dtype=log_w.dtype, device=log_w.device).exponential_().log()
         height, k = (log_w + gumbel).max(1)
         found = z.gather(0, k.unsqueeze(-1).expand(-1, -1, z.shape[-1]))
         chosen = torch.where((height > best).unsqueeze(-1), found, chosen)
@@ -117,33 +124,38 @@ def resampled(view: View, x: Tensor, n: int, samples: int, chunk: int) -> tuple[
     return chosen, weights.log_sum
 
 
-def refined(view: View, x: Tensor, z: Tensor, steps: int) -> Tensor:
+def refined(view: View, x: Tensor, z: Tensor, steps: int, own: OwnGenerator) -> Tensor:
     """x (n, B, D) with its missing cells drawn, after Metropolis-within-Gibbs steps that begin at z (n, B, Z)."""
     prior, p = view.prior(), cells_of(view.decode(z))
-    filled = _drawn(p, x)
+    filled = _drawn(p, x, own)
     for _ in range(steps):
         q = view.encode(filled)
-        proposal = q.sample()
+        with own:
+            proposal = q.sample()
         p_new = cells_of(view.decode(proposal))
         new = _log_p_filled(p_new, x, filled) + log_density(prior, proposal, "p(z)") - q.log_prob(proposal)
         old = _log_p_filled(p, x, filled) + log_density(prior, z, "p(z)") - q.log_prob(z)
-        z = torch.where((torch.rand_like(new).log() < new - old).unsqueeze(-1), proposal, z)
+        with own:
+            chance = torch.rand_like(new).log()
+        z = torch.where((chance < new - old).unsqueeze(-1), proposal, z)
         p = cells_of(view.decode(z))
-        filled = _drawn(p, x)
+        filled = _drawn(p, x, own)
     return filled
 
 
 def order_of_bytes(rows: Tensor) -> Tensor:
-    """Places of rows (N, D), sorted by their bytes."""
-    array = np.ascontiguousarray(rows.cpu().numpy())
+    """Places of rows (N, D), sorted by the bytes of their values (see `key_values`)."""
+    array = np.ascontiguousarray(key_values(rows))
     whole = array.view(np.dtype((np.void, array.itemsize * array.shape[1]))).ravel()
     return torch.from_numpy(np.argsort(whole, kind="stable"))
 
 
-def _drawn(p: Cells, x: Tensor) -> Tensor:
+def _drawn(p: Cells, x: Tensor, own: OwnGenerator) -> Tensor:
     """x with its missing cells drawn from p(x|z), (..., B, D)."""
     parts = parts_with_holes(p, x)
-    draws = at_positions([at for at, _ in parts], [part.sample() for _, part in parts], x.shape[-1], math.nan)
+    with own:
+        found = [part.sample() for _, part in parts]
+    draws = at_positions([at for at, _ in parts], found, x.shape[-1], math.nan)
     return torch.where(x.isnan(), draws, x)
 
 

@@ -192,7 +192,7 @@ class Measured(Kind):
                         f"{what}: row {start + row}, {field.cell_name(d)} holds {part[row, d]:g}, which {misfit.why}; "
                         "mend it, or mark it missing"
                     )
-        return v
+        return as_trained(v, field)
 
     def column(self, cells: Any, field: Field, what: str) -> NDArray[np.float64]:
         """v (N,) of a column."""
@@ -220,6 +220,21 @@ def require_shape(cells: Any, field: Field, what: str) -> None:
 def block_in(cells: Any, field: Field) -> NDArray[Any]:
     """Cells of arrays as (N, size); of a column of nothing, which tells no shape, all are missing."""
     return np.full((len(cells), field.size), np.nan) if pa.types.is_null(cells.type) else block_of(cells)
+
+
+NARROW: dict[str, type[np.floating[Any]]] = {"float": np.float32, "halffloat": np.float16}
+
+
+def as_trained(v: NDArray[Any], field: Field) -> NDArray[Any]:
+    """Numbers as the type that the field had in training has them. A float32 number is written with the few digits that
+    tell it from others, and they are another number in float64: the row would be another one after a round trip.
+    """
+    narrow = NARROW.get(field.dtype)
+    if narrow is None or v.dtype != np.float64:
+        return v
+    with np.errstate(over="ignore"):
+        near = v.astype(narrow).astype(np.float64)
+    return np.where(np.isinf(near), v, near)
 
 
 def refuse_other_sort(cells: Any, field: Field, what: str, trained: str) -> None:

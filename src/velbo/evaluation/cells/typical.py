@@ -1,0 +1,47 @@
+"""What a cell is worth in most rows: m_d = median over training rows of log p(x_d | x_-d), in nats (contributions.py).
+
+Columns differ in it, by their units and by what the others tell of them. So the most anomalous cell of a row is the one
+that is furthest below m_d, and the same one whether the row comes alone or in a file.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...rows import Store
+from ...terms import Model
+from .contributions import contributions
+from .weighted import probe, width
+
+ROWS, FEWEST, SAMPLES = 100, 20, 20
+NUMBERS = 20_000_000
+"""Of p(x|z) that are computed at most, about a second."""
+
+
+@torch.no_grad()
+def rows_that_pay(model: Model, data: Store) -> int:
+    """Over how many of the rows a median is taken: 100, fewer where rows are wide, and none where under 20 are left."""
+    each = SAMPLES * data.n_dims * width(probe(model, data))
+    n = min(ROWS, len(data), NUMBERS // each)
+    return n if n >= min(FEWEST, len(data)) else 0
+
+
+def typical(model: Model, data: Store) -> Tensor | None:
+    """m_d over the first rows that pay, (D,) float64 in the data's units; NaN for columns of which no cell counts.
+
+    Args:
+        model: as for `contributions`.
+        data: encoded rows in random order.
+
+    Returns:
+        None where rows are so wide that too few would pay.
+
+    Raises:
+        ConfigError: for a p(x|z) without independent cells.
+        DataError: if the weights of a row are no numbers, or all 0.
+    """
+    n = rows_that_pay(model, data)
+    if not n:
+        return None
+    return contributions(model, data.subset(torch.arange(n)), SAMPLES).nanmedian(0).values
