@@ -155,6 +155,12 @@ def test_a_wrong_part_is_named_with_the_call_to_type(mistake):
         check_parts(model, X[:2])
 
 
+def test_what_is_no_model_is_refused():
+    for model, name in ((nn.Linear(64, 3), "Linear"), (object(), "object")):
+        with pytest.raises(ConfigError, match=f"and a {name} has not; give a velbo.VAE, or the model of a trained one"):
+            evaluate(model, X)  # type: ignore[arg-type]
+
+
 def test_images_are_refused_with_the_call_to_type():
     model = VAE(encoder(), decoder(), StandardNormal(3))
     said = (
