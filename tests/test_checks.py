@@ -157,7 +157,9 @@ def test_a_wrong_part_is_named_with_the_call_to_type(mistake):
 
 def test_what_is_no_model_is_refused():
     for model, name in ((nn.Linear(64, 3), "Linear"), (object(), "object")):
-        with pytest.raises(ConfigError, match=f"and a {name} has not; give a velbo.VAE, or the model of a trained one"):
+        with pytest.raises(
+            ConfigError, match=rf"the model, a {name}, has no given\(x\).*of a trained one give trained\.model"
+        ):
             evaluate(model, X)  # type: ignore[arg-type]
 
 

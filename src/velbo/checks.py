@@ -79,11 +79,6 @@ def check_parts(model: Model, x: Tensor) -> None:
             f"rows x have shape {row}, and the encoder takes x of shape (N, D): give x.reshape(len(x), -1), here "
             f"(N, {prod(row)}); an encoder that wants the axes begins with torch.nn.Unflatten(-1, {row})"
         )
-    if not callable(getattr(model, "given", None)):
-        raise ConfigError(
-            f"a model has terms, given and check_data, and a {type(model).__name__} has not; give a velbo.VAE, or the "
-            "model of a trained one: trained.model"
-        )
     x = x.to(_weight(model).device)
     with _in_evaluation(model), torch.no_grad():
         view = view_of(model, x)
