@@ -155,6 +155,14 @@ def test_a_wrong_part_is_named_with_the_call_to_type(mistake):
         check_parts(model, X[:2])
 
 
+def test_what_is_no_model_is_refused():
+    for model, name in ((nn.Linear(64, 3), "Linear"), (object(), "object")):
+        with pytest.raises(
+            ConfigError, match=rf"the model, a {name}, has no given\(x\).*of a trained one give trained\.model"
+        ):
+            evaluate(model, X)  # type: ignore[arg-type]
+
+
 def test_images_are_refused_with_the_call_to_type():
     model = VAE(encoder(), decoder(), StandardNormal(3))
     said = (

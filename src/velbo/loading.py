@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError
+from .formats.builtin import BUILTIN
 from .formats.loading import load as load_rows
 from .formats.reading import Reading
 
@@ -24,7 +25,7 @@ def load(
     """Read what a user names.
 
     Args:
-        name: a run folder; or rows, as for `velbo.open_source`.
+        name: a run folder, which holds a config.json; or rows, as for `velbo.open_source`.
         reading: how a text is to be read, where that shall not be found out.
         model: what makes the model of a run with parts of your own; see `TrainedModel.load`.
 
@@ -39,7 +40,7 @@ def load(
         ConfigError: if its parts come from elsewhere and ``model`` does not give them, or if ``model`` is given for
             rows.
     """
-    if os.path.isfile(os.path.join(name, "config.json")):
+    if name not in BUILTIN and os.path.isfile(os.path.join(name, "config.json")):
         from .trained_model import TrainedModel  # which loads torch, and rows do not
 
         return TrainedModel.load(name, model)

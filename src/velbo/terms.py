@@ -144,8 +144,8 @@ def view_of(model: Model, x: Tensor) -> View:
     name, given = type(model).__name__, getattr(model, "given", None)
     if given is None:
         raise ConfigError(
-            f"the model, a {name}, has no given(x), its view for rows x; where nothing is given, write "
-            "def given(self, x): return self"
+            f"the model, a {name}, has no given(x), its view for rows x; of a trained one give "
+            "trained.model, and where nothing is given write def given(self, x): return self"
         )
     view: Any = given(x)
     lacking = [part for part in ("encode", "prior", "decode") if not callable(getattr(view, part, None))]

@@ -209,6 +209,15 @@ def test_what_is_no_recipe_is_refused_before_anything_is_written(here):
         load("x.npy", model=PATH)
 
 
+def test_load_takes_rows_of_a_file_and_a_run_of_a_folder(here):
+    fit(ROWS, "mlp", run="digits", training=SHORT)
+    assert isinstance(load(here / "digits"), TrainedModel)
+    assert isinstance(load("./digits"), TrainedModel)
+    assert isinstance(load("digits"), np.ndarray)  # what is built in goes first, as in every verb
+    np.save("x.npy", np.eye(3))
+    np.testing.assert_array_equal(load("x.npy"), np.eye(3))
+
+
 def test_weights_of_other_parts_are_refused(here):
     fit(ROWS, PATH, run="run", training=SHORT)
     with pytest.raises(RunError, match="come from different runs"):

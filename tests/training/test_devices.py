@@ -15,6 +15,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from contracts.own_parts import PATH, SOURCE
 from velbo import ELBO, Recipe, TrainingConfig, carry_out, plan
 from velbo.config import Budget, Machine, Optimisation, Validation
 from velbo.errors import Interrupted, TrainingError
@@ -132,15 +133,19 @@ def test_an_error_of_the_workers_is_told_as_it_is():
 
 
 def test_the_command_line_trains_on_two_devices_and_is_interrupted(tmp_path):
-    """SIGTERM to the command alone: workers save, exit code 130, and one device goes on."""
+    """SIGTERM to the command alone: workers save, exit code 130, and one device goes on. The parts are a user's own,
+    from the current folder, and the workers find them too.
+    """
     run = tmp_path / "run"
+    (tmp_path / "my_parts.py").write_text(SOURCE)
     velbo = [sys.executable, "-m", "velbo"]
-    options = "--recipe mlp --hidden 8 --latent 2 --devices 2 --epochs 100000".split()
+    options = f"--recipe {PATH} --hidden 8 --latent 2 --devices 2 --epochs 100000".split()
     process = subprocess.Popen(
         [*velbo, "fit", "digits", "--run", str(run), *options],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        cwd=tmp_path,
     )
     deadline = time.monotonic() + 120
     while not (run / "metrics.jsonl").exists() and time.monotonic() < deadline:
@@ -148,5 +153,5 @@ def test_the_command_line_trains_on_two_devices_and_is_interrupted(tmp_path):
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert f"velbo resume {run}" in err.splitlines()[-1]
+    assert f"velbo resume {run} --model {PATH}" in err.splitlines()[-1]
     assert "Traceback" not in err
