@@ -190,13 +190,14 @@ def fitted(folder: Path, frame: pd.DataFrame, *more: object) -> tuple[Path, Path
 
 
 def figures(run: Path, rows: Path, given: bool = False) -> dict[str, float]:
-    """Verb and name -> all figures of all verbs that take the model."""
-    verbs: dict[str, tuple[object, ...]] = {"evaluate": ("--samples", 4)}
-    if not given:
-        verbs["gaps"] = ("--samples", 4, "--steps", 2, "--temperatures", 3)
-        verbs["anneal"] = SHORT
+    """Verb and name -> all figures of all verbs; `anneal` takes no conditional model, for it makes rows of its own."""
+    verbs: dict[str, tuple[object, ...]] = {
+        "evaluate": ("--samples", 4),
+        "gaps": ("--samples", 4, "--steps", 2, "--temperatures", 3),
+        **({} if given else {"anneal": SHORT}),
+    }
     found = {f"{verb} {k}": v for verb, more in verbs.items() for k, v in shown(verb, run, rows, *more).items()}
-    for verb, more in (("score", ("--explain",)), *(() if given else (("rate-distortion", SHORT),))):
+    for verb, more in (("score", ("--explain",)), ("rate-distortion", SHORT)):
         out = run / f"{verb}.csv"
         code, _, err = call(verb, run, rows, "-o", out, *more)
         assert code == 0, err
