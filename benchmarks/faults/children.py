@@ -1,0 +1,144 @@
+"""velbo in a child process: a fork of this one, which has paid for the imports (a fresh interpreter would take 3 s)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from .cases import Ended
+
+SECONDS = 30.0
+SMALL = "--recipe mlp --hidden 4 --latent 2 --epochs 2 --batch-size 20".split()
+"""Options of a model that trains in a tenth of a second."""
+
+
+def warm() -> None:
+    """Load all that commands load when they need it, so that no child does."""
+    import matplotlib.backends.backend_agg
+    import numpy as np
+    import pyarrow.csv
+    import pyarrow.feather
+    import pyarrow.parquet
+    import safetensors.torch
+    import sklearn.datasets
+    import torch._dynamo  # noqa: F401
+
+    import velbo.cli
+    import velbo.doctor
+    import velbo.evaluation.synthetic
+    import velbo.sweep  # noqa: F401
+
+    rows = np.random.default_rng(0).normal(size=(30, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        training = velbo.TrainingConfig(velbo.Budget(epochs=1))
+        velbo.fit(rows, velbo.Recipe("mlp", latent=2, hidden=(4,)), training=training)
+
+
+class Child:
+    """A command that runs.
+
+    Args:
+        work: what the child does; its result is the exit code.
+        prepare: called in the child before it.
+        cwd: the child's folder.
+    """
+
+    def __init__(
+        self, work: Callable[[], int], prepare: Callable[[], object] | None = None, cwd: Path | None = None
+    ) -> None:
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        sys.stdout.flush()
+        sys.stderr.flush()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: they hold no lock here
+            self.pid = os.fork()
+        if not self.pid:
+            self._become(work, prepare, cwd)
+
+    def _become(self, work: Callable[[], int], prepare: Callable[[], object] | None, cwd: Path | None) -> None:
+        code = 99
+        try:
+            os.setsid()
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(self._out.fileno(), 1)
+            os.dup2(self._err.fileno(), 2)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if cwd is not None:
+                os.chdir(cwd)
+            if prepare is not None:
+                prepare()
+            code = work()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        except BaseException:
+            traceback.print_exc()
+            code = 99
+        finally:
+            code = self._flushed(code)
+            os._exit(code)
+
+    @staticmethod
+    def _flushed(code: int) -> int:
+        """What the interpreter does at its end: 120 if stdout cannot be written."""
+        try:
+            sys.stdout.flush()
+        except BaseException:
+            code = 120
+        try:
+            sys.stderr.flush()
+        except BaseException:
+            code = code or 120
+        return code
+
+    def send(self, number: int) -> None:
+        """A signal, if it still runs."""
+        if not self.has_ended():
+            os.kill(self.pid, number)
+
+    def has_ended(self) -> bool:
+        """Whether it has; its end is still to be fetched."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def end(self, seconds: float = SECONDS) -> Ended:
+        """Wait for its end; after so many seconds it is killed with all that it has started."""
+        until, code = time.monotonic() + seconds, 0
+        while not self.has_ended():
+            if time.monotonic() > until:
+                os.killpg(self.pid, signal.SIGKILL)
+                code = None
+                break
+            time.sleep(0.002)
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return Ended(status if code is not None else None, _text(self._out), _text(self._err))
+
+
+def _text(file: IO[bytes]) -> str:
+    with file:
+        file.seek(0)
+        return file.read().decode(errors="replace")
+
+
+def start(*arguments: object, prepare: Callable[[], object] | None = None, cwd: Path | None = None) -> Child:
+    """A command of velbo that runs: ``start("score", run, data, "-o", file)``."""
+    from velbo.cli import main
+
+    return Child(lambda: main([str(a) for a in arguments]), prepare, cwd)
+
+
+def velbo(
+    *arguments: object,
+    prepare: Callable[[], object] | None = None,
+    cwd: Path | None = None,
+    seconds: float = SECONDS,
+) -> Ended:
+    """A command of velbo, to its end."""
+    return start(*arguments, prepare=prepare, cwd=cwd).end(seconds)
