@@ -17,7 +17,7 @@ from contracts.commands import call
 from velbo import Plan, TrainedModel, VAEEstimator, carry_out, fit, open_source, plan
 from velbo.config import Budget, Machine, Optimisation, Recipe, TrainingConfig
 from velbo.errors import ConfigError, DataError, RunError, SchemaError
-from velbo.formats import Writer, write_table
+from velbo.formats import write_table, writers
 from velbo.rows import Schema, Store
 from velbo.rows.encoded import OnDisk
 from velbo.training import Run
@@ -246,7 +246,7 @@ def test_counts_of_an_array_have_a_library_size():
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("tables")
     people().to_csv(path / "people.csv", index=False)
-    with Writer(path / "people.parquet") as writer:
+    with writers([path / "people.parquet"]) as [writer]:
         for start in range(0, N, 50):
             writer.write(pa.Table.from_pandas(people().iloc[start : start + 50], preserve_index=False))
     options = "--recipe mlp --latent 2 --hidden 8 --epochs 2".split()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -16,25 +17,21 @@ from typing import IO
 from .cases import Ended
 
 SECONDS = 30.0
+LOADED = """
+    matplotlib.backends.backend_agg pyarrow.csv pyarrow.feather pyarrow.parquet safetensors.torch sklearn.datasets
+    torch._dynamo velbo.cli velbo.doctor velbo.evaluation.synthetic velbo.sweep filelock
+"""
 SMALL = "--recipe mlp --hidden 4 --latent 2 --epochs 2 --batch-size 20".split()
 """Options of a model that trains in a tenth of a second."""
 
 
 def warm() -> None:
     """Load all that commands load when they need it, so that no child does."""
-    import matplotlib.backends.backend_agg
+    for name in LOADED.split():
+        importlib.import_module(name)
     import numpy as np
-    import pyarrow.csv
-    import pyarrow.feather
-    import pyarrow.parquet
-    import safetensors.torch
-    import sklearn.datasets
-    import torch._dynamo  # noqa: F401
 
-    import velbo.cli
-    import velbo.doctor
-    import velbo.evaluation.synthetic
-    import velbo.sweep  # noqa: F401
+    import velbo
 
     rows = np.random.default_rng(0).normal(size=(30, 3))
     with warnings.catch_warnings():

@@ -1,4 +1,8 @@
-"""Files that are whole or absent: temporary file, fsync, rename. JSON and safetensors only; nothing is unpickled.
+"""Files that are whole or absent: temporary file, fsync, rename; and folders that one process at a time changes. JSON
+and safetensors only; nothing is unpickled.
+
+A temporary file or folder is called .PID.tmp.NAME. One that a killed process left goes when NAME is written next, or
+when the lock of its folder is taken.
 
 What is read as JSON is checked against the types of a dataclass: a value of another type, or a key that is none of its
 fields, is an error that says where.
@@ -8,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,32 +23,113 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .errors import ConfigError, RunError, unknown
 
 T = TypeVar("T")
+LOCK = ".lock"
+TEMPORARY = re.compile(r"\.(\d+)\.tmp\.(.+)", re.DOTALL)
 
 if TYPE_CHECKING:
     from torch import Tensor  # which takes seconds to load, and whoever converts a table does not need
 
 
 @contextmanager
-def whole_or_absent(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, hidden and of the same suffix, to write to inside the block; renamed after it,
-    removed if it raises.
+def locked(folder: Path) -> Iterator[None]:
+    """Inside the block no other process that asks for the lock changes the folder, which is made if it is not there.
+    The lock goes with the process, however that ends.
+
+    Raises:
+        RunError: if another has the lock, or the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = FileLock(folder / LOCK).acquire(blocking=False)
+    except Timeout as error:
+        raise RunError(
+            f"{folder}: another process is writing into this folder; wait until it has ended, or give another folder"
+        ) from error
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written: {error}") from error
+    with held:
+        yield
+
+
+def temporary_for(path: Path) -> Path:
+    """A path beside ``path``, hidden and of the same suffix, that is this process's."""
+    return path.with_name(f".{os.getpid()}.tmp.{path.name}")
+
+
+def remove_temporaries(folder: Path, is_stale: Callable[[int, str], bool]) -> None:
+    """Remove the temporary files and folders of which ``is_stale(process id, name)``."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = TEMPORARY.fullmatch(entry.name)
+            if found and is_stale(int(found[1]), found[2]):
+                _remove(Path(entry.path))
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """It goes by one rename, so that nobody finds a part of it."""
+    temporary = temporary_for(folder)
+    with suppress(OSError):
+        os.replace(folder, temporary)
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number; where nobody can tell without ending it, there is."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+@contextmanager
+def whole_or_absent(*paths: Path) -> Iterator[list[Path]]:
+    """A temporary path beside each path to write to inside the block; renamed after it, removed if it raises.
+
+    Of several, all are complete before the first is renamed, and the old ones go before that: whenever the process is
+    killed, no set of files is half old and half new.
 
     Raises:
         RunError: if the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
+    temporaries, path = [temporary_for(path) for path in paths], paths[0]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        for path in paths:
+            _prepare(path)
+        yield temporaries
+        for path in paths:
+            _sync(temporary_for(path))
+        for path in paths[1:] and paths:
+            path.unlink(missing_ok=True)
+        for path in paths:
+            os.replace(temporary_for(path), path)
+        for folder in {path.parent for path in paths}:
+            _sync(folder)
     except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError) or "SafetensorError" in type(error).__name__:
+        for temporary in temporaries:
+            _remove(temporary)
+        if isinstance(error, OSError):
             raise RunError(f"{path}: cannot be written: {error}") from error
         raise
+
+
+def _prepare(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError("there is a folder of this name")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_temporaries(path.parent, lambda process, name: name == path.name and not is_running(process))
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -52,7 +138,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         RunError: if the disk is full or the folder cannot be written.
     """
-    with whole_or_absent(path) as temporary:
+    with whole_or_absent(path) as [temporary]:
         write(temporary)
 
 
@@ -70,7 +156,7 @@ def write_folder_atomically(folder: Path, write: Callable[[Path], None]) -> None
     Raises:
         RunError: if the disk is full or the folder cannot be written.
     """
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary = temporary_for(folder)
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -151,10 +237,15 @@ def read_json(path: Path) -> Any:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """A safetensors file; tensors are copied to the CPU and made contiguous."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    write_atomically(path, lambda p: save_file(plain, p))
+
+    def write(temporary: Path) -> None:
+        # not save_file, which makes files that no other user can read, whatever the umask says
+        temporary.write_bytes(save(plain))
+
+    write_atomically(path, write)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

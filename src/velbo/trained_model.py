@@ -25,7 +25,6 @@ from .conditional import ConditionalVAE
 from .config import Recipe
 from .errors import ConfigError, DataError, RunError, SchemaError, nearest, unknown
 from .evaluation import Evaluation, contributions, evaluate, impute, multiple_imputations, score_rows
-from .files import write_json, write_tensors
 from .model import VAE
 from .rows import Field, Schema, Store, container_of
 from .rows.arrays import as_rows
@@ -98,13 +97,12 @@ class TrainedModel:
         return cls(built.eval(), plan, typical=typical)
 
     def save(self, path: str | Path) -> None:
-        """Write config.json, model.safetensors and typical.json into a folder."""
-        folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "config.json", self.plan.to_json())
-        write_tensors(folder / "model.safetensors", self.model.state_dict())
-        if self.typical:
-            Run(folder).write_typical(self.typical)
+        """Write config.json, model.safetensors and typical.json into a folder, over a model that was saved there before.
+
+        Raises:
+            RunError: if the folder holds a training run, or cannot be written, or weights are not finite.
+        """
+        Run(path).save(self.plan.to_json(), self.model.state_dict(), self.typical)
 
     def to(self, dtype: torch.dtype) -> TrainedModel:
         """The same model computing in another precision; this one is left as it is."""

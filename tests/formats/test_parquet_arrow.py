@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from velbo.errors import ConfigError, DataError
-from velbo.formats import Writer, as_array, as_tensor_column, convert, open_source, write_table
+from velbo.formats import as_array, as_tensor_column, convert, open_source, write_table, writers
 
 SUFFIXES = [".parquet", ".pq", ".feather", ".ARROW", ".ipc"]
 
@@ -39,7 +39,7 @@ def table(n: int = 200) -> pa.Table:
 def test_what_is_written_is_read_again_whole_and_in_batches(tmp_path, suffix):
     """Also the second part, which has its columns in another order."""
     path, rows = tmp_path / f"t{suffix}", table()
-    with Writer(path) as writer:
+    with writers([path]) as [writer]:
         writer.write(rows.slice(0, 150))
         writer.write(rows.slice(150).select(rows.column_names[::-1]))
     source = open_source(path)
@@ -111,7 +111,7 @@ def test_frames_of_other_libraries_with_categories(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [".parquet", ".feather"])
 def test_later_tables_may_have_new_categories(tmp_path, suffix):
     parts = [["b", "a", None], ["c", "a"], ["a", "d", "b"]]
-    with Writer(tmp_path / f"t{suffix}") as writer:
+    with writers([tmp_path / f"t{suffix}"]) as [writer]:
         for part in parts:
             writer.write(pa.Table.from_pandas(pd.DataFrame({"c": pd.Categorical(part)}), preserve_index=False))
     source, cells = open_source(tmp_path / f"t{suffix}"), [cell for part in parts for cell in part]
@@ -123,8 +123,8 @@ def test_later_tables_may_have_new_categories(tmp_path, suffix):
 def test_more_categories_than_codes_are_told(tmp_path):
     kind = pa.dictionary(pa.int8(), pa.string())
     parts = [pa.table({"c": pa.array([str(i) for i in range(n, n + 100)]).cast(kind)}) for n in (0, 100)]
-    words = r"200 categories, and codes of type int8.*like="
-    with pytest.raises(DataError, match=words), Writer(tmp_path / "t.parquet") as writer:  # noqa: PT012
+    words = r"200 categories, and codes of type int8.*likes="
+    with pytest.raises(DataError, match=words), writers([tmp_path / "t.parquet"]) as [writer]:  # noqa: PT012
         for part in parts:
             writer.write(part)
 
@@ -133,7 +133,7 @@ class TestGroups:
     @pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
     def test_they_are_parts_in_any_order(self, tmp_path, suffix):
         path, rows = tmp_path / f"t{suffix}", table()
-        with Writer(path) as writer:
+        with writers([path]) as [writer]:
             for start in range(0, 200, 64):
                 writer.write(rows.slice(start, 64))
         source = open_source(path)

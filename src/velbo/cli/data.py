@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import ConfigError
-from ..formats import Reading, Source, Writer, open_source, rewrite
+from ..formats import Reading, Source, open_source, rewrite, writers
 from ..rows.arrow import missing_of, shape_of, undictionaried
 from .app import say
 from .options import ReadingOptions
@@ -103,10 +102,9 @@ def map_rows(source: Source, path: Path, f: Callable[[pa.Table], Any], prefix: s
 def write_parts(paths: Sequence[Path], parts: Iterable[Sequence[pa.Table]]) -> None:
     """Tables one after another into files: a part has one for each."""
     n = 0
-    with ExitStack() as stack:
-        writers = [stack.enter_context(Writer(path)) for path in paths]
+    with writers(paths) as opened:
         for part in parts:
-            for writer, table in zip(writers, part, strict=True):
+            for writer, table in zip(opened, part, strict=True):
                 writer.write(table)
             n += len(part[0])
     _told(paths, n)

@@ -28,11 +28,11 @@ from .. import __version__
 from ..build import Asked, Maker, Prepared, complete, import_path, is_own
 from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
 from ..errors import ConfigError, RunError
-from ..files import read_json, write_json
+from ..files import read_json
 from ..fitting import train_plan
 from ..rows import Store, container_of
 from ..trained_model import TrainedModel
-from ..training import Trainer
+from ..training import Run, Trainer
 
 ESTIMATOR_FILE = "estimator.json"
 MAX_ROWS_FOR_OFFSET = 2000
@@ -212,13 +212,13 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
     def save(self, path: str | Path) -> None:
         """Write a folder that `load` and the command line can read."""
         check_is_fitted(self)
-        self.fitted_.save(path)
         parameters = self.get_params()
         if not isinstance(self.random_state, int | None):
             parameters["random_state"] = None
         record = {"velbo": __version__, "parameters": parameters, "n_iter": self.n_iter_, "history": self.history_}
         record["offset"] = self.offset_
-        write_json(Path(path) / ESTIMATOR_FILE, record)
+        fitted = self.fitted_
+        Run(path).save(fitted.plan.to_json(), fitted.model.state_dict(), {ESTIMATOR_FILE: record})
 
     @classmethod
     def load(cls, path: str | Path, model: Maker | str | None = None) -> Self:
@@ -232,7 +232,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
             RunError: if the folder was not written by `save`, or is damaged.
             ConfigError: for such a recipe without ``model``.
         """
-        record = read_json(Path(path) / ESTIMATOR_FILE)
+        record = read_json(Run(path).file(ESTIMATOR_FILE))
         try:
             given = record["parameters"].items()
             parameters: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given}

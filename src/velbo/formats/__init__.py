@@ -3,7 +3,7 @@
     open_source   a file, a folder, a URL, a built-in data set -> Source
     Source        rows in batches or groups, with one schema
     load          the same as arrays or a table in memory
-    Writer        tables into one file, whole or absent
+    writers       tables into files, all of them whole or none there
     rewrite       a source into files of which some cells are new
     convert       a source into another format
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .reading import ColumnReading, Note, Reading
     from .registry import FORMATS, format_by_suffix, readable, writable
     from .source import RowGroup, Source, open_source
-    from .writing import Writer, convert, rewrite, write_table
+    from .writing import Writer, convert, rewrite, write_table, writers
 
 _HOMES = {
     "base": "ROWS_PER_BATCH Change Format Masks Part Sheet as_array as_tensor_column",
@@ -34,7 +34,7 @@ _HOMES = {
     "registry": "FORMATS format_by_suffix readable writable",
     "opening": "absolute_name",
     "source": "RowGroup Source open_source",
-    "writing": "Writer convert rewrite write_table",
+    "writing": "Writer convert rewrite write_table writers",
 }
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "rewrite",
     "writable",
     "write_table",
+    "writers",
 ]
 
 

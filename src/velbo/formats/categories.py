@@ -43,7 +43,7 @@ class Conformed:
         except UNFIT as error:
             raise UnfitError(
                 f"column '{field.name}' is {called(column.type)} here and {called(field.type)} in the file ({error}); "
-                "give the Writer a schema that holds both, like=..."
+                "give `writers` a schema that holds both, likes=[...]"
             ) from error
         return self._coded(column, field) if pa.types.is_dictionary(field.type) else column
 
@@ -61,6 +61,6 @@ class Conformed:
         except pa.ArrowInvalid as error:
             raise UnfitError(
                 f"column '{field.name}' has {len(known)} categories, and codes of type {field.type.index_type}, which "
-                "has too few of them; give the Writer a schema with more, like=..."
+                "has too few of them; give `writers` a schema with more, likes=[...]"
             ) from error
         return pa.DictionaryArray.from_arrays(codes, known)

@@ -1,16 +1,15 @@
 """Tables into files, batch by batch; a file is whole or absent.
 
-Writer    tables one after another into one file
+writers   tables one after another into files
 rewrite   the rows of a source into other files, of which some cells are new and all others as they were
 convert   a source into a file of another format
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
 
 import pyarrow as pa
 
@@ -25,36 +24,33 @@ from .typed import UNFIT, first_line
 
 
 class Writer:
-    """Writes tables one after another into one file, which appears when the block is left without an error.
+    """Writes tables one after another into one file.
 
     Args:
         path: of any format that is written; its suffix says which.
+        place: where it is written; `writers` moves it to its path.
         like: names and types to write; those of the first table if not given. Text takes the names only.
 
     Raises:
-        DataError: for another suffix; at the end, if there was no table and no ``like``.
-        RunError: if the disk is full or the folder cannot be written.
+        DataError: for another suffix.
     """
 
-    def __init__(self, path: str | Path, like: pa.Schema | None = None) -> None:
-        self.path, self.like = Path(path), like
-        self.format = format_to_write(self.path)
+    def __init__(self, path: Path, place: Path, like: pa.Schema | None = None) -> None:
+        self.path, self.like, self._temporary = path, like, place
+        self.format = format_to_write(path)
         self._sheet: Sheet | None = None
 
-    def __enter__(self) -> Self:
-        self._stack = ExitStack()
-        self._temporary = self._stack.enter_context(whole_or_absent(self.path))
-        self._stack.push(self._finish)
-        return self
+    def discard(self) -> None:
+        """Close what is open, after an error."""
+        if self._sheet is not None:
+            self._sheet.discard()
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool | None:
-        return self._stack.__exit__(kind, error, trace)
+    def close(self) -> None:
+        """Finish the file.
 
-    def _finish(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if error is not None:
-            if self._sheet is not None:
-                self._sheet.discard()
-            return
+        Raises:
+            DataError: if there was no table and no ``like``.
+        """
         if self._sheet is None and self.like is None:
             raise DataError(f"{self.path}: there are no rows to write")
         if self._sheet is None and self.like is not None:
@@ -91,6 +87,33 @@ class Writer:
             )
 
 
+@contextmanager
+def writers(paths: Sequence[str | Path], likes: Sequence[pa.Schema | None] | None = None) -> Iterator[list[Writer]]:
+    """A writer for each of some files, which appear, all of them or none, when the block is left without an error.
+
+    Args:
+        paths: of any format that is written; the suffixes say which.
+        likes: for each file, names and types to write; those of its first table if not given.
+
+    Raises:
+        DataError: for another suffix; at the end, if there was no table for a file without ``like``.
+        RunError: if the disk is full or a folder cannot be written.
+    """
+    targets = [Path(path) for path in paths]
+    for target in targets:
+        format_to_write(target)
+    with whole_or_absent(*targets) as places:
+        opened = [Writer(*one) for one in zip(targets, places, likes or [None] * len(targets), strict=True)]
+        try:
+            yield opened
+            for writer in opened:
+                writer.close()
+        except BaseException:
+            for writer in opened:
+                writer.discard()
+            raise
+
+
 def write_table(table: pa.Table, path: str | Path) -> None:
     """One table into one file.
 
@@ -98,7 +121,7 @@ def write_table(table: pa.Table, path: str | Path) -> None:
         DataError: if the format is unknown or cannot hold it.
         RunError: if the disk is full or the folder cannot be written.
     """
-    with Writer(path) as writer:
+    with writers([path]) as [writer]:
         writer.write(table)
 
 
@@ -131,29 +154,18 @@ def rewrite(source: Source, targets: Sequence[str | Path], change: Change) -> in
     """
     kinds = [format_to_write(target) for target in targets]
     if source.is_whole and source.parts[0].can_splice and all(kind is source.format for kind in kinds):
-        with ExitStack() as stack:
-            files = [stack.enter_context(whole_or_absent(Path(target))) for target in targets]
-            return type(source.parts[0]).splice(source.parts, source.schema, files, change)
-    return _rewrite_values(source, [Path(target) for target in targets], kinds, change)
-
-
-def _rewrite_values(source: Source, targets: Sequence[Path], kinds: Sequence[Format], change: Change) -> int:
-    n_rows, writers = 0, list[Writer]()
-    with ExitStack() as stack:
+        with whole_or_absent(*map(Path, targets)) as places:
+            return type(source.parts[0]).splice(source.parts, source.schema, places, change)
+    n_rows = 0
+    with writers(targets, [_schema_to_write(source, kind, source.schema) for kind in kinds]) as opened:
         for table in source.batches_to_rewrite():
             outcomes = change(table.select(source.names))
-            if not writers:
-                likes = [
-                    _schema_to_write(source, kind, new.schema) for kind, (new, _) in zip(kinds, outcomes, strict=True)
-                ]
-                writers = [stack.enter_context(Writer(t, like)) for t, like in zip(targets, likes, strict=True)]
-            for writer, (new, masks) in zip(writers, outcomes, strict=True):
+            for writer, kind, (new, masks) in zip(opened, kinds, outcomes, strict=True):
+                if not n_rows:
+                    writer.like = _schema_to_write(source, kind, new.schema)
                 assert writer.like is not None
                 writer.write(merged(table, new, masks).select(writer.like.names))
             n_rows += len(table)
-        if not writers:
-            for target, kind in zip(targets, kinds, strict=True):
-                stack.enter_context(Writer(target, _schema_to_write(source, kind, source.schema)))
     return n_rows
 
 

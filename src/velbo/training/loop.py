@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
@@ -36,7 +36,7 @@ from .choices import decide
 from .ema import EMA
 from .loggers import Logger
 from .order import Order, batches, first_rows, order_for
-from .run import Run
+from .run import Run, not_finite
 from .signals import StopRequest, listening
 from .state import History, State, Sums
 from .team import Alone, Forward, Team, share
@@ -159,11 +159,10 @@ class Trainer:
         state.skipped_in_a_row += 1
         if state.skipped_in_a_row < MAX_SKIPPED_IN_A_ROW:
             return
-        where = f"; the last good weights are in {self.run_folder.path}" if self.run_folder else ""
         raise TrainingError(
             f"{MAX_SKIPPED_IN_A_ROW} steps in a row had a bound or gradient that is not finite (step {state.step})"
-            f"{where}. Lower lr, check the data for huge values, and if an encoder of your own sees missing cells, "
-            "begin it with velbo.nets.FillMissing"
+            f"{self._where()}. Lower lr, check the data for huge values, and if an encoder of your own sees missing "
+            "cells, begin it with velbo.nets.FillMissing"
         )
 
     # the run
@@ -173,12 +172,14 @@ class Trainer:
 
         Raises:
             Interrupted: on SIGINT or SIGTERM, after saving.
-            TrainingError: if too many steps in a row are not finite.
+            TrainingError: if too many steps in a row are not finite, or weights or the optimizer's state are not.
+            RunError: if another process writes into the run folder, or it cannot be written.
         """
         seed = self.config.machine.seed
         devices = [self.device] if self.device.type == "cuda" else []
         machine = self.config.machine
         with (
+            self.run_folder.locked() if self.run_folder and self.team.rank == 0 else nullcontext(),
             torch.random.fork_rng(devices=devices),
             threads(machine.threads),
             products(machine.precision),
@@ -302,15 +303,32 @@ class Trainer:
         return Parts(self.model, self.ema, self.optimizer, self.device, self.team)
 
     def save(self) -> None:
-        """Write a checkpoint and the best model, if there is a run folder."""
+        """Write the best model and a checkpoint, if there is a run folder.
+
+        Raises:
+            TrainingError: if a tensor of them holds a number that is not finite; then nothing is written.
+        """
+        tensors = self.parts.collect() | with_prefix("best/", self.best_weights)
+        self._refuse_not_finite(tensors)
         if self.run_folder is None:
             return
-        tensors = self.parts.collect() | with_prefix("best/", self.best_weights)
         state = replace(self.state, sums=self.state.sums.joined(self.team))
         if self.team.rank == 0:
-            self.run_folder.write_checkpoint(state.to_json(), tensors)
+            # the model first: a checkpoint that says that the run is done has the whole run beside it
             self.run_folder.write_model(self.best_weights)
+            self.run_folder.write_checkpoint(state.to_json(), tensors)
         self.saved_at = self.state.seconds
+
+    def _refuse_not_finite(self, tensors: dict[str, Tensor]) -> None:
+        name = not_finite(tensors)
+        if name is not None:
+            raise TrainingError(
+                f"at step {self.state.step} the tensor '{name}' holds a number that is not finite{self._where()}. "
+                "Lower lr, or look for huge values in the data"
+            )
+
+    def _where(self) -> str:
+        return f"; the last good weights are in {self.run_folder.path}" if self.run_folder else ""
 
     def _restore(self) -> None:
         if self.run_folder is None:

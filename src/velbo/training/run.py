@@ -7,16 +7,22 @@
     typical.json                what cells are worth in most training rows; see velbo.evaluation.typical
     checkpoint/<step>-<lines>/  training state: state.json + tensors.safetensors; the last two are kept
 
-A checkpoint is a folder that appears by one rename, so a run killed at any moment finds a whole one.
+A checkpoint is a folder that appears by one rename, so a run killed at any moment finds a whole one. Whoever writes
+holds the folder's lock; readers need none.
+
+A model that is saved by itself is config.json and model.safetensors, both new or both old: they are written into the
+folder .saved, which appears by one rename, and moved from there one after the other. What is in .saved goes before what
+is beside it.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import shutil
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +30,26 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import RunError, VelboWarning
-from ..files import from_json, read_json, read_tensors, write_folder_atomically, write_json, write_tensors, write_text
+from ..files import (
+    from_json,
+    locked,
+    read_json,
+    read_tensors,
+    remove_folder,
+    remove_temporaries,
+    write_folder_atomically,
+    write_json,
+    write_tensors,
+    write_text,
+)
 
 KEPT_CHECKPOINTS = 2
+CONFIG, MODEL, TYPICAL = "config.json", "model.safetensors", "typical.json"
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor that holds NaN or an infinity; None if none does."""
+    return next((name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()), None)
 
 
 @dataclass(frozen=True)
@@ -34,6 +57,11 @@ class Typical:
     """What typical.json holds."""
 
     log_p: tuple[float | None, ...]
+
+    @classmethod
+    def of(cls, log_p: Sequence[float]) -> dict[str, Any]:
+        """As JSON, which has no NaN."""
+        return asdict(cls(tuple(None if v != v else v for v in log_p)))
 
 
 class Run:
@@ -45,12 +73,49 @@ class Run:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.config_file = self.path / "config.json"
-        self.model_file = self.path / "model.safetensors"
-        self.typical_file = self.path / "typical.json"
         self.metrics_file = self.path / "metrics.jsonl"
         self.clock_file = self.path / "clock.jsonl"
         self.checkpoints = self.path / "checkpoint"
+        self._saved = self.path / ".saved"
+
+    def file(self, name: str) -> Path:
+        """Where a file of a model is now."""
+        saved = self._saved / name
+        return saved if saved.exists() else self.path / name
+
+    @property
+    def config_file(self) -> Path:
+        """The plan."""
+        return self.file(CONFIG)
+
+    @property
+    def model_file(self) -> Path:
+        """The weights."""
+        return self.file(MODEL)
+
+    @property
+    def typical_file(self) -> Path:
+        """What cells are worth; the last file that training writes."""
+        return self.file(TYPICAL)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Inside the block this process alone writes into the folder. What a killed one left undone is done first.
+
+        Raises:
+            RunError: if another process does, or the folder cannot be written.
+        """
+        with locked(self.path):
+            own = {CONFIG, MODEL, self._saved.name, self.metrics_file.name, self.clock_file.name, self.checkpoints.name}
+            remove_temporaries(self.path, lambda _, name: name in own)
+            remove_temporaries(self.checkpoints, lambda *_: True)
+            self._move_saved()
+            yield
+
+    def refuse_if_locked(self) -> None:
+        """Raise RunError if another process writes into the folder."""
+        with self.locked():
+            pass
 
     def create(self, config: dict[str, Any]) -> None:
         """Start the folder.
@@ -59,14 +124,14 @@ class Run:
             RunError: if there is a run in it already, or it cannot be written.
         """
         self.refuse_if_taken()
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be made a run folder: {error}") from error
-        write_json(self.config_file, config)
+        with self.locked():
+            self.refuse_if_taken()
+            write_json(self.path / CONFIG, config)
 
     def refuse_if_taken(self) -> None:
-        """Raise RunError if there is a run in the folder."""
+        """Raise RunError if there is a run in the folder, or no folder can be there."""
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"{self.path} is a file, and a run is a folder; give another name")
         if self.config_file.exists():
             raise RunError(
                 f"{self.path} holds a run already; continue it with 'velbo resume {self.path}', or give another folder"
@@ -82,16 +147,68 @@ class Run:
         return read_json(self.config_file)
 
     def write_model(self, weights: dict[str, Tensor]) -> None:
-        write_tensors(self.model_file, weights)
+        write_tensors(self.path / MODEL, weights)
 
     def read_model(self) -> dict[str, Tensor]:
+        """
+        Raises:
+            RunError: if there is no model, or its file is damaged or holds numbers that are not finite.
+        """
         if self.config_file.exists() and not self.model_file.exists():
             raise RunError(f"{self.path} has no trained model yet; continue it with 'velbo resume {self.path}'")
-        return read_tensors(self.model_file)
+        return _finite(read_tensors(self.model_file), self.model_file)
+
+    # a model by itself
+
+    def save(
+        self,
+        config: Any,
+        weights: Mapping[str, Tensor],
+        typical: Sequence[float] = (),
+        others: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a model, over one that was saved here before; whenever this process is killed, all files are of one.
+
+        Args:
+            config: for config.json.
+            weights: for model.safetensors.
+            typical: for typical.json.
+            others: name of a further JSON file -> what it holds.
+
+        Raises:
+            RunError: if the folder holds a training run, or it cannot be written, or weights are not finite.
+        """
+        _finite(weights, self.path / MODEL)
+
+        def write(folder: Path) -> None:
+            write_tensors(folder / MODEL, weights)
+            for name, value in {CONFIG: config, TYPICAL: Typical.of(typical), **(others or {})}.items():
+                write_json(folder / name, value)
+
+        with self.locked():
+            self._refuse_training()
+            write_folder_atomically(self._saved, write)
+            self._move_saved()
+
+    def _refuse_training(self) -> None:
+        is_untrained = self.config_file.exists() and not self.model_file.exists()
+        if is_untrained or self.metrics_file.exists() or self.checkpoints.exists():
+            raise RunError(
+                f"{self.path} holds a training run, which a model that is saved would destroy; give another folder"
+            )
+
+    def _move_saved(self) -> None:
+        if self._saved.is_dir():
+            try:
+                for file in sorted(self._saved.iterdir()):
+                    os.replace(file, self.path / file.name)
+                self._saved.rmdir()
+            except OSError as error:
+                raise RunError(f"{self.path}: cannot be written: {error}") from error
 
     def write_typical(self, log_p: Sequence[float]) -> None:
         """What a cell of each column is worth in most training rows, nats; NaN where it is not known."""
-        write_json(self.typical_file, asdict(Typical(tuple(None if v != v else v for v in log_p))))
+        write_json(self.path / TYPICAL, Typical.of(log_p))
 
     def read_typical(self) -> tuple[float, ...]:
         """The same; nothing, if nothing was written.
@@ -118,7 +235,7 @@ class Run:
         if not target.exists():
             write_folder_atomically(target, write)
         for old in self._checkpoint_folders()[:-KEPT_CHECKPOINTS]:
-            shutil.rmtree(old, ignore_errors=True)
+            remove_folder(old)
 
     def read_checkpoint(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
         """The last whole checkpoint, or None if none was written; a damaged one is passed over with a warning.
@@ -130,10 +247,8 @@ class Run:
         damage = ""
         for folder in folders:
             try:
-                state, tensors = (
-                    read_json(folder / "state.json"),
-                    read_tensors(folder / "tensors.safetensors"),
-                )
+                file = folder / "tensors.safetensors"
+                state, tensors = read_json(folder / "state.json"), _finite(read_tensors(file), file)
             except RunError as error:
                 damage = damage or str(error)
                 continue
@@ -144,7 +259,7 @@ class Run:
                     stacklevel=2,
                 )
                 for later in folders[: folders.index(folder)]:
-                    shutil.rmtree(later, ignore_errors=True)
+                    remove_folder(later)
             return state, tensors
         if folders:
             raise RunError(f"no checkpoint of {self.path} is whole: {damage}")
@@ -174,6 +289,16 @@ class Run:
             if file.exists():
                 kept = "".join(file.read_text(encoding="utf-8").splitlines(keepends=True)[:n_lines])
                 write_text(file, kept)
+
+
+def _finite(tensors: Any, file: Path) -> Any:
+    name = not_finite(tensors)
+    if name is not None:
+        raise RunError(
+            f"{file}: the tensor '{name}' holds a number that is not finite, and a model with it would give no numbers "
+            "that are; restore the file from a copy, or train again with a lower lr"
+        )
+    return tensors
 
 
 def _append(file: Path, record: dict[str, Any]) -> None:

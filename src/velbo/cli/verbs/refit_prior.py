@@ -41,10 +41,10 @@ def refit_prior(
     from ...training import Run
     from ..data import rows_for
 
+    Run(to).refuse_if_taken()
     trained = TrainedModel.load(run, model)
     x = rows_for(trained, data, read, rows, machine.seed)
     training = TrainingConfig(budget, optimisation, validation=validation, machine=machine)
-    Run(to).refuse_if_taken()
     changed, gain = refit(trained, x, prior, components, training)
     changed.save(to)
     say(f"wrote {to}: the ELBO of held-out rows gained {gain:.3f} nats. Measure it with: velbo evaluate {to} DATA")

@@ -37,6 +37,7 @@ def resume(
 
     folder = Run(run)
     plan = Plan.from_json(folder.config(), str(folder.config_file))
+    folder.refuse_if_locked()  # before the data are read
     if devices is not None:
         machine = replace(plan.training.machine, devices=devices)
         plan = replace(plan, training=replace(plan.training, machine=machine))
