@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 
 import pytest
@@ -15,3 +16,14 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_unforeseen(monkeypatch):
+    """On the command line an error that nobody foresaw is one line and exit code 70; in a test it is a failure."""
+
+    def fail(error, arguments):
+        raise error
+
+    # by its full name: the application that the package gives has the name of the module
+    monkeypatch.setattr(importlib.import_module("velbo.cli.app"), "unforeseen", fail)

@@ -337,7 +337,8 @@ def test_batches_of_a_table_give_what_the_whole_gives(folder, monkeypatch, tmp_p
 
 def test_what_if_and_conversion_on_the_command_line(folder, tmp_path):
     options = "--recipe mlp --latent 2 --hidden 8 --epochs 1 --condition job,member".split()
-    assert call("fit", folder / "people.csv", "--run", tmp_path / "c", *options)[0] == 0
+    code, _, err = call("fit", folder / "people.csv", "--run", tmp_path / "c", *options)
+    assert code == 0, err
     change = ["--set", "job=pilot", "-o", tmp_path / "w.csv"]
     code, _, err = call("what-if", tmp_path / "c", folder / "people.csv", *change)
     assert code == 0, err

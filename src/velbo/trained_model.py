@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from .build import Maker, Plan
 from .conditional import ConditionalVAE
@@ -30,6 +30,7 @@ from .rows import Field, Schema, Store, container_of
 from .rows.arrays import as_rows
 from .runtime.devices import device_of
 from .training import History, Run
+from .training.checkpoint import not_finite
 
 ROWS_PER_CHUNK = 1024
 
@@ -91,6 +92,7 @@ class TrainedModel:
             built.load_state_dict(weights)
         except RuntimeError as error:
             raise RunError(f"{run.model_file} does not fit {run.config_file}: they come from different runs") from error
+        _refuse_not_finite(built, run.model_file)
         typical = run.read_typical()
         if len(typical) not in (0, plan.schema.n_dims):
             raise RunError(f"{run.typical_file} does not fit {run.config_file}: they come from different runs")
@@ -102,6 +104,7 @@ class TrainedModel:
         Raises:
             RunError: if the folder holds a training run, or cannot be written, or weights are not finite.
         """
+        _refuse_not_finite(self.model, Path(path))
         Run(path).save(self.plan.to_json(), self.model.state_dict(), self.typical)
 
     def to(self, dtype: torch.dtype) -> TrainedModel:
@@ -364,6 +367,15 @@ class TrainedModel:
         whole = np.full((n, self.schema.n_dims), np.nan)
         whole[:, self.schema.dims(f.name for f in fields)] = v
         return self.plan.encoding.store(whole, self.dtype).to(self.dtype)
+
+
+def _refuse_not_finite(model: nn.Module, where: Path) -> None:
+    name = not_finite(dict(model.named_parameters()))
+    if name is not None:
+        raise RunError(
+            f"{where}: the tensor '{name}' holds a number that is not finite, and no result of such a model would be; "
+            "restore it from a copy, or train again with a lower lr"
+        )
 
 
 def _is_values(given: Any) -> bool:

@@ -43,6 +43,9 @@ class Done:
     def poll(self) -> int:
         return self.code
 
+    def communicate(self) -> None:
+        """Nothing is left to be told."""
+
 
 def run_workers_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers of a sweep as calls in this process: what is not about processes is tested in a tenth of the time."""

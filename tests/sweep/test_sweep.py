@@ -146,8 +146,9 @@ def test_no_jobs_are_refused(tmp_path, capsys, jobs):
 
 
 def test_a_failing_trial_does_not_stop_the_others(tmp_path, capsys):
-    assert sweep(tmp_path / "s", "--over", "lr=1e30,1e-3", "--clip", "1e30") == 0
+    assert sweep(tmp_path / "s", "--over", "lr=1e30,1e-3", "--clip", "1e30") == 2
     captured = capsys.readouterr()
+    assert captured.err.splitlines()[-1].startswith("velbo: 1 of 2 trials failed (000); log.txt")
     assert "000 failed" in captured.err
     assert "001 trained" in captured.err
     assert (

@@ -1,6 +1,7 @@
 """The command line: talk on stderr, results on stdout or in the file that -o names.
 
-Exit codes: 0; 2 for an error that the user can mend, as one plain line; 130 for an interrupt. Options have the names of
+Exit codes: 0; 2 for an error that the user can mend, as one plain line; 130 for an interrupt; 141 if nobody reads what
+is printed; 70 for an error that nobody foresaw, of which a file in the run folder tells. Options have the names of
 the fields in config.py. Nothing heavy is imported before a command runs.
 
     app.py        the application, its exit codes and how errors and warnings are shown

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
+import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from cyclopts import App, CycloptsError
 
 from .. import __version__
-from ..errors import Interrupted, VelboError
+from ..errors import Interrupted, RunError, VelboError
+from ..files import write_text
+
+INTERRUPTED, UNFORESEEN, NO_READER = 130, 70, 141
+"""Exit codes: of a program that SIGINT has stopped; EX_SOFTWARE of sysexits.h; of one that SIGPIPE has ended."""
+
+NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "failed to map segment")
+"""How torch and the loader of libraries say it."""
 
 app = App(
     name="velbo",
@@ -21,8 +33,10 @@ app = App(
 
 
 def say(text: str) -> None:
-    """Talk: to stderr, so that results can be piped."""
-    print(text, file=sys.stderr, flush=True)
+    """Talk: to stderr, so that results can be piped; to nobody if that is closed."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def _plain_warning(message: Any, *_: Any, **__: Any) -> None:
@@ -34,18 +48,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.showwarning = _plain_warning
     try:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except Interrupted as error:
         say(f"velbo: {error}")
-        return 130
+        return INTERRUPTED
     except KeyboardInterrupt:
         say("velbo: interrupted")
-        return 130
-    except (VelboError, CycloptsError) as error:
-        say(f"velbo: {' '.join(str(error).split())}")
-        return 2
+        return INTERRUPTED
     except BrokenPipeError:
-        return 0
+        _give_up_stdout()
+        return NO_READER
+    except (VelboError, CycloptsError, OSError) as error:
+        say(f"velbo: {' '.join(str(error).split())}")
+        if isinstance(error, OSError):
+            _give_up_stdout()
+        return 2
+    except Exception as error:
+        if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
+            said = " ".join(str(error).split())[:200]
+            say(f"velbo: there is not enough memory for this; take fewer rows or samples, or a smaller model ({said})")
+            return 2
+        return unforeseen(error, arguments)
     return 0
+
+
+def unforeseen(error: Exception, arguments: Sequence[str] | None) -> int:
+    """Write what is needed to mend velbo into a file, and say where it is."""
+    command = " ".join(sys.argv if arguments is None else arguments)
+    text = f"velbo {__version__}: {command}\n\n{''.join(traceback.format_exception(error))}"
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    say(f"velbo: an error that nobody foresaw, {said}; please report it with the file {_written(text, arguments)}")
+    return UNFORESEEN
+
+
+def _written(text: str, arguments: Sequence[str] | None) -> Path | None:
+    """The file, in the run folder if there is one; None if there is nowhere to write to."""
+    with suppress(Exception):
+        _, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+        folder = bound.arguments["run"]
+        if folder.is_dir():
+            write_text(folder / "error.txt", text)
+            return folder / "error.txt"
+    with suppress(OSError, RunError):
+        path = Path(tempfile.mkdtemp(prefix="velbo-error-")) / "error.txt"
+        write_text(path, text)
+        return path
+    return None
+
+
+def _give_up_stdout() -> None:
+    """What is left in the buffer goes nowhere: the interpreter would fail with it once more at its end."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def entry() -> None:

@@ -2,8 +2,8 @@
 
 A trial is a run folder like any other, written before anything starts; a worker is `velbo resume` on it, one process
 with one thread on a core of its own. Two such processes do more work than one process with two threads. A sweep that
-is stopped or killed goes on where it was: finished trials are not done again, the others resume. (After a SIGKILL
-of the sweep alone its workers live on; let them end first.)
+is stopped or killed goes on where it was: finished trials are not done again, the others resume, failed ones too. No
+worker outlives the sweep.
 
     sweep.json        what was asked for, and the settings of every trial
     trials/000/ ...   run folders, each with log.txt, and evaluation.json if test data were given

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from ..build import is_own
 from ..errors import ConfigError, Interrupted, RunError
-from ..files import read_json, write_json
+from ..files import locked, read_json, remove_temporaries, write_json, write_text
+from ..runtime.parent import WORKER
 from ..training import Run
 from ..training.signals import listening
 from .workers import Workers
@@ -42,19 +45,34 @@ class Sweep:
         Raises:
             RunError: if the folder holds another sweep.
         """
-        if self.file.exists():
-            if read_json(self.file) != json.loads(json.dumps(spec)):
-                raise RunError(f"{self.path} holds a sweep over other options; give another --run folder")
+        if self.file.exists() and read_json(self.file) != json.loads(json.dumps(spec)):
+            raise RunError(f"{self.path} holds a sweep over other options; give another --run folder")
+        runs = [Run(folder) for folder in self.folders(len(spec["trials"]))]
+        if self.file.exists() and all(run.config_file.exists() for run in runs):
             return
-        for folder, config in zip(self.folders(len(spec["trials"])), configs(), strict=True):
-            if not (folder / "config.json").exists():
-                Run(folder).create(config)
+        # the options first: trials that a killed process left are then known to be of these
         write_json(self.file, spec)
+        for run, config in zip(runs, configs(), strict=True):
+            if not run.config_file.exists():
+                run.create(config)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Inside the block no other process carries out this sweep.
+
+        Raises:
+            RunError: if one does, or the folder cannot be written.
+        """
+        with locked(self.path):
+            remove_temporaries(self.path, lambda *_: True)
+            yield
 
     def folders(self, n: int) -> list[Path]:
         return [self.path / "trials" / f"{i:03d}" for i in range(n)]
 
-    def run(self, jobs: int, test: str | None, samples: int, say: Callable[[str], None], recipe: str = "auto") -> None:
+    def run(
+        self, jobs: int, test: str | None, samples: int, say: Callable[[str], None], recipe: str = "auto"
+    ) -> list[str]:
         """Carry out what is not done yet.
 
         Args:
@@ -63,6 +81,9 @@ class Sweep:
             samples: importance samples of that.
             say: for each trial that ends.
             recipe: of trials that set none, as the user typed it: the parts of an import path are the user's word.
+
+        Returns:
+            The names of trials that failed.
 
         Raises:
             ConfigError: for fewer than one job.
@@ -77,10 +98,12 @@ class Sweep:
             for command in _commands(folder, settings.get("recipe", recipe), test, samples)
         ]
         say(f"{len(trials)} trials, {jobs} at a time")
+        workers = Workers(jobs, say)
         with listening() as stop:
-            Workers(jobs, say).run(waiting, stop)
+            workers.run(waiting, stop)
         if stop:
             raise Interrupted(f"stopped by {stop.name}; give the same command to continue")
+        return sorted(folder.name for folder in workers.failed)
 
     def results(self) -> list[dict[str, Any]]:
         """One record a setting, best first; also written to results.csv."""
@@ -88,16 +111,17 @@ class Sweep:
         records = [_record(*pair) for pair in zip(trials, self.folders(len(trials)), strict=True)]
         records = sorted(_over_seeds(records), key=_rank, reverse=True)
         names = list(dict.fromkeys(name for r in records for name in r))
-        with self.results_file.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, names)
-            writer.writeheader()
-            writer.writerows(records)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, names)
+        writer.writeheader()
+        writer.writerows(records)
+        write_text(self.results_file, text.getvalue())
         return records
 
 
 def _commands(folder: Path, recipe: str, test: str | None, samples: int) -> list[tuple[list[str], Path | None]]:
     """What is left to do in a trial's folder, in order: (command, file for its stdout)."""
-    velbo, left = [sys.executable, "-m", "velbo"], list[tuple[list[str], Path | None]]()
+    velbo, left = [sys.executable, "-c", WORKER], list[tuple[list[str], Path | None]]()
     parts = ["--model", recipe] if is_own(recipe) else []
     if not _is_done(folder):
         left.append(([*velbo, "resume", str(folder), *parts], None))
@@ -113,7 +137,7 @@ def _state(folder: Path) -> dict[str, Any]:
 
 
 def _is_done(folder: Path) -> bool:
-    return bool(_state(folder).get("done"))
+    return bool(_state(folder).get("done")) and Run(folder).model_file.exists()
 
 
 def _record(settings: dict[str, Any], folder: Path) -> dict[str, Any]:

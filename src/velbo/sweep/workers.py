@@ -1,4 +1,4 @@
-"""Commands run side by side, each on a core of its own."""
+"""Commands run side by side, each on a core of its own; none outlives this process (runtime/parent.py)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from ..files import remove_temporaries, temporary_for
 
 POLL_SECONDS = 0.1
 
@@ -49,10 +51,12 @@ class Workers:
 
     def _start(self, folder: Path, command: list[str], output: Path | None) -> Any:
         core = self.free.pop(0)
-        partial = output.with_suffix(".tmp") if output else None
+        remove_temporaries(folder, lambda _, name: output is not None and name == output.name)
+        partial = temporary_for(output) if output else None
         with (folder / "log.txt").open("ab") as log, partial.open("wb") if partial else open(os.devnull, "wb") as out:
             process = subprocess.Popen(
                 command,
+                stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=log,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -67,10 +71,13 @@ class Workers:
         code = process.poll()
         if code is None:
             return
+        process.communicate()  # closes the pipe
         del self.running[folder]
         self.free.append(core)
-        if code == 0 and output is not None:
-            output.with_suffix(".tmp").replace(output)
+        if output is not None:
+            if code == 0:
+                os.replace(temporary_for(output), output)
+            temporary_for(output).unlink(missing_ok=True)
         if code not in (0, 130, -signal.SIGTERM):
             self.failed.add(folder)
             self.say(f"{folder.name} failed, see {folder / 'log.txt'}")

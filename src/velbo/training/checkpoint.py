@@ -21,6 +21,11 @@ def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tens
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
+def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor that holds NaN or an infinity; None if none does."""
+    return next((name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()), None)
+
+
 @dataclass(frozen=True)
 class Parts:
     """What has tensors to save."""
@@ -46,6 +51,11 @@ class Parts:
         if self.device.type == "cuda":
             states["generator_cuda"] = torch.cuda.get_rng_state(self.device)
         return states
+
+    def not_finite(self, tensors: Mapping[str, Tensor]) -> str | None:
+        """As the function of that name; buffers may hold NaN, which given cells have that are missing."""
+        buffers = {prefix + name for name, _ in self.model.named_buffers() for prefix in ("weights/", "best/")}
+        return not_finite({name: t for name, t in tensors.items() if name not in buffers})
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of `collect`."""

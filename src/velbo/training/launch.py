@@ -21,6 +21,7 @@ import torch
 
 from .. import errors
 from ..files import read_json, write_json
+from ..runtime.parent import end_with_parent
 from .team import FabricTeam, Team
 
 ERROR = "error.json"
@@ -79,6 +80,7 @@ def _signals_passed_on() -> Iterator[None]:
 
 
 def _worker(fabric: Any, folder: str, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    end_with_parent()
     team: Team = FabricTeam(fabric)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     try:

@@ -36,7 +36,7 @@ from .choices import decide
 from .ema import EMA
 from .loggers import Logger
 from .order import Order, batches, first_rows, order_for
-from .run import Run, not_finite
+from .run import Run
 from .signals import StopRequest, listening
 from .state import History, State, Sums
 from .team import Alone, Forward, Team, share
@@ -320,7 +320,7 @@ class Trainer:
         self.saved_at = self.state.seconds
 
     def _refuse_not_finite(self, tensors: dict[str, Tensor]) -> None:
-        name = not_finite(tensors)
+        name = self.parts.not_finite(tensors)
         if name is not None:
             raise TrainingError(
                 f"at step {self.state.step} the tensor '{name}' holds a number that is not finite{self._where()}. "
@@ -333,7 +333,7 @@ class Trainer:
     def _restore(self) -> None:
         if self.run_folder is None:
             return
-        saved = self.run_folder.read_checkpoint()
+        saved = self.run_folder.read_checkpoint(self.parts.not_finite)
         n_metrics = saved[0]["n_metrics"] if saved else 0
         if self.team.rank == 0:
             self.run_folder.truncate_metrics(n_metrics)

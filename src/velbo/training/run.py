@@ -21,7 +21,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -45,11 +45,6 @@ from ..files import (
 
 KEPT_CHECKPOINTS = 2
 CONFIG, MODEL, TYPICAL = "config.json", "model.safetensors", "typical.json"
-
-
-def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
-    """The name of the first tensor that holds NaN or an infinity; None if none does."""
-    return next((name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()), None)
 
 
 @dataclass(frozen=True)
@@ -152,11 +147,11 @@ class Run:
     def read_model(self) -> dict[str, Tensor]:
         """
         Raises:
-            RunError: if there is no model, or its file is damaged or holds numbers that are not finite.
+            RunError: if there is no model, or its file is damaged.
         """
         if self.config_file.exists() and not self.model_file.exists():
             raise RunError(f"{self.path} has no trained model yet; continue it with 'velbo resume {self.path}'")
-        return _finite(read_tensors(self.model_file), self.model_file)
+        return read_tensors(self.model_file)
 
     # a model by itself
 
@@ -176,9 +171,8 @@ class Run:
             others: name of a further JSON file -> what it holds.
 
         Raises:
-            RunError: if the folder holds a training run, or it cannot be written, or weights are not finite.
+            RunError: if the folder holds a training run, or it cannot be written.
         """
-        _finite(weights, self.path / MODEL)
 
         def write(folder: Path) -> None:
             write_tensors(folder / MODEL, weights)
@@ -237,8 +231,13 @@ class Run:
         for old in self._checkpoint_folders()[:-KEPT_CHECKPOINTS]:
             remove_folder(old)
 
-    def read_checkpoint(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    def read_checkpoint(
+        self, not_finite: Callable[[dict[str, Tensor]], str | None] = lambda _: None
+    ) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
         """The last whole checkpoint, or None if none was written; a damaged one is passed over with a warning.
+
+        Args:
+            not_finite: tensors -> the name of one that holds numbers which it must not hold, if there is one.
 
         Raises:
             RunError: if there are checkpoints and none is whole.
@@ -248,7 +247,9 @@ class Run:
         for folder in folders:
             try:
                 file = folder / "tensors.safetensors"
-                state, tensors = read_json(folder / "state.json"), _finite(read_tensors(file), file)
+                state, tensors = read_json(folder / "state.json"), read_tensors(file)
+                if name := not_finite(tensors):
+                    raise RunError(f"{file}: the tensor '{name}' holds a number that is not finite")
             except RunError as error:
                 damage = damage or str(error)
                 continue
@@ -289,16 +290,6 @@ class Run:
             if file.exists():
                 kept = "".join(file.read_text(encoding="utf-8").splitlines(keepends=True)[:n_lines])
                 write_text(file, kept)
-
-
-def _finite(tensors: Any, file: Path) -> Any:
-    name = not_finite(tensors)
-    if name is not None:
-        raise RunError(
-            f"{file}: the tensor '{name}' holds a number that is not finite, and a model with it would give no numbers "
-            "that are; restore the file from a copy, or train again with a lower lr"
-        )
-    return tensors
 
 
 def _append(file: Path, record: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ...config import Budget, Machine, ObjectiveConfig, Optimisation, TrainingConfig, Validation, Weighting
+from ...errors import TrainingError
 from ..app import app, say
 from ..options import FieldOptions, Flat, ReadAs, ReadingOptions, RecipeOptions
 from ..output import print_table
@@ -71,13 +72,14 @@ def sweep(
 
     folder = Sweep(run)
     spec = {"data": absolute_name(data), "rows": rows, "base": base.to_json(), "trials": trials}
-    folder.create(spec, configs)
-    folder.run(
-        len(cores()) if jobs is None else jobs,
-        absolute_name(test) if test else None,
-        samples_of_test,
-        say,
-        recipe.recipe,
-    )
-    print_table(folder.results())
+    with folder.locked():
+        folder.create(spec, configs)
+        n_jobs, tested = len(cores()) if jobs is None else jobs, absolute_name(test) if test else None
+        failed = folder.run(n_jobs, tested, samples_of_test, say, recipe.recipe)
+        print_table(folder.results())
     say(f"the same table is in {folder.results_file}")
+    if failed:
+        raise TrainingError(
+            f"{len(failed)} of {len(trials)} trials failed ({', '.join(failed)}); log.txt in the folder of each in "
+            f"{run}/trials says why, and the same command tries them again"
+        )
