@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 
 from velbo.errors import RunError
-from velbo.files import read_json, read_tensors, write_atomically, write_folder_atomically, write_json, write_tensors
+from velbo.files import (
+    is_running,
+    locked,
+    read_json,
+    read_tensors,
+    remove_temporaries,
+    whole_or_absent,
+    write_atomically,
+    write_folder_atomically,
+    write_json,
+    write_tensors,
+    write_text,
+)
 from velbo.training import Run
 
 
@@ -83,3 +99,98 @@ def test_a_kill_while_metrics_are_cut_loses_none(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run.truncate_metrics(2)
     assert [m["step"] for m in run.metrics()] == [1, 2, 3]
+
+
+def dead_process() -> int:
+    """The number of a process that has ended."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+def test_one_process_at_a_time_has_a_folder(tmp_path):
+    """Another process, another thread and this one again are refused; the lock goes with a process that is killed."""
+    folder = tmp_path / "new"
+    holder = "import sys, time, pathlib, velbo.files as f\nwith f.locked(pathlib.Path(sys.argv[1])): print(flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", holder, str(folder)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"\n"
+    with pytest.raises(RunError, match="another process is writing into this folder; wait until"), locked(folder):
+        pass
+    process.kill()
+    process.communicate()
+    with locked(folder), pytest.raises(RunError, match="another process"), locked(folder):
+        pass
+    with locked(folder):
+        pass
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="cannot be written"), locked(tmp_path / "file" / "x"):
+        pass
+
+
+def test_what_a_killed_process_left_goes_when_its_name_is_written_next(tmp_path):
+    dead = dead_process()
+    assert is_running(os.getpid())
+    assert not is_running(dead)
+    for name in (f".{dead}.tmp.a.txt", f".{dead}.tmp.b.txt", f".{os.getppid()}.tmp.a.txt", ".x.tmp.a.txt"):
+        (tmp_path / name).touch()
+    write_text(tmp_path / "a.txt", "a")
+    left = {p.name for p in tmp_path.iterdir()}
+    assert left == {"a.txt", f".{dead}.tmp.b.txt", f".{os.getppid()}.tmp.a.txt", ".x.tmp.a.txt"}
+    (tmp_path / ".7.tmp.folder").mkdir()
+    (tmp_path / ".7.tmp.folder" / "x").touch()
+    remove_temporaries(tmp_path, lambda process, name: process == 7 and name == "folder")
+    assert not (tmp_path / ".7.tmp.folder").exists()
+    remove_temporaries(tmp_path / "nowhere", lambda *_: True)
+
+
+@pytest.mark.parametrize("killed_at", range(5))
+def test_a_set_of_files_is_never_half_old_and_half_new(tmp_path, monkeypatch, killed_at):
+    """Killed before each change of a name: two removals and two renames; and not killed at all."""
+    paths = [tmp_path / name for name in ("1", "2")]
+    for path in paths:
+        path.write_text("old")
+    changes, original = [], {name: getattr(os, name) for name in ("replace", "unlink")}
+
+    class Killed(BaseException):
+        pass
+
+    def counted(name):
+        def change(*arguments, **options):
+            changes.append(name)
+            if len(changes) > killed_at:
+                raise Killed
+            return original[name](*arguments, **options)
+
+        return change
+
+    for name in original:
+        monkeypatch.setattr(os, name, counted(name))
+    with suppress(Killed), whole_or_absent(*paths) as places:
+        for place in places:
+            place.write_text("new")
+    monkeypatch.undo()
+    found = {path.read_text() for path in paths if path.exists()}
+    assert found in (set(), {"old"}, {"new"})
+    assert (killed_at == 4) == all(path.exists() and path.read_text() == "new" for path in paths)
+
+
+def test_a_set_with_one_file_that_cannot_be_written_is_left_as_it_was(tmp_path):
+    (tmp_path / "1").write_text("old")
+    (tmp_path / "2").mkdir()
+    with (
+        pytest.raises(RunError, match="2: cannot be written: there is a folder"),
+        whole_or_absent(tmp_path / "1", tmp_path / "2"),
+    ):
+        pass
+    assert (tmp_path / "1").read_text() == "old"
+
+
+def test_files_may_be_read_by_those_whom_the_umask_lets(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_tensors(tmp_path / "t.safetensors", {"x": torch.ones(2)})
+        write_json(tmp_path / "a.json", {})
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o640}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -11,6 +12,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import IO
 
@@ -19,25 +21,38 @@ from .cases import Ended
 SECONDS = 30.0
 LOADED = """
     matplotlib.backends.backend_agg pyarrow.csv pyarrow.feather pyarrow.parquet safetensors.torch sklearn.datasets
-    torch._dynamo velbo.cli velbo.doctor velbo.evaluation.synthetic velbo.sweep filelock
+    torch._dynamo filelock velbo.cli.data velbo.cli.training velbo.doctor velbo.evaluation.synthetic velbo.sweep
 """
 SMALL = "--recipe mlp --hidden 4 --latent 2 --epochs 2 --batch-size 20".split()
 """Options of a model that trains in a tenth of a second."""
 
 
 def warm() -> None:
-    """Load all that commands load when they need it, so that no child does."""
+    """Load all that commands load when they need it, and use it once, so that no child pays for it."""
     for name in LOADED.split():
         importlib.import_module(name)
     import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    import velbo
+    from velbo.cli import main
 
-    rows = np.random.default_rng(0).normal(size=(30, 3))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        training = velbo.TrainingConfig(velbo.Budget(epochs=1))
-        velbo.fit(rows, velbo.Recipe("mlp", latent=2, hidden=(4,)), training=training)
+    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
+        array, table, run, text, out = (f"{folder}/{name}" for name in "x.npy x.parquet run x.csv out.csv".split())
+        rng = np.random.default_rng(0)
+        np.save(array, rng.normal(size=(60, 3)))
+        pq.write_table(pa.table({"x": rng.normal(size=60), "y": rng.choice(["a", "b", None], 60)}), table)
+        with redirect_stdout(nowhere), redirect_stderr(nowhere):
+            for command in (
+                ["fit", array, "--run", f"{run}-of-array", *SMALL],
+                ["fit", table, "--run", run, *SMALL],
+                ["convert", table, text],
+                *([verb, run, text, "-o", out, "--samples", "3"] for verb in ("score", "impute")),
+                ["sample", run, "-o", out],
+            ):
+                assert main(command) == 0, command
+    gc.collect()
+    gc.freeze()  # else the first collection of a child copies the memory of this process
 
 
 class Child:

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from .cases import Case, Ended, Fault, Result
@@ -82,6 +82,7 @@ def _files(folder: Path, hidden: bool) -> Iterator[tuple[str, Path]]:
             yield name, file
 
 
+@cache
 def left_alone(command: Command) -> Whole:
     """Run it once, and once more to list its operations."""
     with tempfile.TemporaryDirectory() as place:
