@@ -101,6 +101,14 @@ def test_a_kill_while_metrics_are_cut_loses_none(tmp_path, monkeypatch):
     assert [m["step"] for m in run.metrics()] == [1, 2, 3]
 
 
+HOLDER = """
+import sys, time, pathlib, velbo.files
+with velbo.files.locked(pathlib.Path(sys.argv[1])):
+    print(flush=True)
+    time.sleep(60)
+"""
+
+
 def dead_process() -> int:
     """The number of a process that has ended."""
     done = subprocess.Popen([sys.executable, "-c", ""])
@@ -111,8 +119,7 @@ def dead_process() -> int:
 def test_one_process_at_a_time_has_a_folder(tmp_path):
     """Another process, another thread and this one again are refused; the lock goes with a process that is killed."""
     folder = tmp_path / "new"
-    holder = "import sys, time, pathlib, velbo.files as f\nwith f.locked(pathlib.Path(sys.argv[1])): print(flush=True); time.sleep(60)"
-    process = subprocess.Popen([sys.executable, "-c", holder, str(folder)], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"\n"
     with pytest.raises(RunError, match="another process is writing into this folder; wait until"), locked(folder):

@@ -12,9 +12,8 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import IO
 
 from .cases import Ended
 
@@ -67,7 +66,9 @@ class Child:
     def __init__(
         self, work: Callable[[], int], prepare: Callable[[], object] | None = None, cwd: Path | None = None
     ) -> None:
-        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        # pipes and not files, whose length a limit would cut
+        pipes = [os.pipe(), os.pipe()]
+        self._written, self._texts = [writer for _, writer in pipes], [_Text(reader) for reader, _ in pipes]
         sys.stdout.flush()
         sys.stderr.flush()
         with warnings.catch_warnings():
@@ -75,14 +76,17 @@ class Child:
             self.pid = os.fork()
         if not self.pid:
             self._become(work, prepare, cwd)
+        for writer in self._written:
+            os.close(writer)
 
     def _become(self, work: Callable[[], int], prepare: Callable[[], object] | None, cwd: Path | None) -> None:
         code = 99
         try:
             os.setsid()
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.dup2(self._out.fileno(), 1)
-            os.dup2(self._err.fileno(), 2)
+            for number, writer in enumerate(self._written, start=1):
+                os.dup2(writer, number)
+                os.close(writer)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             if cwd is not None:
                 os.chdir(cwd)
@@ -101,14 +105,12 @@ class Child:
     @staticmethod
     def _flushed(code: int) -> int:
         """What the interpreter does at its end: 120 if stdout cannot be written."""
-        try:
-            sys.stdout.flush()
-        except BaseException:
-            code = 120
-        try:
-            sys.stderr.flush()
-        except BaseException:
-            code = code or 120
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                if stream is not None:
+                    stream.flush()
+            except BaseException:
+                code = code or 120
         return code
 
     def send(self, number: int) -> None:
@@ -124,19 +126,47 @@ class Child:
         """Wait for its end; after so many seconds it is killed with all that it has started."""
         until, code = time.monotonic() + seconds, 0
         while not self.has_ended():
+            for text in self._texts:
+                text.read()
             if time.monotonic() > until:
                 os.killpg(self.pid, signal.SIGKILL)
                 code = None
                 break
             time.sleep(0.002)
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        return Ended(status if code is not None else None, _text(self._out), _text(self._err))
+        return Ended(status if code is not None else None, *(text.close() for text in self._texts))
 
 
-def _text(file: IO[bytes]) -> str:
-    with file:
-        file.seek(0)
-        return file.read().decode(errors="replace")
+class _Text:
+    """What comes through a pipe."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe, self._bytes = pipe, b""
+        os.set_blocking(pipe, False)
+
+    def read(self) -> None:
+        """What is there now."""
+        with suppress(BlockingIOError):
+            while piece := os.read(self._pipe, 2**16):
+                self._bytes += piece
+
+    def close(self) -> str:
+        """All of it."""
+        self.read()
+        os.close(self._pipe)
+        return self._bytes.decode(errors="replace")
+
+
+def in_python(work: Callable[[], object]) -> int:
+    """A call of the library, whose errors are told as the command line tells them."""
+    from velbo.errors import VelboError
+
+    try:
+        work()
+    except VelboError as error:
+        print(f"velbo: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def start(*arguments: object, prepare: Callable[[], object] | None = None, cwd: Path | None = None) -> Child:

@@ -19,7 +19,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from .cases import Case, Ended, Fault, Result
-from .children import SMALL, Child, start
+from .children import SMALL, Child, in_python, start
 from .material import Material
 from .points import die_before, list_operations
 from .sweeps import workers_are_forks
@@ -72,7 +72,7 @@ def seen(folder: Path) -> dict[str, str]:
 
 def temporaries(folder: Path) -> list[str]:
     """Files that a killed process has left."""
-    return [name for name, _ in _files(folder, hidden=True) if ".tmp." in name or "/.saved" in f"/{name}"]
+    return [name for name, _ in _files(folder, hidden=True) if ".tmp." in name]
 
 
 def _files(folder: Path, hidden: bool) -> Iterator[tuple[str, Path]]:
@@ -80,6 +80,12 @@ def _files(folder: Path, hidden: bool) -> Iterator[tuple[str, Path]]:
         name = str(file.relative_to(folder))
         if file.is_file() and file.name not in OF_TIME and (("/." in f"/{name}") == hidden):
             yield name, file
+
+
+def is_left(folder: Path) -> list[Fault]:
+    """Temporary files as faults, and those of a model that nobody has moved to their place."""
+    names = [*temporaries(folder), *(str(file.relative_to(folder)) for file in folder.rglob(".saved"))]
+    return [Fault("torn file", f"{name} is left") for name in names]
 
 
 @cache
@@ -123,8 +129,7 @@ def mended(command: Command, whole: Whole, folder: Path) -> list[Fault]:
         if found.get(name) != whole.new.get(name):
             kind = "lost metrics" if name.endswith("metrics.jsonl") else "wrong bits"
             faults.append(Fault(kind, f"{name} is not as it is when nobody is killed"))
-    faults += [Fault("torn file", f"{name} is left") for name in temporaries(folder)]
-    return faults
+    return faults + is_left(folder)
 
 
 def killed(command: Command, whole: Whole, child: Callable[[Path], Child], folder: Path) -> Result:
@@ -294,20 +299,26 @@ def models(material: Material) -> Iterator[Command]:
     )
 
     def again(folder: Path, prepare: Prepare) -> Child:
+        from velbo.training import Run
+
+        def open_it() -> None:
+            with Run(folder / "R").locked():
+                pass
+
         # after the rename that makes it a run the command refuses, as it should
-        return (_run("info", "@/R") if (folder / "R" / "config.json").exists() else refit)(folder, prepare)
+        is_there = Run(folder / "R").config_file.exists()
+        return Child(partial(in_python, open_it), prepare) if is_there else refit(folder, prepare)
 
     yield Command("refit-prior", refit, again=again)
 
     def saved(run: Path) -> Start:
         def save(folder: Path, prepare: Prepare) -> Child:
-            def work() -> int:
+            def work() -> None:
                 import velbo
 
                 velbo.TrainedModel.load(run).save(folder / "R")
-                return 0
 
-            return Child(work, prepare)
+            return Child(partial(in_python, work), prepare)
 
         return save
 

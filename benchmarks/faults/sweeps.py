@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import IO, Any
 
 
@@ -10,14 +11,18 @@ class Forked:
     """What `subprocess.Popen` gives for a command line of velbo, in a fork of this process."""
 
     def __init__(self, command: list[str], stdout: IO[bytes], stderr: IO[bytes], **_: Any) -> None:
+        self._held = os.pipe()
         self.pid, self.code = os.fork(), None
         if not self.pid:
             code = 99
             try:
+                os.close(self._held[1])
                 os.dup2(stdout.fileno(), 1)
                 os.dup2(stderr.fileno(), 2)
                 from velbo.cli import main
+                from velbo.runtime.parent import end_after
 
+                end_after(partial(os.read, self._held[0], 1))
                 code = main(command[3:])
             finally:
                 os._exit(code)
@@ -33,7 +38,9 @@ class Forked:
         return self.code
 
     def communicate(self) -> None:
-        """Nothing is left to be told."""
+        """Close the pipe."""
+        for end in self._held:
+            os.close(end)
 
     def send_signal(self, number: int) -> None:
         """To the fork."""

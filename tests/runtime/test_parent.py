@@ -15,7 +15,7 @@ import sys, time
 if sys.argv[1] == "pipe":
     sys.platform = "elsewhere"
 import os, velbo.runtime.parent as parent
-parent._end_after(lambda: os.read(0, 1) if sys.argv[1] == "pipe" else time.sleep(600))
+parent.end_after(lambda: os.read(0, 1) if sys.argv[1] == "pipe" else time.sleep(600))
 print(os.getpid(), flush=True)
 time.sleep(600)
 """

@@ -21,7 +21,7 @@ WORKER = "from velbo.runtime.parent import worker; worker()"
 
 def worker() -> None:
     """`velbo ...` that ends with its parent; stdin says when."""
-    _end_after(lambda: os.read(sys.stdin.fileno(), 1))
+    end_after(lambda: os.read(sys.stdin.fileno(), 1))
     from ..cli import entry
 
     entry()
@@ -31,10 +31,11 @@ def end_with_parent() -> None:
     """To be called in a process of `multiprocessing`: it ends with the one that has started it."""
     parent = multiprocessing.parent_process()
     if parent is not None:
-        _end_after(parent.join)
+        end_after(parent.join)
 
 
-def _end_after(wait: Callable[[], object]) -> None:
+def end_after(wait: Callable[[], object]) -> None:
+    """This process ends with the one that has started it; ``wait`` returns when that has ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
