@@ -218,7 +218,7 @@ class Run:
     # checkpoints
 
     def write_checkpoint(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """Write a state and drop all but the last checkpoints."""
+        """Drop all but the last checkpoints, and write a state."""
 
         def write(folder: Path) -> None:
             write_tensors(folder / "tensors.safetensors", tensors)
@@ -226,10 +226,12 @@ class Run:
 
         # the same step comes twice at the end of an epoch: before and after its evaluation
         target = self.checkpoints / f"{state['step']:09d}-{state['n_metrics']:06d}"
-        if not target.exists():
-            write_folder_atomically(target, write)
-        for old in self._checkpoint_folders()[:-KEPT_CHECKPOINTS]:
+        if target.exists():
+            return
+        # before and not after: nothing is left to be done in a run whose last checkpoint is there
+        for old in self._checkpoint_folders()[: 1 - KEPT_CHECKPOINTS]:
             remove_folder(old)
+        write_folder_atomically(target, write)
 
     def read_checkpoint(
         self, not_finite: Callable[[dict[str, Tensor]], str | None] = lambda _: None
