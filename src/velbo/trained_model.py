@@ -127,7 +127,9 @@ class TrainedModel:
     @torch.no_grad()
     def encode(self, x: Any, seed: int = 0) -> NDArray[Any]:
         """Posterior means, (N, Z)."""
-        return self._map(self.store(x), seed, lambda rows: self.model.encode(rows).mean).numpy()
+        z = self._map(self.store(x), seed, lambda rows: self.model.encode(rows).mean).numpy()
+        _refuse_rows(~np.isfinite(z).all(-1), "embedding")
+        return z
 
     @torch.no_grad()
     def decode(self, z: Any) -> Any:
@@ -242,7 +244,7 @@ class TrainedModel:
         return ""
 
     def _filled(self, x: Any, filled: Tensor) -> Any:
-        return self.schema.filled(x, self.schema.clipped(self._values(filled)))
+        return self.schema.filled(x, self._finite(self.schema.clipped(self._values(filled))))
 
     # numbers
 
@@ -251,7 +253,9 @@ class TrainedModel:
         conditional model log p(x|given).
         """
         data = self.store(x)
-        return score_rows(self._on(device), data, samples, seed=seed).log_likelihood.numpy()
+        found = score_rows(self._on(device), data, samples, seed=seed).log_likelihood.numpy()
+        _refuse_rows(~np.isfinite(found), "log-likelihood")
+        return found
 
     def evaluate(
         self,
@@ -305,9 +309,15 @@ class TrainedModel:
         """x (N, D) in the units of the data."""
         return self.plan.encoding.restore(x.cpu()).double().numpy()
 
+    def _finite(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
+        """v (N, D) of rows that the model has made, or DataError; given cells may be missing."""
+        made = np.delete(v, self.schema.dims(self.recipe.condition), axis=1)
+        _refuse_rows(~np.isfinite(made).all(-1), "cell that the model has made")
+        return v
+
     def _new(self, x: Tensor, missing: int | None = None) -> Any:
         """New rows; with a seed ``missing``, without the cells that it leaves out."""
-        v = self.schema.clipped(self._values(x))
+        v = self._finite(self.schema.clipped(self._values(x)))
         if missing is not None:
             share = [f.has_missing * f.n_missing / (self.plan.data.n_rows * f.size) for f in self.schema.modelled]
             of_cells = np.repeat(share, [f.size for f in self.schema.modelled])
@@ -316,7 +326,7 @@ class TrainedModel:
 
     def _remade(self, x: Any, made: Tensor, also: set[str] = frozenset()) -> Any:  # type: ignore[assignment]
         """Rows x with their modelled cells, and those of the given fields ``also``, as the model made them."""
-        v = self._values(made)
+        v = self._finite(self._values(made))
         kept = self.schema.dims(name for name in self.recipe.condition if name not in also)
         at = np.ones(v.shape, dtype=bool)
         at[:, kept] = False
@@ -375,6 +385,18 @@ def _refuse_not_finite(model: nn.Module, where: Path) -> None:
         raise RunError(
             f"{where}: the tensor '{name}' holds a number that is not finite, and no result of such a model would be; "
             "restore it from a copy, or train again with a lower lr"
+        )
+
+
+def _refuse_rows(wrong: NDArray[np.bool_], what: str) -> None:
+    """
+    Raises:
+        DataError: if one of the rows is wrong.
+    """
+    if wrong.any():
+        raise DataError(
+            f"row {int(wrong.argmax())}: its {what} is not finite; if its values are far from all that the model was "
+            "trained on, leave the row out, else train again with a lower lr"
         )
 
 

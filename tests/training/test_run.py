@@ -13,7 +13,7 @@ import torch
 from contracts.commands import call, options
 from velbo import ELBO, LinearGaussian, TrainedModel, TrainingConfig, fit
 from velbo.config import Budget, Recipe
-from velbo.errors import RunError, TrainingError, VelboWarning
+from velbo.errors import DataError, RunError, TrainingError, VelboWarning
 from velbo.files import read_tensors, write_tensors
 from velbo.rows import Store
 from velbo.training import Run, Trainer
@@ -156,3 +156,16 @@ def test_a_checkpoint_that_is_not_finite_is_passed_over(tmp_path):
     assert saved is not None
     assert saved[0]["step"] == 1
     assert not write_folder.exists()
+
+
+@pytest.mark.parametrize("call_of", ["encode", "log_likelihood", "reconstruct", "sample", "impute"])
+def test_results_that_are_not_finite_are_refused(models, call_of):
+    """Weights of 1e30 are finite, and what is computed with them is not."""
+    bad = replace(models[0], model=models[0].plan.build())
+    with torch.no_grad():
+        for p in bad.model.parameters():
+            p.uniform_(-1e30, 1e30)
+    x = X.copy()
+    x[:20, 1] = np.nan
+    with pytest.raises(DataError, match=r"row 0: .*(is not finite|is nan|-inf)"):
+        getattr(bad, call_of)(*([10] if call_of == "sample" else [x]))

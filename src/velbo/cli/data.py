@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..formats import Reading, Source, open_source, rewrite, writers
 from ..rows.arrow import missing_of, shape_of, undictionaried
 from .app import say
@@ -96,7 +96,17 @@ def say_given(trained: TrainedModel) -> None:
 def map_rows(source: Source, path: Path, f: Callable[[pa.Table], Any], prefix: str) -> None:
     """f of all rows into a file, batch by batch, so that neither they nor the result need fit into memory."""
     check_output(path)
-    write_parts([path], ([as_table(f(batch), prefix)] for batch in source.batches()))
+    write_parts([path], ([as_table(values, prefix)] for values in _mapped(source, f)))
+
+
+def _mapped(source: Source, f: Callable[[pa.Table], Any]) -> Iterator[Any]:
+    n = 0
+    for batch in source.batches():
+        try:
+            yield f(batch)
+        except DataError as error:
+            raise type(error)(f"of the rows from {n} on: {error}" if n else str(error)) from error
+        n += len(batch)
 
 
 def write_parts(paths: Sequence[Path], parts: Iterable[Sequence[pa.Table]]) -> None:
