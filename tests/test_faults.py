@@ -1,4 +1,4 @@
-"""A part of the fault campaign: kills, signals, full disks, limits, odd paths; the whole of it is a benchmark."""
+"""A part of the fault campaign: kills, full disks, limits, odd paths; the whole of it is a benchmark."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ if not (ROOT / "benchmarks").is_dir():
     pytest.skip("benchmarks are not part of this copy", allow_module_level=True)
 
 
-@pytest.mark.parametrize(("module", "share"), [("kills", 0.05), ("limits", 0.2)])
-def test_everything_ends_right(module, share):
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        ("kills", ["--share", "0.02"]),
+        ("sweeps", ["--share", "0.004", "--named", "kill:"]),
+        ("limits", ["--share", "0.06"]),
+    ],
+    ids=["kills", "sweeps", "limits"],
+)
+def test_everything_ends_right(module, options):
     """In a process of its own, whose forks are velbo: a child has nothing of pytest's, and pays for no import."""
-    command = [sys.executable, "-m", "benchmarks.faults", "--only", module, "--share", str(share)]
+    command = [sys.executable, "-m", "benchmarks.faults", "--only", module, *options]
     path = os.pathsep.join(str(p) for p in (ROOT / "src", ROOT))
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 0, done.stdout + done.stderr

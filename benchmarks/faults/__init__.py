@@ -3,7 +3,9 @@
     cases.py      what a case is, which ends are right, the table
     children.py   velbo in a child process: a fork of this one, which has paid for the imports
     material.py   the data and the trained runs that cases begin with
+    points.py     a kill before the n-th operation on a file
     kills.py      SIGKILL before every operation on a file, and at random moments; signals; two processes
+    sweeps.py     the same of sweeps and their workers; processes whose parent is killed
     limits.py     full disks, limits of the system, folders without permission, odd paths, closed stdout
     inputs.py     damaged and hostile files
 

@@ -1,6 +1,6 @@
 """The fault campaign as one command: a table, and exit code 1 if anything ended wrong. The same seed, the same cases.
 
-    python -m benchmarks.faults [--only kills limits inputs] [--seed 0] [--share 0.1] [--named "kill: fit"]
+    python -m benchmarks.faults [--only kills sweeps limits inputs] [--seed 0] [--share 0.1] [--named "kill: fit"]
 
 With --share every group gives so much of its cases, evenly.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from . import children, material
 from .cases import Case, Table
 
-MODULES = ("kills", "limits", "inputs")
+MODULES = ("kills", "sweeps", "limits", "inputs")
 
 
 def chosen(cases: Iterator[Case], share: float, named: str) -> Iterator[Case]:

@@ -132,7 +132,7 @@ class Child:
                 os.killpg(self.pid, signal.SIGKILL)
                 code = None
                 break
-            time.sleep(0.002)
+            time.sleep(0.005)
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return Ended(status if code is not None else None, *(text.close() for text in self._texts))
 

@@ -22,7 +22,6 @@ from .cases import Case, Ended, Fault, Result
 from .children import SMALL, Child, in_python, start
 from .material import Material
 from .points import die_before, list_operations
-from .sweeps import workers_are_forks
 
 RANDOM_MOMENTS, SIGNALS, RACES = 200, 40, 20
 OF_TIME = frozenset(("clock.jsonl", "state.json", "log.txt"))
@@ -220,7 +219,7 @@ def save_at_every_step() -> None:
     velbo.training.loop.CHECKPOINT_SECONDS = -1.0
 
 
-def _run(*arguments: object) -> Start:
+def as_run(*arguments: object) -> Start:
     """A command in a folder; "@" is the folder."""
 
     def begun(folder: Path, prepare: Prepare) -> Child:
@@ -241,7 +240,7 @@ def training(material: Material) -> Iterator[Command]:
         ("fit", material.array, SMALL),
         ("fit --stream", material.parquet, [*SMALL[:-1], "100", "--stream"]),
     ):
-        fit, resume = _run("fit", data, "--run", "@/R", *options), _run("resume", "@/R")
+        fit, resume = as_run("fit", data, "--run", "@/R", *options), as_run("resume", "@/R")
 
         def again(folder: Path, prepare: Prepare, fit: Start = fit, resume: Start = resume) -> Child:
             return (resume if (folder / "R" / "config.json").exists() else fit)(folder, prepare)
@@ -291,12 +290,12 @@ def outputs(material: Material) -> Iterator[Command]:
     ):
         target = f"@/{names[0].replace('-1', '')}"
         where = [target] if name == "convert" else ["-o", target]
-        yield Command(name, _run(*arguments, *where), old(*names))
+        yield Command(name, as_run(*arguments, *where), old(*names))
 
 
 def models(material: Material) -> Iterator[Command]:
     """A model by itself, new and over another."""
-    refit = _run(
+    refit = as_run(
         "refit-prior", material.run_of_array, material.array, "--to", "@/R", "--prior", "learned", "--epochs", 1
     )
 
@@ -329,38 +328,10 @@ def models(material: Material) -> Iterator[Command]:
     yield Command("save over", saved(material.run_of_table), lambda folder: first(folder, None).end(), is_set=False)
 
 
-def sweeps(material: Material) -> Iterator[Command]:
-    """A sweep of two trials, killed itself or in one of its workers."""
-    options = ["sweep", material.array, "--run", "@/S", *SMALL, "--seeds", 2, "--test", material.array]
-    options += ["--samples-of-test", 3, "--jobs", 1]
-
-    def sweep(folder: Path, prepare: Prepare) -> Child:
-        def first() -> None:
-            workers_are_forks()
-            if prepare is not None:
-                prepare()
-
-        return _run(*options)(folder, first)
-
-    yield Command("sweep", sweep, again=sweep)
-
-    def created(folder: Path) -> None:
-        def stop() -> None:
-            import os
-
-            from velbo.sweep.workers import Workers
-
-            Workers.run = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-
-        sweep(folder, stop).end()
-
-    yield Command("worker of a sweep", _run("resume", "@/S/trials/000"), created, again=sweep)
-
-
 def cases(material: Material, seed: int) -> Iterator[Case]:
     """All of them."""
     train, write = list(training(material)), list(outputs(material))
-    for command in (*train, *write, *models(material), *sweeps(material)):
+    for command in (*train, *write, *models(material)):
         yield from at_operations(command)
     for i, command in enumerate((train[0], train[2], train[1], write[2])):
         yield from at_moments(command, RANDOM_MOMENTS // 4, seed + i)

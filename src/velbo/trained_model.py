@@ -388,7 +388,7 @@ def _refuse_not_finite(model: nn.Module, where: Path) -> None:
         )
 
 
-def _refuse_rows(wrong: NDArray[np.bool_], what: str) -> None:
+def _refuse_rows(wrong: NDArray[np.bool_] | np.bool_, what: str) -> None:
     """
     Raises:
         DataError: if one of the rows is wrong.

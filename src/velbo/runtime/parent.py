@@ -15,16 +15,11 @@ import threading
 from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
-WORKER = "from velbo.runtime.parent import worker; worker()"
-"""Python code: the command line of velbo for a process whose stdin is a pipe that its parent holds open."""
 
 
-def worker() -> None:
-    """`velbo ...` that ends with its parent; stdin says when."""
+def end_with_stdin() -> None:
+    """To be called in a process whose stdin is a pipe that its parent holds open: it ends with that."""
     end_after(lambda: os.read(sys.stdin.fileno(), 1))
-    from ..cli import entry
-
-    entry()
 
 
 def end_with_parent() -> None:

@@ -16,11 +16,12 @@ from typing import Any
 from ..build import is_own
 from ..errors import ConfigError, Interrupted, RunError
 from ..files import locked, read_json, remove_temporaries, write_json, write_text
-from ..runtime.parent import WORKER
 from ..training import Run
 from ..training.signals import listening
 from .workers import Workers
 
+WORKER = "from velbo.runtime.parent import end_with_stdin as e; e(); from velbo.cli import entry; entry()"
+"""The command line of velbo in a process that ends with the sweep."""
 MEASURED = ("bound", "elbo", "log_likelihood")
 
 
