@@ -2,7 +2,7 @@
 
     python -m benchmarks.faults [--only kills sweeps limits inputs] [--seed 0] [--share 0.1] [--named "kill: fit"]
 
-With --share every group gives so much of its cases, evenly.
+With --share every group gives so much of its cases, evenly, and one at least.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,15 +25,14 @@ MODULES = ("kills", "sweeps", "limits", "inputs")
 
 
 def chosen(cases: Iterator[Case], share: float, named: str) -> Iterator[Case]:
-    """So much of every group, evenly; the first case of a group always."""
-    seen = Counter[str]()
+    """So much of every group, one at least, from its middle outwards evenly."""
+    groups = defaultdict[str, list[Case]](list)
     for case in cases:
-        if named not in f"{case.group} {case.name}":
-            continue
-        n = seen[case.group]
-        seen[case.group] += 1
-        if n == 0 or int((n + 1) * share) > int(n * share):
-            yield case
+        if named in f"{case.group} {case.name}":
+            groups[case.group].append(case)
+    for group in groups.values():
+        n = max(1, round(share * len(group)))
+        yield from (group[(2 * i + 1) * len(group) // (2 * n)] for i in range(n))
 
 
 def main() -> None:

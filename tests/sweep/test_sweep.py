@@ -189,3 +189,41 @@ def test_a_stopped_sweep_goes_on(tmp_path, capsys, monkeypatch):
     assert all(len(Run(folder / "trials" / f"00{i}").metrics()) == 150 for i in range(3))
     with pytest.raises(RunError):
         Sweep(tmp_path / "nothing").results()
+
+
+def test_a_sweep_that_was_killed_before_it_began_takes_other_options_for_another_sweep(tmp_path, capsys, monkeypatch):
+    """Its options are written before its trials, so that no trial of other options is taken for one of these."""
+    run_workers_here(monkeypatch)
+
+    def killed(self, config):
+        if self.path.name == "001":
+            raise KeyboardInterrupt
+        original(self, config)
+
+    original = Run.create
+    monkeypatch.setattr(Run, "create", killed)
+    options = ("--over", "latent=2,4", "--jobs", "1")
+    assert sweep(tmp_path / "s", *options) == 130
+    monkeypatch.setattr(Run, "create", original)
+    assert sweep(tmp_path / "s", "--over", "latent=3,5", "--jobs", "1") == 2
+    assert "holds a sweep over other options" in capsys.readouterr().err
+    assert sweep(tmp_path / "s", *options) == 0
+    assert [read_json(tmp_path / "s" / "trials" / f"00{i}" / "config.json")["recipe"]["latent"] for i in (0, 1)] == [
+        2,
+        4,
+    ]
+
+
+def test_a_trial_whose_worker_was_killed_is_mended_by_the_same_command(tmp_path, capsys, monkeypatch):
+    """Between its last checkpoint and its end: the checkpoint says that it is done, and its model is not there."""
+    run_workers_here(monkeypatch)
+    options = ("--over", "latent=2", "--test", "digits", "--samples-of-test", "3")
+    assert sweep(tmp_path / "s", *options) == 0
+    table = capsys.readouterr().out
+    trial = tmp_path / "s" / "trials" / "000"
+    (trial / "model.safetensors").unlink()
+    (trial / "evaluation.json").unlink()
+    (trial / ".99999999.tmp.evaluation.json").touch()
+    assert sweep(tmp_path / "s", *options) == 0
+    assert capsys.readouterr().out == table
+    assert not (trial / ".99999999.tmp.evaluation.json").exists()

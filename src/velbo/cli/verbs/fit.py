@@ -59,9 +59,11 @@ def fit(
     from ...files import read_json
     from ...formats import absolute_name
     from ...formats.reading import Reading
+    from ...training import Run
     from ..data import pick, rows_to_fit
     from ..training import train_and_tell
 
+    Run(run).refuse_if_taken()  # before the data are read
     training = TrainingConfig(budget, optimisation, weighting, validation, machine)
     asked = Asked(recipe.plain(), objective, training, kind=what.kind, levels=what.levels, anomalies=anomalies)
     base = Reading()
