@@ -29,6 +29,7 @@ app = App(
     help="Variational autoencoders with honest likelihoods: train, measure and use them.",
     version=__version__,
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # main() says so
 )
 
 
