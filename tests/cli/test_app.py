@@ -80,6 +80,14 @@ def test_what_the_system_refuses_is_a_line(run, monkeypatch, error, words):
     assert err.count("\n") == 1
 
 
+def test_an_interrupt_is_told(run, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("velbo.training.Run.metrics", interrupt)
+    assert call("info", run) == (130, "", "velbo: interrupted\n")
+
+
 @pytest.mark.parametrize(("redirection", "code"), [("| true", 141), (">&-", 0), ("2>&-", 0), ("> /dev/full", 2)])
 def test_stdout_that_nobody_reads(run, redirection, code):
     """No traceback, and the exit code that a shell's own programs have."""
