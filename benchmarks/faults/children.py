@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .cases import Ended
 
-SECONDS = 30.0
+SECONDS = 90.0
 LOADED = """
     matplotlib.backends.backend_agg pyarrow.csv pyarrow.feather pyarrow.parquet safetensors.torch sklearn.datasets
     torch._dynamo filelock velbo.cli.data velbo.cli.training velbo.doctor velbo.evaluation.synthetic velbo.sweep

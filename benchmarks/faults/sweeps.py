@@ -106,7 +106,7 @@ def orphans(material: Material) -> Iterator[Case]:
 
 
 def abandoned(command: list[str], started: str, folder: Path) -> Result:
-    """Kill the parent once its children train; within five seconds they have ended."""
+    """Kill the parent once its children train; within 20 seconds they have ended."""
     import velbo
 
     env = {**os.environ, "PYTHONPATH": str(Path(velbo.__file__).parents[1])}
@@ -117,7 +117,7 @@ def abandoned(command: list[str], started: str, folder: Path) -> Result:
     children = descendants(parent.pid)
     parent.kill()
     parent.wait()
-    if len(children) >= 2 and _within(5, lambda: not any(map(_runs, children))):
+    if len(children) >= 2 and _within(20, lambda: not any(map(_runs, children))):
         return Result()
     for child in filter(_runs, children):
         os.kill(child, signal.SIGKILL)
