@@ -183,14 +183,16 @@ def train_plan(
 def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger], model: Any) -> TrainedModel:
     trainer = Trainer(model, rows.encoded(plan.encoding), plan.make_objective(), plan.training, run, loggers, team)
     with ExitStack() as stack:
+        if run is not None and team.rank == 0:
+            stack.enter_context(run.locked())
         for logger in loggers if team.rank == 0 else ():
             if isinstance(logger, AbstractContextManager):
                 stack.enter_context(logger)
         history = trainer.run()
-    model = model.to("cpu").eval()
-    usual = _usual(model, plan, first_kept(trainer.data, trainer.order, MOST_ROWS)) if team.rank == 0 else ()
-    if run is not None and usual:
-        run.write_typical(usual)
+        model = model.to("cpu").eval()
+        usual = _usual(model, plan, first_kept(trainer.data, trainer.order, MOST_ROWS)) if team.rank == 0 else ()
+        if run is not None and team.rank == 0:
+            run.write_typical(usual)  # nothing of it too: the last file of a run that is done
     return TrainedModel(model, plan, history, typical=usual)
 
 

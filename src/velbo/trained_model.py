@@ -98,14 +98,18 @@ class TrainedModel:
             raise RunError(f"{run.typical_file} does not fit {run.config_file}: they come from different runs")
         return cls(built.eval(), plan, typical=typical)
 
-    def save(self, path: str | Path) -> None:
-        """Write config.json, model.safetensors and typical.json into a folder, over a model that was saved there before.
+    def save(self, path: str | Path, others: Mapping[str, Any] | None = None) -> None:
+        """Write config.json, model.safetensors and typical.json into a folder, over a model that was saved there.
+
+        Args:
+            path: of the folder.
+            others: name of a further JSON file -> what it holds.
 
         Raises:
             RunError: if the folder holds a training run, or cannot be written, or weights are not finite.
         """
         _refuse_not_finite(self.model, Path(path))
-        Run(path).save(self.plan.to_json(), self.model.state_dict(), self.typical)
+        Run(path).save(self.plan.to_json(), self.model.state_dict(), self.typical, others)
 
     def to(self, dtype: torch.dtype) -> TrainedModel:
         """The same model computing in another precision; this one is left as it is."""

@@ -29,7 +29,15 @@ def run(tmp_path_factory):
 
 def test_run_folder(run):
     names = {p.name for p in run.iterdir()}
-    assert names == {".lock", "config.json", "model.safetensors", "metrics.jsonl", "clock.jsonl", "checkpoint"}
+    assert names == {
+        ".lock",
+        "config.json",
+        "model.safetensors",
+        "typical.json",
+        "metrics.jsonl",
+        "clock.jsonl",
+        "checkpoint",
+    }
     config = json.loads((run / "config.json").read_text())
     assert config["recipe"]["hidden"] == [4]
     assert config["training"]["machine"]["seed"] == 1

@@ -26,7 +26,7 @@ def train_and_tell(
     _announce(plan, new)
     parts = f" --model {plan.recipe.recipe}" if is_own(plan.recipe.recipe) else ""
     loggers: list[Any] = [TensorBoard(folder / "tensorboard")] if tensorboard else []
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         loggers.append(ProgressBar())
     try:
         history = train_plan(plan, rows, run, loggers, model).history

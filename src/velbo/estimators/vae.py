@@ -217,8 +217,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
             parameters["random_state"] = None
         record = {"velbo": __version__, "parameters": parameters, "n_iter": self.n_iter_, "history": self.history_}
         record["offset"] = self.offset_
-        fitted = self.fitted_
-        Run(path).save(fitted.plan.to_json(), fitted.model.state_dict(), {ESTIMATOR_FILE: record})
+        self.fitted_.save(path, {ESTIMATOR_FILE: record})
 
     @classmethod
     def load(cls, path: str | Path, model: Maker | str | None = None) -> Self:

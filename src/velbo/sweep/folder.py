@@ -138,7 +138,8 @@ def _state(folder: Path) -> dict[str, Any]:
 
 
 def _is_done(folder: Path) -> bool:
-    return bool(_state(folder).get("done")) and Run(folder).model_file.exists()
+    run = Run(folder)
+    return bool(_state(folder).get("done")) and run.model_file.exists() and run.typical_file.exists()
 
 
 def _record(settings: dict[str, Any], folder: Path) -> dict[str, Any]:

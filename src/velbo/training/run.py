@@ -71,7 +71,7 @@ class Run:
         self.metrics_file = self.path / "metrics.jsonl"
         self.clock_file = self.path / "clock.jsonl"
         self.checkpoints = self.path / "checkpoint"
-        self._saved = self.path / ".saved"
+        self._saved, self._is_locked = self.path / ".saved", False
 
     def file(self, name: str) -> Path:
         """Where a file of a model is now."""
@@ -95,17 +95,28 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Inside the block this process alone writes into the folder. What a killed one left undone is done first.
+        """Inside the block this object alone writes into the folder. What a killed process left undone is done first.
 
         Raises:
             RunError: if another process does, or the folder cannot be written.
         """
-        with locked(self.path):
-            own = {CONFIG, MODEL, self._saved.name, self.metrics_file.name, self.clock_file.name, self.checkpoints.name}
-            remove_temporaries(self.path, lambda _, name: name in own)
-            remove_temporaries(self.checkpoints, lambda *_: True)
-            self._move_saved()
+        if self._is_locked:
             yield
+            return
+        with locked(self.path):
+            self._is_locked = True
+            try:
+                self._tidy()
+                yield
+            finally:
+                self._is_locked = False
+
+    def _tidy(self) -> None:
+        others = (self._saved, self.metrics_file, self.clock_file, self.checkpoints)
+        own = {CONFIG, MODEL, TYPICAL, *(path.name for path in others)}
+        remove_temporaries(self.path, lambda _, name: name in own)
+        remove_temporaries(self.checkpoints, lambda *_: True)
+        self._move_saved()
 
     def refuse_if_locked(self) -> None:
         """Raise RunError if another process writes into the folder."""
