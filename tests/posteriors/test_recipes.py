@@ -113,8 +113,7 @@ def test_from_the_command_line(extra, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "step", three_steps_then_die)
-        with pytest.raises(SystemExit, match="130"):
-            call("fit", "digits", "--run", tmp_path / "cut", *chosen)
+        assert call("fit", "digits", "--run", tmp_path / "cut", *chosen)[0] == 130
     code, _, err = call("resume", tmp_path / "cut")
     assert code == 0, err
     weights = [(tmp_path / run / "model.safetensors").read_bytes() for run in ("whole", "cut")]
