@@ -17,7 +17,7 @@ from torch.distributions import Distribution
 from .likelihoods import point_estimate
 from .posteriors import Draw
 from .runtime.generators import OwnGenerator
-from .terms import PATHWISE, Terms, closed_form_kl
+from .terms import PATHWISE, Model, Terms, View, closed_form_kl, view_of
 
 
 class VAE(nn.Module):
@@ -116,3 +116,36 @@ class VAE(nn.Module):
         a, b = self.encode(start).mean, self.encode(end).mean
         t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device).view(-1, *[1] * a.dim())
         return self.point(torch.lerp(a, b, t))
+
+
+class Viewed(VAE):
+    """A model that has no parts of its own but a view, as a VAE: embeddings, samples and back by `given` alone.
+
+    Args:
+        model: anything that gives terms and a view; nothing is given in it.
+        n_dims: D.
+    """
+
+    def __init__(self, model: Model, n_dims: int) -> None:
+        nn.Module.__init__(self)
+        self.inner, self.n_dims = model, n_dims
+
+    def _of(self, n: int) -> View:
+        """The view for n rows of which nothing is observed."""
+        weight = next(self.parameters(), torch.empty(0))
+        return view_of(self.inner, weight.new_full((n, self.n_dims), torch.nan))
+
+    def prior(self) -> Distribution:
+        """p(z)."""
+        return self._of(1).prior()
+
+    def encode(self, x: Tensor) -> Distribution:
+        return view_of(self.inner, x).encode(x)
+
+    def decode(self, z: Tensor) -> Distribution:
+        return self._of(z.shape[-2]).decode(z)
+
+    @torch.no_grad()
+    def draw(self, n: int, mean: bool = False) -> Tensor:
+        z = self.prior().sample(torch.Size((n,))).reshape(n, -1)  # a view may have a prior for each row
+        return self.point(z) if mean else self.decode(z).sample()

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,7 @@ from .conditional import ConditionalVAE
 from .config import Recipe
 from .errors import ConfigError, DataError, RunError, SchemaError, nearest, unknown
 from .evaluation import Evaluation, contributions, evaluate, impute, multiple_imputations, score_rows
-from .model import VAE
+from .model import VAE, Viewed
 from .rows import Field, Schema, Store, container_of
 from .rows.arrays import as_rows
 from .runtime.devices import device_of
@@ -131,7 +131,7 @@ class TrainedModel:
     @torch.no_grad()
     def encode(self, x: Any, seed: int = 0) -> NDArray[Any]:
         """Posterior means, (N, Z)."""
-        z = self._map(self.store(x), seed, lambda rows: self.model.encode(rows).mean).numpy()
+        z = self._map(self.store(x), seed, lambda rows: self._with_parts.encode(rows).mean).numpy()
         _refuse_rows(~np.isfinite(z).all(-1), "embedding")
         return z
 
@@ -154,7 +154,7 @@ class TrainedModel:
         """x with every modelled cell as the model sees it: point estimates of p(x|z) at the posterior means. What is
         given, and all that is no part of the model, is as it was.
         """
-        return self._remade(x, self._map(self.store(x), seed, self.model.reconstruct))
+        return self._remade(x, self._map(self.store(x), seed, self._with_parts.reconstruct))
 
     def sample(
         self,
@@ -187,7 +187,7 @@ class TrainedModel:
         if n < 1:
             raise DataError(f"the number of samples must be at least 1, not {n}")
         if given is None and balance is None:
-            return self._new(self.model.sample(n, seed, mean), seed if missing else None)
+            return self._new(self._with_parts.sample(n, seed, mean), seed if missing else None)
         c = self._condition(given, n) if given is not None else None
         if balance is not None:
             even = self._balanced(balance, n, seed)
@@ -342,7 +342,13 @@ class TrainedModel:
     def _flat(self) -> VAE:
         if isinstance(self.model, ConditionalVAE):
             raise ConfigError("this model is conditional, and z alone does not say what is given; use what_if, sample")
-        return self.model
+        return cast(VAE, self._with_parts)
+
+    @property
+    def _with_parts(self) -> VAE | ConditionalVAE:
+        """The model, or its view where it is one of a user's own without parts."""
+        model: Any = self.model
+        return model if isinstance(model, VAE | ConditionalVAE) else Viewed(model, self.schema.n_dims)
 
     @property
     def _conditional(self) -> ConditionalVAE:

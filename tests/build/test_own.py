@@ -170,6 +170,34 @@ def test_another_prior_by_name_goes_in_the_place_of_its_own(here):
     np.testing.assert_array_equal(again.log_likelihood(ROWS, 5), changed.log_likelihood(ROWS, 5))
 
 
+def test_a_model_with_terms_and_a_view_alone_does_all_that_it_does_with_parts(here):
+    """The same model, hidden behind the protocol: the same bits everywhere; what needs the parts is refused."""
+    parts, viewed = (
+        fit(ROWS, Recipe(path, latent=2), training=SHORT, run=name)
+        for path, name in ((PATH, "parts"), ("my_parts:viewed", "viewed"))
+    )
+    assert type(viewed.model).__name__ == "TermsAndView"
+    viewed = TrainedModel.load("viewed", "my_parts:viewed")
+    z = np.linspace(-1, 1, 8).reshape(4, 2)
+    for call in (
+        lambda t: t.encode(ROWS),
+        lambda t: t.log_likelihood(ROWS, 5),
+        lambda t: t.contributions(ROWS, 3),
+        lambda t: t.decode(z).to_numpy(),
+        lambda t: t.reconstruct(ROWS).to_numpy(),
+        lambda t: t.sample(7, seed=3).to_numpy(),
+        lambda t: t.sample(7, seed=3, mean=True).to_numpy(),
+        lambda t: t.impute(ROWS, 20).to_numpy(),
+        lambda t: t.interpolate(ROWS[:2], ROWS[2:4], 3),
+    ):
+        np.testing.assert_array_equal(call(viewed), call(parts))
+    assert viewed.evaluate(ROWS, 5) == parts.evaluate(ROWS, 5)
+    with pytest.raises(ConfigError, match=r"a prior is put into a VAE\(encoder, decoder, prior\), and this model"):
+        refit(viewed, ROWS, "learned", training=SHORT)
+    with pytest.raises(ConfigError, match="gives a TermsAndView, and prior 'learned' goes into a VAE"):
+        plan(ROWS, Recipe("my_parts:viewed", prior="learned"))
+
+
 def test_a_conditional_model_of_ones_own(here):
     recipe = Recipe("my_parts:conditional", condition=("c",))
     trained = fit(ROWS, recipe, run="run", training=SHORT)

@@ -22,6 +22,7 @@ from ..likelihoods import LIKELIHOODS, likelihood_of
 from ..model import VAE
 from ..objectives import make_objective
 from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
+from ..terms import view_of
 from ..training import decide, device_of
 from .anomalies import WHY, for_anomalies, numbers_as_reals
 from .models import HIDDEN, RECIPES, check_condition, encoding, seeded
@@ -126,7 +127,7 @@ def _as_made(recipe: Recipe, latent: int | None, model: VAE | ConditionalVAE, ro
         ConfigError: if a part of the model gives another shape than it should, or another number was asked for.
     """
     check_first_rows(model, rows)
-    n_latents = model.given(rows.fixed(0)).prior().event_shape[0]
+    n_latents = view_of(model, rows.fixed(0)).prior().event_shape[0]
     if latent not in (None, n_latents):
         raise ConfigError(
             f"latent {latent} was asked for, and recipe '{recipe.recipe}' gives {n_latents} latents; let it use "

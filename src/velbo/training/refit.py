@@ -77,6 +77,26 @@ class AggregatedPosterior(nn.Module):
         return Terms(log_qz.new_zeros(log_qz.shape), p.log_prob(z), log_qz, z, kl, groups)
 
 
+def with_prior_of_its_own(model: Model) -> VAE | ConditionalVAE:
+    """A model whose prior can be replaced.
+
+    Raises:
+        ConfigError: for a model without such parts, or for a refined posterior, which climbs towards its prior and
+            would move with it.
+    """
+    if not isinstance(model, VAE | ConditionalVAE):
+        raise ConfigError(
+            f"a prior is put into a VAE(encoder, decoder, prior), and this model, a {type(model).__name__}, is none; "
+            "train it with the prior that is wanted"
+        )
+    if isinstance(model.encoder, SemiAmortised):
+        raise ConfigError(
+            "a refined posterior follows its prior, so that a new prior would move it; refit a model trained without "
+            "--refine, or train one with the prior that is wanted (--prior)"
+        )
+    return model
+
+
 def refit_prior(model: Model, data: AnyRows, prior: nn.Module, training: TrainingConfig) -> float:
     """Fit ``prior`` to the aggregated posterior of the data and put it into the model.
 
@@ -93,16 +113,7 @@ def refit_prior(model: Model, data: AnyRows, prior: nn.Module, training: Trainin
         ConfigError: for a model without such parts, or for a refined posterior, which climbs towards its prior and
             would move with it.
     """
-    if not isinstance(model, VAE | ConditionalVAE):
-        raise ConfigError(
-            f"a prior is put into a VAE(encoder, decoder, prior), and this model, a {type(model).__name__}, is none; "
-            "train it with the prior that is wanted"
-        )
-    if isinstance(model.encoder, SemiAmortised):
-        raise ConfigError(
-            "a refined posterior follows its prior, so that a new prior would move it; refit a model trained without "
-            "--refine, or train one with the prior that is wanted (--prior)"
-        )
+    model = with_prior_of_its_own(model)
     data = rows_for(model, data)
     wanted_before = {p: p.requires_grad for part in (model.encoder, model.decoder) for p in part.parameters()}
     for p in wanted_before:
