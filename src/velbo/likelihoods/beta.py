@@ -23,7 +23,7 @@ from torch.distributions import constraints
 from torch.nn.functional import logsigmoid, softplus
 
 from ..nets import inverse_softplus
-from ..rows.encodings import dequantised, unit
+from ..rows.encodings import dequantised, inside_unit
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
 from .quadrature import Rule, depth_reach, sinh_steps
@@ -120,7 +120,7 @@ class Beta(Likelihood):
     """Data in (0, 1): mean and precision of every cell are predicted."""
 
     kinds = ("bounded",)
-    encodes = {"byte": dequantised, "real": unit}  # noqa: RUF012
+    encodes = {"byte": dequantised, "real": inside_unit}  # noqa: RUF012
 
     def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
         super().__init__(n_in, n_out, 2, positions)
