@@ -54,11 +54,11 @@ class PriorContract:
 
     def test_two_dimensions_integrate_to_one_far_from_the_initial_values_too(self):
         """Sums over equal steps of u, z = sinh u, with tails up to 80,000 either way."""
-        u = torch.linspace(-12, 12, 601, dtype=torch.float64)
+        u = torch.linspace(-12, 12, 401, dtype=torch.float64)
         p = self.spread(self.prior(2).double(), 0.2)()
         weights = u.cosh() * (u[1] - u[0])
         with torch.no_grad():
-            density = p.log_prob(torch.cartesian_prod(u.sinh(), u.sinh())).exp().view(601, 601)
+            density = p.log_prob(torch.cartesian_prod(u.sinh(), u.sinh())).exp().view(401, 401)
         assert float(weights @ density @ weights) == pytest.approx(1, abs=self.far_mass)
 
     def test_samples_of_two_dimensions_match_the_density(self):

@@ -17,6 +17,7 @@ from velbo.rows import Encoding, Field, Store, infer
 from velbo.rows.encodings import (
     Binarise,
     Dequantise,
+    Inside,
     Joined,
     Levels,
     Standardise,
@@ -86,6 +87,28 @@ def test_dequantised_values_fall_into_their_own_bins():
     assert grey.log_det()[0].item() == pytest.approx(-72 * math.log(256))
 
 
+def test_no_dequantised_value_is_0():
+    """Where a density on (0, 1) would be infinite or 0: half the smallest step of a uniform number."""
+    for dtype, step in ((torch.float32, 2.0**-24), (torch.float64, 2.0**-53)):
+        kept, u = torch.zeros(1, 3, dtype=torch.uint8), torch.tensor([[0.0, step, 0.5]], dtype=dtype)
+        assert Dequantise(256).present(kept, u, dtype).tolist() == [[step / 512, step / 256, 0.5 / 256]]
+
+
+def test_the_ends_of_the_unit_interval_have_the_same_density_in_every_precision():
+    """Of arrays of 0 and 1 under densities on (0, 1); a density of x moves to v by the width of the interval."""
+    rows = np.array([[0.0, 0.25, 1.0, NAN]])
+    for name in ("beta", "logit-normal"):
+        logs = []
+        for dtype in (torch.float32, torch.float64):
+            head, kept = LIKELIHOODS[name](1, 4).to(dtype), Store.from_rows(rows, Inside(), dtype)
+            for p in head.parameters():
+                torch.nn.init.constant_(p, 0.3)
+            logs.append(head(torch.ones(1, 1, dtype=dtype)).log_prob_cells(kept.fixed(0)).double())
+        torch.testing.assert_close(*logs, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(Inside().restore(kept.fixed(0))[0, :3], rows[0, :3], atol=1e-12)
+    assert kept.log_det().item() == pytest.approx(-3 * math.log(1.002))
+
+
 def test_log_det_counts_observed_cells_only():
     rows = np.array([[1.0, NAN], [3.0, 5.0], [5.0, 9.0]])
     field = field_of(rows)
@@ -94,7 +117,7 @@ def test_log_det_counts_observed_cells_only():
     np.testing.assert_array_equal(store(rows, standardised(field, given=True)).log_det(), [0, 0, 0])
 
 
-@pytest.mark.parametrize("encoding", [Unit(), Binarise(1.0)])
+@pytest.mark.parametrize("encoding", [Unit(), Inside(), Binarise(1.0)])
 def test_later_values_outside_the_unit_interval_are_refused(encoding):
     store(GREY / 255, encoding)
     with pytest.raises(SchemaError, match=r"row \d, dimension \d+ holds 1.*; this likelihood needs values from 0 to 1"):
@@ -108,6 +131,7 @@ def test_rules_for_likelihoods():
     assert isinstance(encoding("normal", real), Standardise)
     assert encoding("beta", grey) == encoding("normal", grey) == Dequantise(256)
     assert encoding("continuous-bernoulli", unit) == Unit()
+    assert encoding("beta", unit) == encoding("logit-normal", unit) == Inside()
     for name in ("bernoulli", "continuous-bernoulli"):
         with pytest.raises(ConfigError, match=r"'x' runs from -.* use likelihood 'normal'"):
             encoding(name, real)

@@ -23,7 +23,7 @@ from torch.distributions import constraints
 from torch.nn.functional import logsigmoid, softplus
 
 from ..nets import inverse_softplus
-from ..rows.encodings import dequantised, unit
+from ..rows.encodings import dequantised, inside_unit
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
 from .quadrature import Rule, depth_reach, sinh_steps
@@ -62,17 +62,13 @@ class BetaCell(Cell):
         log_x, log_rest = x.log(), torch.log1p(-x)
         log_m, log_n = logsigmoid(self.logit), logsigmoid(-self.logit)
         # the gradient of sigmoid(y) is wrong where it rounds to 1, that of exp(logsigmoid(y)) is not
-        alpha, beta = k * log_m.exp(), k * log_n.exp()
-        t, far = log_x - log_rest - self.logit, alpha * (log_x - log_m) + beta * (log_rest - log_n)
-        deviance = torch.where(t.abs() < NEAR, k * self._near(t), far)
-        height = 0.5 * (log_m + log_n + k.log()) - HALF_LOG_2_PI + delta(k) - delta(alpha) - delta(beta)
+        m, n, t, is_low = log_m.exp(), log_n.exp(), log_x - log_rest - self.logit, self.logit < 0
+        far = m * (log_x - log_m) + n * (log_rest - log_n)
+        p, t = torch.where(is_low, m, n), torch.where(is_low, t, -t).clamp(-NEAR, NEAR)
+        deviance = k * torch.where(t.abs() < NEAR, p * t - torch.log1p(p * torch.expm1(t)), far)
+        d_k, d_alpha, d_beta = delta(torch.stack(torch.broadcast_tensors(k, k * m, k * n)))
+        height = 0.5 * (log_m + log_n + k.log()) - HALF_LOG_2_PI + d_k - d_alpha - d_beta
         return deviance + height - log_x - log_rest
-
-    def _near(self, t: Tensor) -> Tensor:
-        """The deviance over k, for |t| < NEAR."""
-        p = torch.sigmoid(-self.logit.abs())
-        t = torch.where(self.logit < 0, t, -t).clamp(-NEAR, NEAR)
-        return p * t - torch.log1p(p * torch.expm1(t))
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
@@ -120,7 +116,7 @@ class Beta(Likelihood):
     """Data in (0, 1): mean and precision of every cell are predicted."""
 
     kinds = ("bounded",)
-    encodes = {"byte": dequantised, "real": unit}  # noqa: RUF012
+    encodes = {"byte": dequantised, "real": inside_unit}  # noqa: RUF012
 
     def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
         super().__init__(n_in, n_out, 2, positions)

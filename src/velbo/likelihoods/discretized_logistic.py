@@ -87,12 +87,10 @@ class LevelsCell(MixtureCell):
             first, second = first + side * tail, second + (2 * distance.abs() - 1).clamp_min(0) * tail
         return first, second
 
-    def _mean_level(self) -> Tensor:
-        return self._moments(torch.zeros(self.batch_shape, dtype=self.loc.dtype, device=self.loc.device))[0]
-
     @property
     def mean(self) -> Tensor:
-        return self._mean_level() / (self.n_levels - 1)
+        zero = torch.zeros(self.batch_shape, dtype=self.loc.dtype, device=self.loc.device)
+        return self._moments(zero)[0] / (self.n_levels - 1)
 
     @property
     def mode(self) -> Tensor:
@@ -106,8 +104,10 @@ class LevelsCell(MixtureCell):
 
     @property
     def variance(self) -> Tensor:
-        first, second = self._moments(self._mean_level().round())
-        return (second - first.square()) / (self.n_levels - 1) ** 2
+        top = self.n_levels - 1
+        near_the_mean = (self.log_pi.exp() * self.loc.clamp(0, 1)).sum(-1) * top
+        first, second = self._moments(near_the_mean.round())
+        return (second - first.square()) / top**2
 
     def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
         k = (x * (self.n_levels - 1)).round()

@@ -16,6 +16,7 @@ A cell that the dtype rounds to 0 or 1 counts as the nearest number inside.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from torch.distributions import constraints
 from torch.nn.functional import softplus
 
 from ..nets import inverse_softplus
-from ..rows.encodings import dequantised, unit
+from ..rows.encodings import dequantised, inside_unit
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
 from .quadrature import Rule
@@ -40,6 +41,43 @@ WIDE_STEP, WIDE_REACH = 0.45, 45.0
 HALVINGS = 60
 INITIAL_SCALE = 1.5
 """With mu = 0 the variance is near that of a uniform density."""
+
+
+Moment = Callable[[Tensor, Tensor], Tensor]
+"""Of mu and sigma."""
+
+
+def _steps_of_e() -> Iterator[tuple[float, float]]:
+    """e, and the weight of N(0, 1) there."""
+    n = round(REACH / STEP)
+    for e in (i * STEP for i in range(-n, n + 1)):
+        yield e, STEP * math.exp(-0.5 * e**2) / math.sqrt(2 * math.pi)
+
+
+def _near_mean(loc: Tensor, scale: Tensor) -> Tensor:
+    total = torch.zeros_like(loc)
+    for e, weight in _steps_of_e():
+        total = total + weight * torch.sigmoid(loc + e * scale)
+    return total
+
+
+def _near_variance(loc: Tensor, scale: Tensor) -> Tensor:
+    rest, first, second = torch.sigmoid(-loc), torch.zeros_like(loc), torch.zeros_like(loc)
+    for e, weight in _steps_of_e():
+        t = e * scale
+        distance = torch.sigmoid(loc + t) * rest * -torch.expm1(-t)
+        first, second = first + weight * distance, second + weight * distance.square()
+    return second - first.square()
+
+
+def _far_moments(loc: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance by steps of l."""
+    first, second, n = torch.zeros_like(loc), torch.zeros_like(loc), round(WIDE_REACH / WIDE_STEP)
+    for point in (i * WIDE_STEP for i in range(-n, n + 1)):
+        s = 1 / (1 + math.exp(-point))
+        mass = WIDE_STEP * s * (1 - s) * 0.5 * torch.erfc((point - loc) / scale * math.sqrt(0.5))
+        first, second = first + mass, second + 2 * s * mass
+    return first, second - first.square()
 
 
 class LogitNormalCell(Cell):
@@ -63,37 +101,16 @@ class LogitNormalCell(Cell):
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         return within_unit(torch.sigmoid(self.loc + self.scale * self.standard_normal(sample_shape)))
 
-    def _moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and variance of whichever of x and 1 - x is below 1/2 in the median."""
-        loc = -self.loc.abs()
-        wide, (near, near_variance), (far, far_variance) = self.scale > WIDE, self._near(loc), self._far(loc)
-        return torch.where(wide, far, near), torch.where(wide, far_variance, near_variance)
-
-    def _near(self, loc: Tensor) -> tuple[Tensor, Tensor]:
-        """By steps of e."""
-        scale, n, median = self.scale.clamp_max(WIDE), round(REACH / STEP), torch.sigmoid(loc)
-        first = second = torch.zeros(self.batch_shape, dtype=loc.dtype, device=loc.device)
-        for i in range(-n, n + 1):
-            t, weight = i * STEP * scale, STEP * math.exp(-0.5 * (i * STEP) ** 2) / math.sqrt(2 * math.pi)
-            distance = torch.sigmoid(loc + t) * torch.sigmoid(-loc) * -torch.expm1(-t)
-            first, second = first + weight * distance, second + weight * distance.square()
-        return median + first, second - first.square()
-
-    def _far(self, loc: Tensor) -> tuple[Tensor, Tensor]:
-        """By steps of l."""
-        scale, n = self.scale.clamp_min(WIDE), round(WIDE_REACH / WIDE_STEP)
-        first = second = torch.zeros(self.batch_shape, dtype=loc.dtype, device=loc.device)
-        for i in range(-n, n + 1):
-            point = i * WIDE_STEP
-            s = 1 / (1 + math.exp(-point))
-            mass = WIDE_STEP * s * (1 - s) * 0.5 * torch.erfc((point - loc) / scale * math.sqrt(0.5))
-            first, second = first + mass, second + 2 * s * mass
-        return first, second - first.square()
-
     @property
     def mean(self) -> Tensor:
-        mean = self._moments()[0]
+        mean = self._by(_near_mean, lambda loc, scale: _far_moments(loc, scale)[0])
         return torch.where(self.loc > 0, 1 - mean, mean)
+
+    def _by(self, near: Moment, far: Moment) -> Tensor:
+        """A moment of whichever of x and 1 - x has a median below 1/2, by the sum that suits sigma."""
+        loc, scale = (t.expand(self.batch_shape) for t in (-self.loc.abs(), self.scale))
+        found, is_wide = near(loc, scale.clamp_max(WIDE)), scale > WIDE
+        return found.masked_scatter(is_wide, far(loc[is_wide], scale[is_wide])) if is_wide.any() else found
 
     @property
     def mode(self) -> Tensor:
@@ -107,7 +124,7 @@ class LogitNormalCell(Cell):
 
     @property
     def variance(self) -> Tensor:
-        return self._moments()[1]
+        return self._by(_near_variance, lambda loc, scale: _far_moments(loc, scale)[1])
 
     def cdf(self, value: Tensor) -> Tensor:
         return torch.special.ndtr((torch.logit(value) - self.loc) / self.scale)
@@ -126,7 +143,7 @@ class LogitNormal(Likelihood):
     """Data in (0, 1)."""
 
     kinds = ("bounded",)
-    encodes = {"byte": dequantised, "real": unit}  # noqa: RUF012
+    encodes = {"byte": dequantised, "real": inside_unit}  # noqa: RUF012
 
     def __init__(self, n_in: int, n_out: int, positions: int = 1) -> None:
         super().__init__(n_in, n_out, 2, positions)

@@ -15,11 +15,11 @@ Source: Neural spline flows, Durkan et al., 2019, https://arxiv.org/abs/1906.040
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import zuko
-from torch import Tensor
+from torch import LongTensor, Tensor
 from zuko.transforms import MonotonicRQSTransform
 
 BINS = 8
@@ -29,7 +29,8 @@ class RationalQuadraticSpline(MonotonicRQSTransform):
     """zuko's, with an inverse of its own."""
 
     def _inverse(self, y: Tensor) -> Tensor:
-        inside, x0, x1, y0, y1, d0, d1, s = self.bin(self.searchsorted(self.vertical, y) - 1)  # pyright: ignore[reportArgumentType]
+        place = cast(LongTensor, self.searchsorted(self.vertical, y) - 1)
+        inside, x0, x1, y0, y1, d0, d1, s = self.bin(place)
         is_lower = y - y0 < y1 - y
         r = inside * torch.where(is_lower, y - y0, y1 - y) / (y1 - y0)
         d, t = torch.where(is_lower, d0, d1), d0 + d1 - 2 * s

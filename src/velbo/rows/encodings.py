@@ -9,6 +9,7 @@
 |-------------|-------------------------------|----------------|------------------------------------------|
 | Levels      | v / top                       |                | 0 (x has a mass, not a density)          |
 | Unit        | v, in [0, 1]                  |                | 0                                        |
+| Inside      | (v + m) / (1 + 2 m), in (0, 1)|                | -log(1 + 2 m)                            |
 | Standardise | (v - location) / scale        |                | -log scale, for densities                |
 | Dequantise  | (v + u) / L, u ~ U[0, 1)      | afresh, always | -log L; a lower bound                    |
 | Binarise    | 1 if u < v / top else 0       | afresh, always | 0                                        |
@@ -37,7 +38,10 @@ from ..errors import ConfigError, SchemaError
 from .arrays import blocks
 from .field import Field
 from .kinds import kind_of
+from .kinds.positive import MARGIN
 from .units import Units
+
+BOUNDED = "this likelihood needs numbers in [0, 1] or 8-bit images"
 
 
 class Encoding(Protocol):
@@ -141,8 +145,31 @@ class Unit:
 
 
 @dataclass(frozen=True)
+class Inside:
+    """x = (v + m) / (1 + 2 m), for real numbers in [0, 1], ends included: m as of the kind `bounded`."""
+
+    is_random: bool = False
+
+    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        refuse_outside(rows, 1.0)
+        return _copied(rows, dtype).add_(MARGIN).div_(1 + 2 * MARGIN)
+
+    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
+        return kept.to(dtype)
+
+    def restore(self, x: Tensor) -> Tensor:
+        return (x.double() * (1 + 2 * MARGIN) - MARGIN).clamp(0, 1)
+
+    def units(self, n_dims: int) -> Units:
+        of_cells = torch.full((n_dims,), -math.log1p(2 * MARGIN), dtype=torch.float64)
+        return replace(Units.own(n_dims), of_cells=of_cells)
+
+
+@dataclass(frozen=True)
 class Dequantise:
-    """x = (v + u) / n_levels with u uniform, so that a density may be fitted to whole numbers."""
+    """x = (v + u) / n_levels with u uniform, so that a density may be fitted to whole numbers; u = 0, which a generator
+    gives once in 2^24 draws of float32, counts as half its smallest step.
+    """
 
     n_levels: int
     is_random: bool = True
@@ -152,7 +179,7 @@ class Dequantise:
 
     def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
         x = kept.to(dtype)
-        return (x + fresh(x, uniform)) / self.n_levels
+        return (x + fresh(x, uniform)).clamp_min_(torch.finfo(dtype).eps / 4) / self.n_levels
 
     def restore(self, x: Tensor) -> Tensor:
         return x * self.n_levels - 0.5
@@ -288,8 +315,14 @@ def dequantised(field: Field) -> Encoding:
 
 def unit(field: Field) -> Encoding:
     """Numbers in [0, 1] as they are."""
-    _require_unit(field, "this likelihood needs numbers in [0, 1] or 8-bit images")
+    _require_unit(field, BOUNDED)
     return Unit()
+
+
+def inside_unit(field: Field) -> Encoding:
+    """Numbers in [0, 1], moved inside (0, 1)."""
+    _require_unit(field, BOUNDED)
+    return Inside()
 
 
 def _require_unit(field: Field, what: str) -> None:

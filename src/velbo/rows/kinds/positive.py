@@ -18,6 +18,8 @@ from .reals import Squashed
 
 SKEWED, WIDE = 2.0, 100.0
 MOST_TIMES_TYPICAL = 1e30
+MARGIN = 1e-3
+"""Of bounded numbers, in widths of their interval: a density on (0, 1) says nothing of 0 and of 1."""
 
 
 class LogView(Squashed):
@@ -88,7 +90,7 @@ class Bounded(Measured):
         unit = np.min(found.low) >= 0 and np.max(found.high) <= 1
         low, high = (0.0, 1.0) if unit else (found.low, found.high)
         width = np.asarray(high) - np.asarray(low)
-        margin = 1e-3 * np.where(width > 0, width, 1.0)
+        margin = MARGIN * np.where(width > 0, width, 1.0)
         return self.measured(found, about, low - margin, width + 2 * margin)
 
     def misfits(self, v: NDArray[Any], field: Field) -> list[Misfit]:
