@@ -56,7 +56,7 @@ def test_constants_are_filled_and_what_stays_is_said(run, tmp_path, n):
     assert np.isfinite(full.loc[4, "size"])
     for name, why in LEFT.items():
         cells = int(new[name].isna().sum())
-        assert full[name].isna().sum() == cells
+        assert int(full[name].isna().sum()) == cells
         assert f"impute: {cells} missing cell{'s' if cells != 1 else ''} of '{name}' stay, as {why}\n" in err
     assert err.count(" stay") == len(LEFT)
 
