@@ -98,7 +98,8 @@ class Factorised(Distribution):
     @property
     def log_observed(self) -> Tensor:
         """log p(cell d is observed|z), (..., D): 0 where the mask is not modelled."""
-        return torch.zeros(self.batch_shape + self.event_shape, dtype=self.cell.dtype, device=self.cell.device)
+        shape = torch.Size((*self.batch_shape, *self.event_shape))
+        return torch.zeros((), dtype=self.cell.dtype, device=self.cell.device).expand(shape)
 
     def masked(self, x: Tensor, u: Tensor) -> Tensor:
         """x (..., D) with NaN where u, uniform on [0, 1), is below the probability that the cell is missing.
