@@ -289,8 +289,8 @@ def test_separated_sets_are_told_apart():
 
 
 def test_equal_distributions_are_not_told_apart():
-    """Accuracy within 6 binomial standard errors, 4.5 of the wider true spread: false alarm 1e-5 each over seeds; of the
-    p-value 2e-3.
+    """Accuracy within 6 binomial standard errors, 4.5 of the wider true spread: false alarm 1e-5 each over seeds, and
+    2e-3 of the p-value.
     """
     for seed, classifier in enumerate((None, LOGISTIC)):
         found = two_sample_test(normal(400, 4, seed), normal(400, 4, 50 + seed), classifier=classifier)

@@ -119,7 +119,8 @@ def _scores_in_order(classifier: Any, rows: Floats, labels: Labels, blocks: list
     """
     for f in range(1, len(blocks) - 1):
         before = np.sort(np.concatenate(blocks[:f]))
-        yield _score(clone(classifier).fit(rows[before], labels[before]), rows[blocks[f]])
+        fitted: Any = clone(classifier)
+        yield _score(fitted.fit(rows[before], labels[before]), rows[blocks[f]])
 
 
 def _p_value(scores: list[Floats], labels: list[Labels], permutations: int, rng: np.random.Generator) -> float:
