@@ -9,14 +9,12 @@ from scipy import stats
 from torch import Tensor, nn
 
 from contracts.cell_kinds import KINDS
-from likelihoods.test_missingness import COLUMN, EVERY, HEADS, HOLES, distribution, everywhere, grid
+from contracts.masks import COLUMN, EVERY, HEADS, HOLES, F, distribution, everywhere, grid
 from velbo.likelihoods import Factorised, Mixed, Normal
 from velbo.likelihoods.masked_cells import CellsAndMask
 from velbo.likelihoods.missingness import MissingNotAtRandom
 from velbo.likelihoods.mixed import SideBySide
 from velbo.likelihoods.normal import NormalCell
-
-F = 3
 
 
 @EVERY

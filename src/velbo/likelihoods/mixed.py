@@ -121,6 +121,12 @@ class MixedCells(Distribution):
         return self._of_parts(lambda part: part.variance)
 
 
+def row_and_mask(p: Distribution) -> Tensor:
+    """A draw of x and of which cells are missing: x (..., D), with NaN where the mask is modelled."""
+    x = p.sample()
+    return p.masked(x, torch.rand_like(x)) if isinstance(p, Factorised | MixedCells) else x
+
+
 class Mixed(nn.Module):
     """Features -> p(x|z) of rows of D numbers, each with the likelihood that its column names.
 

@@ -15,24 +15,11 @@ from torch.distributions import Distribution, Independent
 from torch.distributions import Normal as TorchNormal
 
 from contracts.imputation import OnLine
+from contracts.masks import INTERCEPT, SIGMA, SLOPE, masked_rows, self_masking_decoder
 from velbo import VAE
 from velbo.evaluation import calibrate, contributions
-from velbo.likelihoods import Normal
-from velbo.likelihoods.missingness import MissingNotAtRandom
 from velbo.priors import StandardNormal
 from velbo.rows import Store
-
-D, SIGMA, SLOPE, INTERCEPT = 3, 0.5, 3.0, 0.2
-
-
-def decoder(slope: float = SLOPE) -> nn.Sequential:
-    """x_d | z ~ N(z, 0.5^2), missing with probability sigmoid(0.2 + 3 x_d)."""
-    head = MissingNotAtRandom(Normal(1, D, SIGMA).double(), 1, [0, 1, 2], (), False, slope).double()
-    with torch.no_grad():
-        head.head.linear.weight.fill_(1.0)  # type: ignore[union-attr,operator]
-        head.head.linear.bias.zero_()  # type: ignore[union-attr,operator]
-        head.intercept.fill_(INTERCEPT)
-    return nn.Sequential(head)
 
 
 class TrueLatents(nn.Module):
@@ -47,21 +34,12 @@ class TrueLatents(nn.Module):
         return Independent(TorchNormal(z[:, None], 1e-12), 1)
 
 
-def masked_rows(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """(x with NaN, z), drawn by numpy."""
-    g = np.random.default_rng(seed)
-    z = g.normal(size=(n, 1))
-    x = z + SIGMA * g.normal(size=(n, D))
-    hidden = g.random((n, D)) < special.expit(INTERCEPT + SLOPE * x)
-    return torch.from_numpy(np.where(hidden, np.nan, x)), torch.from_numpy(z)
-
-
 def test_the_true_model_of_masked_cells_is_calibrated():
     """3 columns of about 1,400 cells by the one-in-a-thousand limit, dispersion within 5 of its own standard errors:
     false alarm 0.3 % over seeds. Held against p(x_d | z), as observed cells must not be, the distance is 0.14.
     """
     x, z = masked_rows(3000)
-    found = calibrate(VAE(TrueLatents(x, z), decoder(), StandardNormal(1).double()), Store.from_tensor(x))
+    found = calibrate(VAE(TrueLatents(x, z), self_masking_decoder(), StandardNormal(1).double()), Store.from_tensor(x))
     assert (found.distance < found.critical).all()
     assert ((found.dispersion - 1).abs() < 5 * found.dispersion_se).all()
     u = stats.norm.cdf(x, z, SIGMA)
@@ -71,7 +49,9 @@ def test_the_true_model_of_masked_cells_is_calibrated():
 
 def test_a_wrong_mask_is_seen():
     x, z = masked_rows(3000)
-    found = calibrate(VAE(TrueLatents(x, z), decoder(0.0), StandardNormal(1).double()), Store.from_tensor(x))
+    found = calibrate(
+        VAE(TrueLatents(x, z), self_masking_decoder(0.0), StandardNormal(1).double()), Store.from_tensor(x)
+    )
     assert (found.distance > 2 * found.critical).all()
 
 
@@ -89,12 +69,12 @@ def exact(row: np.ndarray, d: int) -> float:
         else:
             log_p = log_p + stats.norm.logpdf(row[e], z, SIGMA) + special.log_expit(-INTERCEPT - SLOPE * row[e])
     joint = log_p + stats.norm.logpdf(row[d], z, SIGMA) + special.log_expit(-INTERCEPT - SLOPE * row[d])
-    return float(special.logsumexp(joint) - special.logsumexp(log_p + np.log1p(-lost)))
+    return float(np.logaddexp.reduce(joint) - np.logaddexp.reduce(log_p + np.log1p(-lost)))
 
 
 def test_contributions_are_of_observed_cells():
     """Against sums over z; and they are a law: exp of it integrates to 1 over the values of the cell."""
-    model = VAE(OnLine(), decoder(), StandardNormal(1).double())
+    model = VAE(OnLine(), self_masking_decoder(), StandardNormal(1).double())
     x = torch.tensor([[0.2, -0.4, math.nan], [-1.0, math.nan, math.nan], [-0.3, 0.5, 0.1]]).double()
     found = contributions(model, Store.from_tensor(x), 101)
     for i, d in (~x.isnan()).nonzero().tolist():
