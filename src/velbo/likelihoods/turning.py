@@ -31,6 +31,8 @@ from .quadrature import Places, steps
 STEEPEST, FLATTEST = 1e-5, 10.0
 """Of delta, as a share of the range of the rule."""
 NEWTON_STEPS = 5
+FIRST_LOOK = 25
+"""Nodes at which a mask is seen before its own are placed."""
 
 
 @torch.no_grad()
@@ -40,9 +42,9 @@ def around_turn(cell: Cell, logit: Callable[[Tensor], Tensor], nodes: int) -> Pl
     Args:
         cell: numbers, with a rule.
         logit: x (..., n) -> logit of m, monotone in x.
-        nodes: J; a first look at the mask takes as many.
+        nodes: J.
     """
-    points, log_w = cell.rule(nodes)
+    points, log_w = cell.rule(FIRST_LOOK)
     points, _ = torch.broadcast_tensors(points, log_w)
     seen = logit(points).unflatten(0, (cell.n_components, -1)).movedim(0, -1)
     places = _turn_of(seen if cell.n_inner else seen.squeeze(-1)).places(nodes)
