@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,13 +13,13 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.func import functional_call
 
-from contracts.cell_kinds import KINDS, gauss_legendre
+from contracts.cell_kinds import gauss_legendre
+from contracts.masks import COLUMN, EVERY, FINE, HEADS, HOLES, F, distribution, everywhere, grid, masked
 from velbo import VAE
 from velbo.checks import check_support
 from velbo.errors import ConfigError
 from velbo.likelihoods import (
     LIKELIHOODS,
-    Bernoulli,
     Factorised,
     FixedScale,
     Mixed,
@@ -32,53 +31,6 @@ from velbo.likelihoods.negative_binomial import NegativeBinomialCell
 from velbo.nets import MLP, FillMissing
 from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
-
-F = 3
-FINE = 801
-
-COLUMN = {kind: cells.columns[-1] for kind, cells in KINDS.items()}
-
-
-def grid(kind: str) -> tuple[Tensor, Tensor]:
-    """Points and weights whose weighted sum is the integral or the sum over a column's values."""
-    sums, column = KINDS[kind].sums(30_000), COLUMN[kind]
-    points, weights = sums.points[:, 0, -1], sums.weights[:, 0, -1]
-    kept = points >= 0 if kind == "count" else points < (column.n_categories or math.inf)
-    return points[kept], weights[kept]
-
-
-def of_columns(name: str) -> nn.Module:
-    return Mixed(F, [replace(COLUMN[LIKELIHOODS[name].kinds[0]], likelihood=name)] * 3)
-
-
-HEADS = {name: (lambda name=name: of_columns(name), member.kinds[0]) for name, member in LIKELIHOODS.items()} | {
-    "pixels": (lambda: Bernoulli(F, 3), "binary"),
-}
-EVERY = pytest.mark.parametrize("name", HEADS)
-
-
-def masked(name: str, nodes: int = FINE, slope: float = 1.5) -> MissingNotAtRandom:
-    """Three columns, of which the first and the last have holes, and every parameter of the mechanism is in use."""
-    model = MissingNotAtRandom(HEADS[name][0](), F, [0, 2], slope=[slope, -slope], nodes=nodes)
-    assert model.latents is not None
-    with torch.no_grad():
-        for p in (model.intercept, model.latents.weight):
-            p.copy_(0.7 * torch.randn_like(p))
-        for p in model.effects:
-            p.add_(0.5 * torch.randn_like(p))
-    return model
-
-
-def distribution(name: str, rows: int = 4, **options):
-    return masked(name, **options).double()(0.7 * torch.randn(rows, F, dtype=torch.float64))
-
-
-def everywhere(x: Tensor) -> Tensor:
-    """(P,) -> (P, 1, 3)."""
-    return x[:, None, None].expand(-1, 1, 3)
-
-
-HOLES = torch.full((1, 3), math.nan, dtype=torch.float64)
 
 
 @EVERY
@@ -130,7 +82,7 @@ def test_normal_cells_agree_with_adaptive_quadrature(a, b):
         return integrate.quad(f, -12, 12, points=[-a / b], epsabs=0, epsrel=1e-11, limit=200)[0]
 
     mass, mean = moment(0), moment(1) / moment(0)
-    assert p.log_missing.item() == pytest.approx(math.log(mass), abs=1e-8)
+    assert p.missing.log_total.item() == pytest.approx(math.log(mass), abs=1e-8)
     assert p.given_missing.mean.item() == pytest.approx(mean, abs=1e-8)
     assert p.given_missing.variance.item() == pytest.approx(moment(2) / mass - mean**2, abs=1e-7)
 

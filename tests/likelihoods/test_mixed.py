@@ -155,7 +155,8 @@ def test_parts_tell_where_categories_are():
         kinds = {COLUMNS[d].kind for d in at}
         assert part.is_coded == kinds.issubset(CODED)
         assert part.event_shape == at.shape
-    assert p.given_missing is p
+    for law in (p.given_missing, p.given_observed):
+        assert all(ours is theirs for (_, ours), (_, theirs) in zip(law.parts, p.parts, strict=True))
 
 
 def test_expand_and_the_contract_of_one_part():

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..build.parts import MECHANISMS
 from ..errors import CollapseWarning, DataError
 from ..evaluation import (
     Aggregated,
@@ -33,6 +34,7 @@ from ..evaluation import (
     summarise,
 )
 from ..evaluation.samples import two_sample_test
+from ..likelihoods.mixed import row_and_mask
 from ..nets import FieldFeatures
 from ..posteriors import RowDraw
 from ..posteriors.base import MIN_SCALE as MIN_POSTERIOR_SCALE
@@ -128,10 +130,14 @@ def examine(
 
 
 def _features(fitted: TrainedModel) -> FieldFeatures:
-    """What a classifier sees of a row: all that is modelled, as an encoder does, and nothing that is given."""
+    """What a classifier sees of a row: all that is modelled, as an encoder does, and nothing that is given.
+
+    Which cells are missing is modelled too, or no cell of the model's own rows is missing.
+    """
     schema = fitted.schema
     given = set(schema.dims(fitted.recipe.condition))
-    return FieldFeatures(schema.cells, only=[d for d in range(schema.n_dims) if d not in given])
+    seen = [d for d in range(schema.n_dims) if d not in given]
+    return FieldFeatures(schema.cells, mask=MECHANISMS[fitted.recipe.missing] is not None, only=seen)
 
 
 def _quietly(fitted: TrainedModel, rows: Any, seed: int) -> Evaluation:
@@ -151,7 +157,7 @@ def _draws(
         view = view_of(model, x)
         z = RowDraw(data.kept, seed).sample(view.encode(x), 1)[0]
         other = view.prior().sample(torch.Size((len(data),)))
-        return (z, features(view.decode(z).sample())), (other, features(view.decode(other).sample()))
+        return (z, features(row_and_mask(view.decode(z)))), (other, features(row_and_mask(view.decode(other))))
 
 
 @torch.no_grad()

@@ -86,9 +86,27 @@ class Factorised(Distribution):
         return self.cell.numbers_per_cell
 
     @property
-    def given_missing(self) -> Distribution:
+    def given_missing(self) -> Factorised:
         """p(x_d|z, cell d is missing): the same, where cells are missing at random."""
         return self
+
+    @property
+    def given_observed(self) -> Factorised:
+        """p(x_d|z, cell d is observed), likewise."""
+        return self
+
+    @property
+    def log_observed(self) -> Tensor:
+        """log p(cell d is observed|z), (..., D): 0 where the mask is not modelled."""
+        shape = torch.Size((*self.batch_shape, *self.event_shape))
+        return torch.zeros((), dtype=self.cell.dtype, device=self.cell.device).expand(shape)
+
+    def masked(self, x: Tensor, u: Tensor) -> Tensor:
+        """x (..., D) with NaN where u, uniform on [0, 1), is below the probability that the cell is missing.
+
+        That is x itself where the mask is not modelled.
+        """
+        return x
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         return self.cell.sample(sample_shape)

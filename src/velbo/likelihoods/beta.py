@@ -26,7 +26,7 @@ from ..nets import inverse_softplus
 from ..rows.encodings import dequantised, inside_unit
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
-from .quadrature import Rule, depth_reach, sinh_steps
+from .quadrature import Nodes, Rule, depth_reach, sinh_steps
 from .ranges import limited, within_unit
 from .special import beta_below
 from .stirling import HALF_LOG_2_PI, delta
@@ -100,7 +100,7 @@ class BetaCell(Cell):
         x = within_unit(x)
         return x.log() - torch.log1p(-x)
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         """logit x = logit m + t; log p of t falls by at least h (e^-|t| - 1 + |t|), h = alpha beta / (alpha + beta)."""
         h = self.alpha * torch.sigmoid(-self.logit)
         size = (1 + h).rsqrt().detach()

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from ..errors import MissingMethodError
-from .quadrature import Rule, normal_rule
+from .quadrature import Nodes, Rule, normal_rule
 from .ranges import within_unit
 
 MIN_SCALE = 1e-3
@@ -43,6 +43,8 @@ class Cell(Distribution):
     """A number inside the support."""
     is_coded: bool = False
     """Whether values are names of categories, whose mean says nothing."""
+    is_enumerated: bool = False
+    """Whether its rule is a sum over every value, however many nodes are asked for."""
     least_scale: float = 0.0
     """The least ``scale`` that its head can give; 0 where none is known."""
 
@@ -73,6 +75,15 @@ class Cell(Distribution):
         """How many numbers describe a cell."""
         n = max(1, self.batch_shape.numel())
         return max(1, *(p.numel() // n for p in self.parameters), 1)
+
+    @property
+    def n_components(self) -> int:
+        """Components that have nodes of their own in `rule`."""
+        return self.parameters[0].shape[-1] if self.n_inner else 1
+
+    def nearest(self, x: Tensor) -> Tensor:
+        """The nearest value that a cell can have."""
+        return x.round() if self.support.is_discrete else x
 
     def lacks(self, method: str, use: str) -> MissingMethodError:
         """The error for something that the class does not say."""
@@ -120,14 +131,17 @@ class Cell(Distribution):
         below = self.cdf(x)
         return below, torch.zeros_like(below)
 
-    def rule(self, nodes: int) -> Rule:
-        """Points x_j and log-weights with E f(x) ~ sum_j w_j f(x_j), sum_j w_j = 1; both broadcast to (J, ..., D)."""
+    def rule(self, nodes: Nodes) -> Rule:
+        """Points x_j and log-weights with E f(x) ~ sum_j w_j f(x_j), sum_j w_j = 1; both broadcast to (J, ..., D).
+
+        Points are in order; cells with components (``n_inner`` = 1) give those of one component after the other.
+        """
         if self.support.is_discrete:
             raise self.lacks("rule(nodes)", "expectations over a missing cell need it")
         t, log_w = self.normal_rule(nodes)
         return self.icdf(within_unit(torch.special.ndtr(t))), log_w
 
-    def normal_rule(self, nodes: int) -> Rule:
+    def normal_rule(self, nodes: Nodes) -> Rule:
         """Of N(0, 1), with as many axes behind the first as the parameters have."""
         return normal_rule(len(self.batch_shape) + self.n_inner, nodes, self.dtype, self.device)
 

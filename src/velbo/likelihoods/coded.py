@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributions import Categorical, constraints
 
 from .cell import Cell
-from .quadrature import Rule, of_masses
+from .quadrature import Nodes, Rule, of_masses
 
 
 class BelowSize(constraints.Constraint):
@@ -39,6 +39,7 @@ class BelowSize(constraints.Constraint):
 class CodedCell(Cell):
     """A cell of few values, whose masses are known."""
 
+    is_enumerated = True
     step: float = 1.0
     """Distance of neighbouring values."""
 
@@ -65,7 +66,7 @@ class CodedCell(Cell):
         shape = torch.broadcast_shapes(codes.shape[:-1], self.batch_shape)
         return of_codes.expand(*shape, -1).gather(-1, codes.expand(*shape, 1)).squeeze(-1)
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         log_p = self.log_masses()
         return of_masses(self.values(torch.arange(log_p.shape[-1])), log_p)
 

@@ -28,7 +28,7 @@ from torch.nn.functional import logsigmoid
 from ..rows.encodings import dequantised, unit
 from .base import Factorised, Likelihood
 from .cell import Cell
-from .quadrature import DEPTH, Rule, steps
+from .quadrature import DEPTH, Nodes, Rule, steps
 
 SMALL = 1.0
 """Of t, where the series takes over."""
@@ -113,12 +113,12 @@ class ContinuousBernoulliCell(Cell):
         distance = -torch.log1p((self._from_favoured(value) * torch.expm1(-t)).clamp_min(least)) / t
         return self._from_favoured(distance.clamp(0, 1))
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         """In equal steps of logit x, as far as log x or log(1 - x) falls by DEPTH."""
         reach = torch.full_like(self.logits, DEPTH)
-        s = steps(-reach, reach, nodes)
+        s, log_ds = steps(-reach, reach, nodes)
         x = torch.sigmoid(s)
-        return x, (self.logits * x + logsigmoid(s) + logsigmoid(-s)).log_softmax(0)
+        return x, (self.logits * x + logsigmoid(s) + logsigmoid(-s) + log_ds).log_softmax(0)
 
 
 class ContinuousBernoulli(Likelihood):

@@ -26,7 +26,7 @@ from ..nets import inverse_softplus
 from ..rows import Field
 from .base import Factorised, Likelihood
 from .mixture import MixtureCell
-from .quadrature import Rule
+from .quadrature import Nodes, Rule
 
 
 def least_scale(n_levels: int) -> float:
@@ -38,6 +38,7 @@ class LevelsCell(MixtureCell):
     """M discretised logistics over L levels; log weights, locations and scales (..., D, M)."""
 
     support = constraints.unit_interval  # pyright: ignore
+    is_enumerated = True
 
     def __init__(self, log_pi: Tensor, loc: Tensor, scale: Tensor, n_levels: int) -> None:
         self.n_levels, self.least_scale = n_levels, least_scale(n_levels)
@@ -113,7 +114,7 @@ class LevelsCell(MixtureCell):
         k = (x * (self.n_levels - 1)).round()
         return self._below(k), self.log_prob(x).exp()
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         """Every level."""
         levels = torch.linspace(0, 1, self.n_levels, dtype=self.loc.dtype, device=self.loc.device)
         points = levels.view(-1, *[1] * len(self.batch_shape))

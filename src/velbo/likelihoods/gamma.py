@@ -18,7 +18,7 @@ from torch.nn.functional import softplus
 from ..nets import inverse_softplus
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
-from .quadrature import Rule, depth_reach, sinh_steps
+from .quadrature import Nodes, Rule, depth_reach, sinh_steps
 from .ranges import limited, saturated_exp
 from .special import gamma_below
 from .stirling import HALF_LOG_2_PI, delta, excess
@@ -70,7 +70,7 @@ class GammaCell(Cell):
         """log x."""
         return x.clamp_min(torch.finfo(x.dtype).tiny).log()
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         """log x = log m + t, t = sinh u / sqrt(1 + a); log p of t falls by a (e^t - 1 - t)."""
         a, far = self.shape, depth_reach(self.shape)
         size = (1 + a).rsqrt().detach()

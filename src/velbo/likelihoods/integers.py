@@ -42,7 +42,7 @@ from ..nets import inverse_softplus
 from ..rows import Field
 from .base import Factorised, Likelihood
 from .mixture import MixtureCell
-from .quadrature import DEPTH, Rule, blocks, pooled, sinh_steps
+from .quadrature import DEPTH, Nodes, Rule, blocks, every_second, pooled, sinh_steps
 
 LEAST_SCALE = 0.05
 N_TERMS, FLOAT32_TERMS = 44, 20
@@ -97,7 +97,7 @@ class IntegerCell(MixtureCell):
         inside = logsigmoid(width / 2 + distance) + logsigmoid(width / 2 - distance)
         return torch.logsumexp(self.log_pi + inside + torch.log(-torch.expm1(-width)), -1)
 
-    def _rounded(self, x: Tensor) -> Tensor:
+    def nearest(self, x: Tensor) -> Tensor:
         """To the grid, for x (..., D)."""
         low, step = self.low.squeeze(-1), self.step.squeeze(-1)
         return low + step * ((x - low) / step).round()
@@ -106,7 +106,7 @@ class IntegerCell(MixtureCell):
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         loc, scale = self.chosen(sample_shape)
         u = torch.rand_like(loc).clamp_min(torch.finfo(loc.dtype).tiny)
-        return self._rounded(loc + scale * (u.log() - torch.log1p(-u)))
+        return self.nearest(loc + scale * (u.log() - torch.log1p(-u)))
 
     def _moments(self) -> tuple[Tensor, Tensor]:
         """Mean and variance of every component, exact; computed in steps from ``low``."""
@@ -132,7 +132,7 @@ class IntegerCell(MixtureCell):
     @property
     def mode(self) -> Tensor:
         """The component's rounded centre of greatest mass, which is at or near the mode."""
-        return self.best(self._rounded(self.loc.movedim(-1, 0)).movedim(0, -1))
+        return self.best(self.nearest(self.loc.movedim(-1, 0)).movedim(0, -1))
 
     @property
     def variance(self) -> Tensor:
@@ -145,12 +145,12 @@ class IntegerCell(MixtureCell):
     def coordinate(self, x: Tensor) -> Tensor:
         return torch.asinh(x)
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         """Every component in blocks that are equal steps of asinh((x - mu) / sigma)."""
         with torch.no_grad():
             size = self.scale / self.step
             reach = torch.full_like(size, DEPTH)
-            edges = (size * sinh_steps(reach, reach, nodes // 2 + 1)[0]).round()
+            edges = (size * sinh_steps(reach, reach, every_second(nodes))[0]).round()
             last = (DEPTH * size).ceil() + 1
             points, log_n = blocks(torch.cat((-last[None], edges[1:-1], last[None] + 1)))
             points = self.low + self.step * (((self.loc - self.low) / self.step).round() + points)

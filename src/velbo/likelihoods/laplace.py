@@ -17,7 +17,7 @@ from ..nets import inverse_softplus
 from ..rows.encodings import dequantised
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
-from .quadrature import DEPTH, Rule, steps
+from .quadrature import DEPTH, Nodes, Rule, steps
 
 
 class LaplaceCell(Cell):
@@ -55,10 +55,10 @@ class LaplaceCell(Cell):
         beyond = 0.5 * torch.exp(-z.abs())
         return torch.where(z < 0, beyond, 1 - beyond)
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         reach = torch.full_like(self.scale, DEPTH ** (1 / 3))
-        w = steps(-reach, reach, nodes)
-        return self.loc + self.scale * w**3, (2 * w.abs().log() - w.abs() ** 3).log_softmax(0)
+        w, log_dw = steps(-reach, reach, nodes)
+        return self.loc + self.scale * w**3, (2 * w.abs().log() - w.abs() ** 3 + log_dw).log_softmax(0)
 
 
 class Laplace(Likelihood):

@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 from ..nets import inverse_softplus
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
-from .quadrature import Rule
+from .quadrature import Nodes, Rule
 from .ranges import saturated_exp
 from .stirling import HALF_LOG_2_PI
 
@@ -57,7 +57,7 @@ class LogNormalCell(Cell):
         """log x."""
         return x.clamp_min(torch.finfo(x.dtype).tiny).log()
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         t, log_w = self.normal_rule(nodes)
         return saturated_exp(self.loc + self.scale * t), log_w
 

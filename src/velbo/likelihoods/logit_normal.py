@@ -28,7 +28,7 @@ from ..nets import inverse_softplus
 from ..rows.encodings import dequantised, inside_unit
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
-from .quadrature import Rule
+from .quadrature import Nodes, Rule
 from .ranges import within_unit
 from .stirling import HALF_LOG_2_PI
 
@@ -134,7 +134,7 @@ class LogitNormalCell(Cell):
         x = within_unit(x)
         return x.log() - torch.log1p(-x)
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         t, log_w = self.normal_rule(nodes)
         return within_unit(torch.sigmoid(self.loc + self.scale * t)), log_w
 

@@ -23,14 +23,14 @@ from ..nets import FullPrecisionLinear
 from .base import Factorised
 from .cell import Cell
 from .coded import CodedCell
-from .masked_cells import CellsAndMask, Mask, RowAndMask
-from .mixed import Part
+from .masked_cells import CellsAndMask, Mask
+from .mixed import MixedCells, Part
 from .ranges import inverse_limited, limited
 
 STEEPEST = 10.0
-"""Of a slope b. A rule with few nodes does not see where a steeper mask turns."""
+"""Of a slope b. A steeper mask is a step, and has no gradient anywhere else."""
 FEWEST = 15
-"""Nodes: steps of one standard deviation, for Normals."""
+"""Nodes: steps of one standard deviation or two, for Normals."""
 
 
 class MissingNotAtRandom(nn.Module):
@@ -56,7 +56,7 @@ class MissingNotAtRandom(nn.Module):
         slope: where slopes begin, one number or one for each of ``missing`` (codes have none). Around 0 the likelihood
             is nearly flat, as a shift of p(x_d|z) makes up for a slope, and training may stay there: begin at 1 if it
             is known that large values are missing more often, at -1 for small ones, or try both and compare.
-        nodes: of the rules, for every component of a mixture; more are needed where p(x_d|z) is wide and m steep.
+        nodes: of the rules, for every component of a mixture. They stand close where the mask turns.
 
     Raises:
         ConfigError: if a position is none, no column is left, a column's cells have no rule, or a slope is too steep.
@@ -99,7 +99,7 @@ class MissingNotAtRandom(nn.Module):
         if self.latents is not None:
             nn.init.zeros_(self.latents.weight)
 
-    def forward(self, features: Tensor, *sizes: Tensor) -> RowAndMask:
+    def forward(self, features: Tensor, *sizes: Tensor) -> MixedCells:
         """p(x, mask | z) with event shape (D,).
 
         Args:
@@ -121,7 +121,7 @@ class MissingNotAtRandom(nn.Module):
             cell = part.cell.at(with_mask) if len(without) else part.cell
             mask = _mask(cell, offset, cast(Tensor, next(effects)))
             parts.append((at[with_mask], CellsAndMask(cell, mask, self.n_nodes)))
-        return RowAndMask(parts, p.event_shape[0])
+        return MixedCells(parts, p.event_shape[0])
 
 
 def _slopes(missing: Sequence[int], slope: float | Sequence[float], n_cells: int) -> dict[int, float]:

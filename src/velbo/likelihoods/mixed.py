@@ -81,10 +81,31 @@ class MixedCells(Distribution):
     def expand(self, batch_shape: Any, _instance: Any = None) -> MixedCells:
         return MixedCells([(at, part.expand(batch_shape)) for at, part in self.parts], self.event_shape[0])
 
+    def _each(self, law: Callable[[Factorised], Factorised]) -> MixedCells:
+        return MixedCells([(at, law(part)) for at, part in self.parts], self.event_shape[0])
+
     @property
-    def given_missing(self) -> Distribution:
+    def given_missing(self) -> MixedCells:
         """p(x_d|z, cell d is missing): the same, where cells are missing at random."""
-        return self
+        return self._each(lambda part: part.given_missing)
+
+    @property
+    def given_observed(self) -> MixedCells:
+        """p(x_d|z, cell d is observed), likewise."""
+        return self._each(lambda part: part.given_observed)
+
+    @property
+    def log_observed(self) -> Tensor:
+        """log p(cell d is observed|z), (..., D): 0 where the mask is not modelled."""
+        return self._joined([part.log_observed for _, part in self.parts], 0.0)
+
+    def masked(self, x: Tensor, u: Tensor) -> Tensor:
+        """x (..., D) with NaN where u, uniform on [0, 1), is below the probability that the cell is missing.
+
+        A cell without a likelihood is NaN as in `sample`, and one whose mask is not modelled is as it was.
+        """
+        parts = [part.masked(x.index_select(-1, at), u.index_select(-1, at)) for at, part in self.parts]
+        return self._joined(parts)
 
     @property
     def mean(self) -> Tensor:
@@ -98,6 +119,12 @@ class MixedCells(Distribution):
     @property
     def variance(self) -> Tensor:
         return self._of_parts(lambda part: part.variance)
+
+
+def row_and_mask(p: Distribution) -> Tensor:
+    """A draw of x and of which cells are missing: x (..., D), with NaN where the mask is modelled."""
+    x = p.sample()
+    return p.masked(x, torch.rand_like(x)) if isinstance(p, Factorised | MixedCells) else x
 
 
 class Mixed(nn.Module):

@@ -15,7 +15,7 @@ from ..rows import Field
 from ..rows.encodings import dequantised
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
-from .quadrature import Rule, pooled
+from .quadrature import Nodes, Rule, pooled
 from .stirling import HALF_LOG_2_PI
 
 FARTHEST_START = 3.0
@@ -79,7 +79,7 @@ class NormalMixtureCell(MixtureCell):
     def cdf(self, value: Tensor) -> Tensor:
         return (self.log_pi.exp() * torch.special.ndtr((value.unsqueeze(-1) - self.loc) / self.scale)).sum(-1)
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         t, log_w = self.normal_rule(nodes)
         return pooled(self.loc + self.scale * t, self.log_pi + log_w)
 

@@ -27,7 +27,7 @@ from torch.nn.functional import logsigmoid
 
 from .cell import Cell
 from .counts import CountLikelihood
-from .quadrature import Rule, by_blocks
+from .quadrature import Nodes, Rule, by_blocks
 from .ranges import limited
 from .special import beta_below
 from .stirling import HALF_LOG_2_PI, delta, log_ratio
@@ -87,7 +87,7 @@ class NegativeBinomialCell(Cell):
     def coordinate(self, x: Tensor) -> Tensor:
         return torch.log1p(x)
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         return by_blocks(self.log_prob, self.rate, self.log_r.exp(), nodes)
 
 
@@ -132,7 +132,7 @@ class ZeroInflatedCell(Cell):
     def coordinate(self, x: Tensor) -> Tensor:
         return torch.log1p(x)
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         points, log_w = self.counts.rule(nodes)
         log_w = logsigmoid(-self.logit) + log_w
         log_zero = logsigmoid(self.logit).expand(log_w.shape[1:])

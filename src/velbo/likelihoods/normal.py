@@ -24,7 +24,7 @@ from ..rows import Field
 from ..rows.encodings import dequantised
 from .base import Factorised, Likelihood, at_least_float32
 from .cell import MIN_SCALE, Cell
-from .quadrature import Rule
+from .quadrature import Nodes, Rule
 
 
 class NormalCell(Cell):
@@ -66,7 +66,7 @@ class NormalCell(Cell):
     def cdf(self, value: Tensor) -> Tensor:
         return torch.special.ndtr((value - self.loc) / self.scale)
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         t, log_w = self.normal_rule(nodes)
         return self.loc + self.scale * t, log_w
 

@@ -15,7 +15,7 @@ from torch.distributions import constraints
 
 from .cell import Cell
 from .counts import CountLikelihood
-from .quadrature import Rule, by_blocks
+from .quadrature import Nodes, Rule, by_blocks
 from .special import gamma_above
 from .stirling import HALF_LOG_2_PI, delta, excess
 
@@ -60,7 +60,7 @@ class PoissonCell(Cell):
     def coordinate(self, x: Tensor) -> Tensor:
         return torch.log1p(x)
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         return by_blocks(self.log_prob, self.mean, torch.full_like(self.mean, NO_DISPERSION), nodes)
 
 

@@ -6,7 +6,8 @@ and f a sigmoid of slope b it is about exp(-2 pi^2 / (|b| sigma h)) with step h 
 p is exp(-DEPTH) of its greatest. Whole numbers are summed one by one where there are nodes enough, and in blocks where
 not. Weights sum to 1, so the expectation of a constant is exact.
 
-Every cell says its own rule, `Cell.rule`, of what is here.
+Every cell says its own rule, `Cell.rule`, of what is here. Steps need not be equal in t: with t = t(s) and equal steps
+of s a weight has the factor dt/ds, and nodes stand close where f changes fast (turning.py). Blocks need no such factor.
 
 Sources: Exactness of quadrature formulas, Trefethen, 2022, https://arxiv.org/abs/2101.09501 (section 5, on
 Gauss-Hermite); Concentration inequalities, Boucheron, Lugosi and Massart, 2013 (section 2.4, tails of counts).
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -27,24 +29,52 @@ Rule = tuple[Tensor, Tensor]
 """Points and log-weights."""
 
 
-def steps(low: Tensor, high: Tensor, nodes: int) -> Tensor:
-    """Equal ones from low (..., n) to high, (nodes, ..., n)."""
+@dataclass(frozen=True)
+class Places:
+    """Where nodes stand between the ends of a rule, 0 and 1, in equal steps of some s.
+
+    Attributes:
+        at: (J, ...), with an axis for every axis of the ends.
+        log_slope: log of d at / ds up to a constant, of the same shape.
+    """
+
+    at: Tensor
+    log_slope: Tensor
+
+
+Nodes = int | Places
+"""How many nodes, in equal steps, or where they stand."""
+
+
+def steps(low: Tensor, high: Tensor, nodes: Nodes) -> tuple[Tensor, Tensor]:
+    """t from low (...) to high, (J, ...), and log dt/ds up to a constant, which broadcasts to it."""
+    if isinstance(nodes, Places):
+        return torch.lerp(low, high, nodes.at), nodes.log_slope
     t = torch.linspace(0, 1, nodes, dtype=low.dtype, device=low.device)
-    return torch.lerp(low, high, t.view(-1, *[1] * low.dim()))
+    return torch.lerp(low, high, t.view(-1, *[1] * low.dim())), low.new_zeros(())
 
 
-def normal_rule(n_axes: int, nodes: int, dtype: torch.dtype, device: torch.device) -> Rule:
-    """Of N(0, 1); (nodes, 1, ..., 1) with ``n_axes`` behind the first."""
+def every_second(nodes: Nodes) -> Nodes:
+    """Both ends and half of the nodes between them: the edges of blocks, of which each has two nodes."""
+    if isinstance(nodes, int):
+        return nodes // 2 + 1
+    n = len(nodes.at)
+    chosen = torch.linspace(0, n - 1, n // 2 + 1, device=nodes.at.device).round().long()
+    return Places(nodes.at[chosen], nodes.log_slope[chosen])
+
+
+def normal_rule(n_axes: int, nodes: Nodes, dtype: torch.dtype, device: torch.device) -> Rule:
+    """Of N(0, 1); (J, 1, ..., 1) with ``n_axes`` behind the first, or (J, ...) as the places are."""
     reach = torch.full([1] * n_axes, math.sqrt(2 * DEPTH), dtype=dtype, device=device)
-    t = steps(-reach, reach, nodes)
-    return t, (-t.square() / 2).log_softmax(0)
+    t, log_dt = steps(-reach, reach, nodes)
+    return t, (log_dt - t.square() / 2).log_softmax(0)
 
 
 @torch.no_grad()
-def sinh_steps(below: Tensor, above: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
-    """sinh u from -below to above, in equal steps of u, and log d(sinh u) / du: fine near 0, and far-reaching."""
-    u = steps(-below.asinh(), above.asinh(), nodes)
-    return u.sinh(), u.cosh().log()
+def sinh_steps(below: Tensor, above: Tensor, nodes: Nodes) -> tuple[Tensor, Tensor]:
+    """sinh u from -below to above, in steps of u, and log d(sinh u) / ds: fine near 0, and far-reaching."""
+    u, log_du = steps(-below.asinh(), above.asinh(), nodes)
+    return u.sinh(), u.cosh().log() + log_du
 
 
 def pooled(points: Tensor, log_w: Tensor) -> Rule:
@@ -65,7 +95,8 @@ def depth_reach(h: Tensor) -> Tensor:
 
 
 def blocks(edges: Tensor) -> tuple[Tensor, Tensor]:
-    """Nodes and the logs of their weights for a sum over whole numbers, in blocks from one edge to below the next.
+    """Nodes in order, and the logs of their weights, for a sum over whole numbers, in blocks from one edge to below the
+    next.
 
     The sum of f over n numbers around c is n / 2 (f(c - s) + f(c + s)), s^2 = (n^2 - 1) / 12, which is exact for n = 1,
     for n = 2 and for cubic f.
@@ -77,11 +108,11 @@ def blocks(edges: Tensor) -> tuple[Tensor, Tensor]:
     # n may be so large that its square is infinite
     spread = n * ((1 - n.clamp_min(1) ** -2) / 12).sqrt()
     centre = edges[:-1] + (n - 1).clamp_min(0) / 2
-    return torch.cat((centre - spread, centre + spread)), n.log().repeat(2, *[1] * (n.dim() - 1))
+    return torch.stack((centre - spread, centre + spread), 1).flatten(0, 1), n.log().repeat_interleave(2, 0)
 
 
-def by_blocks(log_prob: Callable[[Tensor], Tensor], mean: Tensor, r: Tensor, nodes: int) -> Rule:
-    """Of counts of mean m and variance v = m + m^2 / r, in blocks that are equal steps of asinh sqrt(k / r).
+def by_blocks(log_prob: Callable[[Tensor], Tensor], mean: Tensor, r: Tensor, nodes: Nodes) -> Rule:
+    """Of counts of mean m and variance v = m + m^2 / r, in blocks that are steps of asinh sqrt(k / r).
 
     They reach from m - sqrt(2 v E) to m + sqrt(2 v E) + (1 + m / r) E with E = DEPTH, beyond which the mass is at most
     exp(-E) on either side (Bernstein).
@@ -90,7 +121,7 @@ def by_blocks(log_prob: Callable[[Tensor], Tensor], mean: Tensor, r: Tensor, nod
         spread, tail = (2 * DEPTH * mean * (1 + mean / r)).sqrt(), DEPTH * (1 + mean / r)
         first, last = (mean - spread).clamp_min(0).floor(), (mean + spread + tail).ceil()
         low, high = ((k / r).sqrt().asinh() for k in (first, last))
-        edges = (r * steps(low, high, nodes // 2 + 1).sinh().square()).round()
+        edges = (r * steps(low, high, every_second(nodes))[0].sinh().square()).round()
         # at 0 the masses may fall steeply: the first number has a block of its own
         points, log_n = blocks(torch.cat((first[None], torch.maximum(edges[1:], first + 1))))
     return points, (log_prob(points) + log_n).log_softmax(0)

@@ -21,7 +21,7 @@ from ..nets import inverse_softplus
 from ..rows.encodings import dequantised
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
-from .quadrature import DEPTH, Rule, sinh_steps
+from .quadrature import DEPTH, Nodes, Rule, sinh_steps
 from .special import student_below
 from .stirling import HALF_LOG_2_PI, delta
 
@@ -68,10 +68,10 @@ class StudentTCell(Cell):
     def coordinate(self, x: Tensor) -> Tensor:
         return torch.asinh(x)
 
-    def rule(self, nodes: int) -> Rule:
-        """x = mu + sigma sinh u; log p falls by (nu + 1) / 2 log(1 + sinh^2 u / nu)."""
+    def rule(self, nodes: Nodes) -> Rule:
+        """x = mu + sigma sinh u, to where p(x) dx/du is exp(-DEPTH) of its greatest: tails are heavy."""
         df = self.df
-        reach = (df * torch.expm1(2 * DEPTH / (df + 1))).sqrt()
+        reach = (df * torch.expm1(2 * DEPTH / df)).sqrt()
         z, log_dz = sinh_steps(reach, reach, nodes)
         return self.loc + self.scale * z, (log_dz - (df + 1) / 2 * torch.log1p(z.square() / df)).log_softmax(0)
 

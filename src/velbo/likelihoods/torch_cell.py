@@ -15,7 +15,7 @@ from torch.distributions import Categorical, Distribution
 from ..errors import MissingMethodError
 from .cell import Cell
 from .coded import CodesCell
-from .quadrature import Rule
+from .quadrature import Nodes, Rule
 
 
 def as_cell(p: Distribution) -> Cell:
@@ -74,6 +74,10 @@ class TorchCell(Cell):
         return self.base.has_rsample
 
     @property
+    def is_enumerated(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.base.has_enumerate_support
+
+    @property
     def support(self) -> Any:
         return self.base.support
 
@@ -127,7 +131,7 @@ class TorchCell(Cell):
         below = torch.where(values < x, masses, 0.0).sum(0)
         return below, self.base.log_prob(x).exp()
 
-    def rule(self, nodes: int) -> Rule:
+    def rule(self, nodes: Nodes) -> Rule:
         if not self.base.has_enumerate_support:
             return super().rule(nodes)
         values = self._values()

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ...checks import rows_for
+from ...likelihoods.mixed import row_and_mask
 from ...model import VAE
 from ...rows import AnyRows, Store
 from ...runtime.generators import OwnGenerator
@@ -36,12 +37,12 @@ class Bracket:
         rows: of the data, and of the model's own.
         temperatures, chains, samples: of the estimates.
         acceptance: of the proposals, on the data.
-        annealed: lower bound of log p(x) of the data, with its standard error over rows.
+        annealed: lower bound of log p(x) of the data; ``_se`` is a standard error over rows.
         importance: the importance-weighted bound of the same rows.
         own_importance: the importance-weighted bound of the model's own data.
         own_annealed: their lower bound.
         own_above: their upper bound.
-        width: own_above - own_annealed.
+        width: own_above - own_annealed, whose standard error is that of its own rows.
     """
 
     rows: int
@@ -54,9 +55,13 @@ class Bracket:
     importance: float
     importance_se: float
     own_importance: float
+    own_importance_se: float
     own_annealed: float
+    own_annealed_se: float
     own_above: float
+    own_above_se: float
     width: float
+    width_se: float
 
     def to_json(self) -> dict[str, Any]:
         return {k: None if v != v else v for k, v in asdict(self).items()}
@@ -64,10 +69,13 @@ class Bracket:
 
 @torch.no_grad()
 def simulate(model: VAE, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """(x, z), z ~ p(z), x ~ p(x|z), (n, D) and (n, Z): data whose exact posterior sample is known."""
+    """(x, z), z ~ p(z), x ~ p(x|z), (n, D) and (n, Z): data whose exact posterior sample is known.
+
+    Where the mask is modelled, x has missing cells, as the model says.
+    """
     with OwnGenerator(seed, "simulate"):
         z = model.prior().sample(torch.Size((n,)))
-        return model.decode(z).sample(), z
+        return row_and_mask(model.decode(z)), z
 
 
 def bracket(model: VAE, data: AnyRows, settings: Annealing = Annealing(), samples: int = 1000) -> Bracket:
@@ -98,7 +106,11 @@ def bracket(model: VAE, data: AnyRows, settings: Annealing = Annealing(), sample
         importance=float(importance.mean()),
         importance_se=standard_error(importance),
         own_importance=float(own_importance.mean()),
+        own_importance_se=standard_error(own_importance),
         own_annealed=float(below.mean()),
+        own_annealed_se=standard_error(below),
         own_above=float(above.mean()),
+        own_above_se=standard_error(above),
         width=float((above - below).mean()),
+        width_se=standard_error(above - below),
     )

@@ -5,6 +5,8 @@
     u_d = F(x_d - | z) + v p(x_d | z), v ~ U      the same for cells with a mass: F(x_d -) is what lies below x_d
     dispersion_d = mean (x_d - E[x_d|z])^2 / mean Var[x_d|z]          1 for such a decoder
 
+Where the mask is modelled, x_d is a cell that was observed, and p(x_d | z, observed) stands for p(x_d | z) throughout.
+
 The decoder that maximises E_q[log p(x|z)] among all is that conditional law under p_data(x) q(z|x), so z is drawn from
 q and no correction is due for its having seen x. A distance of u from uniform (Kolmogorov and Smirnov's, sup |F - u|)
 or a dispersion away from 1 is a likelihood that does not fit: tails too light, a scale that is fixed or at its floor.
@@ -97,7 +99,7 @@ def _spread(model: Model, data: Store, seed: int, left_out: dict[str, None]) -> 
     p = cells_of(view.decode(RowDraw(data.kept, seed).sample(view.encode(x), 1)[0]))
     v = RowNoise(data.kept, seed, "calibration").uniform((x.shape[1],))
     u, square, variance = (torch.full(x.shape, math.nan, dtype=torch.float64) for _ in range(3))
-    for positions, part in p.parts:
+    for positions, part in p.given_observed.parts:
         cells = x[:, positions]
         missing = cells.isnan()
         with _noted("the distance from uniform", left_out):

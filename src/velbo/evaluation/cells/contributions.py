@@ -4,7 +4,8 @@
     w_k = p(x_-d|z_k) p(z_k) / q(z_k|x_-d),   z_k ~ q(z|x_-d)
 
 with x_-d the observed cells of the row but d. The encoder sees a copy of the row in which cell d is missing, one copy
-for each cell, so a row costs D encodings and D K decodings, and z knows nothing of x_d.
+for each cell, so a row costs D encodings and D K decodings, and z knows nothing of x_d. Where the mask is modelled, the
+weights count which cells are missing, and that d is not, and p(x_d|z_k, observed) stands for p(x_d|z_k).
 
 What is computed is itself a law of x_d, a mixture of the p(x_d|z_k) whose weights and z_k do not depend on x_d: masses
 sum to 1, densities integrate to 1, whatever K. It is consistent, not unbiased, and no bound. To first order in 1 / K
@@ -84,9 +85,10 @@ def _log_sums(model: Model, x: Tensor, d: Tensor, samples: int, chunk: int, seed
     x, hidden, at = x.to(device), hidden.to(device), at.to(device)
     joint, rest = StreamingWeights(), StreamingWeights()
     for _, p, log_ratio in importance_draws(view_of(model, x), hidden, samples, chunk, draw):
-        cells = p.log_prob_cells(x)
+        cells, observed = p.log_prob_cells(x), p.log_observed
         place = at.expand(*cells.shape[:-1], 1)
-        log_w = cells.scatter(-1, place, 0.0).sum(-1) + log_ratio
-        rest.add(log_w)
-        joint.add(log_w + cells.gather(-1, place).squeeze(-1))
+        others = cells.scatter(-1, place, 0.0).sum(-1) + log_ratio
+        # log p(x_d, observed | z) = log p(observed | z) + log p(x_d | z, observed)
+        rest.add(others + observed.expand_as(cells).gather(-1, place).squeeze(-1))
+        joint.add(others + cells.gather(-1, place).squeeze(-1))
     return joint.log_sum, rest.log_sum

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -96,7 +95,7 @@ def chunks_of(rows: Tensor, size: int) -> tuple[Tensor, ...]:
 def parts_with_holes(p: Cells, x: Tensor) -> list[tuple[Tensor, Factorised]]:
     """(positions, p(x_d|z, cell d is missing)) of every part that has holes in x (B, D)."""
     holes = x.isnan().any(0)
-    return [(at, cast(Factorised, part.given_missing)) for at, part in p.parts if holes[at.to(x.device)].any()]
+    return [(at, part.given_missing) for at, part in p.parts if holes[at.to(x.device)].any()]
 
 
 class WeightedMeans:

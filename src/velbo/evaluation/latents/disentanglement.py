@@ -18,9 +18,8 @@ One code a factor scores 1 (but for SAP with C classes: 1 - 1/C, as codes of not
 and signs of the codes do not count. With a single code the second largest is 0; with a single code or factor nothing
 can be mixed, and the terms that would divide by log 1 or V - 1 = 0 are 1.
 
-A factor of whole numbers has classes; any other is real (a count or an age becomes real when divided by 100).
-For I, H and S, codes and real factors are cut into bins of equal width between their extremes, as in the papers; a
-column of no more distinct values than bins keeps them. A factor of more classes than a code has bins cannot reach 1.
+Which factors have classes, and how codes and real factors are cut into the bins of I, H and S, is told in factors.py.
+A factor of more classes than a code has bins cannot reach 1.
 
 Codes that are constant say nothing and are counted. Codes of a collapsed posterior, which almost are, blur modularity:
 leave them out (active units).
@@ -39,28 +38,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import entr
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.model_selection import train_test_split
 
-from ...errors import ConfigError, DataError
-from ..samples import Floats, as_matrix
+from ...errors import ConfigError
+from ..samples import Floats
+from .factors import Factor, Labels, bins_of, checked, factors_of
 
-ROWS_PER_CLASS = 5
 HELD_OUT = 0.25
-Labels = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Factor:
-    """Classes 0 .. C - 1, or a real quantity on [0, 1]; (N,)."""
-
-    values: Floats
-    has_classes: bool
-
-    def labels(self, bins: int) -> Labels:
-        return self.values.astype(np.int64) if self.has_classes else _bins(self.values, bins)
 
 
 @dataclass(frozen=True)
@@ -119,7 +105,7 @@ def disentanglement(codes: Any, factors: Any, bins: int = 20, seed: int = 0) -> 
         DataError: for missing cells, different numbers of rows, constant factors, or too few rows for the classes.
         ConfigError: for fewer than 2 bins.
     """
-    z, v = _checked(codes, factors)
+    z, v = checked(codes, factors)
     gap, separated, modular = mig(codes, factors, bins), sap(codes, factors, bins), modularity(codes, factors, bins)
     forests = dci(codes, factors, seed=seed)
     return Disentanglement(
@@ -138,16 +124,16 @@ def disentanglement(codes: Any, factors: Any, bins: int = 20, seed: int = 0) -> 
 
 def mutual_information(codes: Any, factors: Any, bins: int = 20) -> Floats:
     """I of every code and factor, (Z, V) in nats; arguments and errors as for `disentanglement`."""
-    z, v = _checked(codes, factors)
+    z, v = checked(codes, factors)
     labels = [f.labels(bins) for f in v]
     return np.array(
-        [[_information(_counts(code, label)) for label in labels] for code in (_bins(c, bins) for c in z.T)]
+        [[_information(_counts(code, label)) for label in labels] for code in (bins_of(c, bins) for c in z.T)]
     )
 
 
 def entropy(factors: Any, bins: int = 20) -> Floats:
     """H of every factor, (V,) in nats; arguments and errors as for `disentanglement`."""
-    return np.array([entr(np.bincount(f.labels(bins)) / len(f.values)).sum() for f in _factors(factors)])
+    return np.array([entr(np.bincount(f.labels(bins)) / len(f.values)).sum() for f in factors_of(factors)])
 
 
 def mig(codes: Any, factors: Any, bins: int = 20) -> float:
@@ -157,7 +143,7 @@ def mig(codes: Any, factors: Any, bins: int = 20) -> float:
 
 def sap(codes: Any, factors: Any, bins: int = 20) -> float:
     """Separated attribute predictability, in [0, 1]; arguments and errors as for `disentanglement`."""
-    z, v = _checked(codes, factors)
+    z, v = checked(codes, factors)
     return float(_gaps(np.array([[_predictability(c, f, bins) for f in v] for c in z.T])).mean())
 
 
@@ -193,7 +179,7 @@ def dci(codes: Any, factors: Any, trees: int = 100, leaf: float = 0.01, seed: in
     """
     if trees < 1 or not 0 < leaf <= 0.5:
         raise ConfigError(f"trees = {trees}, leaf = {leaf}: give at least 1 tree and a leaf in (0, 0.5]")
-    z, v = _checked(codes, factors)
+    z, v = checked(codes, factors)
     # every split sees all codes: else some would have to make do with codes that say nothing
     settings = {"n_estimators": trees, "min_samples_leaf": leaf, "max_features": 1.0, "random_state": seed}
     importance, skill = zip(*(_forest(z, f, settings) for f in v), strict=True)
@@ -209,51 +195,6 @@ def importance_scores(importance: Floats) -> tuple[float, float]:
     return float(shares @ _concentration(importance)), float(_concentration(importance.T).mean())
 
 
-def _checked(codes: Any, factors: Any) -> tuple[Floats, list[_Factor]]:
-    """Codes mapped onto [0, 1], constant ones to 0, and the factors of the same rows."""
-    z, v = as_matrix(codes, "codes"), _factors(factors)
-    if len(z) != len(v[0].values):
-        raise DataError(
-            f"codes have {len(z)} rows, factors {len(v[0].values)}; give both of the same rows, in the same order"
-        )
-    return np.stack([_unit(c) for c in z.T], 1), v
-
-
-def _factors(factors: Any) -> list[_Factor]:
-    return [_factor(column, j) for j, column in enumerate(as_matrix(factors, "factors").T)]
-
-
-def _factor(column: Floats, j: int) -> _Factor:
-    classes, labels = np.unique(column, return_inverse=True)
-    unit = _unit(column)
-    if not unit.any():
-        raise DataError(
-            f"factors: column {j} is constant, so no code can find it; leave it out: np.delete(factors, {j}, axis=1)"
-        )
-    whole = bool((column == np.round(column)).all())
-    needed = ROWS_PER_CLASS * (len(classes) if whole else 2)
-    if len(column) < needed:
-        raise DataError(
-            f"factors: column {j} has {len(classes)} values in {len(column)} rows; {needed} rows are needed"
-            + (", or, if it is a quantity rather than a class, real numbers: divide it by 100" if whole else "")
-        )
-    return _Factor(labels.astype(np.float64) if whole else unit, whole)
-
-
-def _unit(column: Floats) -> Floats:
-    """Onto [0, 1]; by halves, for the span of huge numbers to be a number."""
-    low, span = column.min() / 2, column.max() / 2 - column.min() / 2
-    return (column / 2 - low) / span if span > 0 else np.zeros_like(column)
-
-
-def _bins(column: Floats, bins: int) -> Labels:
-    """Labels of a column on [0, 1]."""
-    if bins < 2:
-        raise ConfigError(f"bins = {bins}: at least 2 are needed; give bins=20")
-    values, labels = np.unique(column, return_inverse=True)
-    return labels if len(values) <= bins else np.minimum((column * bins).astype(np.int64), bins - 1)
-
-
 def _counts(a: Labels, b: Labels) -> Floats:
     """Joint histogram of two columns of labels, (A, B)."""
     shape = (a.max() + 1, b.max() + 1)
@@ -267,13 +208,13 @@ def _information(counts: Floats) -> float:
     return max(float(found @ np.log(found * n / (counts.sum(1)[a] * counts.sum(0)[b])) / n), 0.0)
 
 
-def _predictability(code: Floats, factor: _Factor, bins: int) -> float:
+def _predictability(code: Floats, factor: Factor, bins: int) -> float:
     """S_ij."""
     if not code.any():
         return 0.0
     if not factor.has_classes:
         return float(np.corrcoef(code, factor.values)[0, 1] ** 2)
-    counts = _counts(_bins(code, bins), factor.labels(bins))
+    counts = _counts(bins_of(code, bins), factor.labels(bins))
     return float((counts / counts.sum(0)).max(1).sum() / counts.shape[1])
 
 
@@ -283,7 +224,7 @@ def _gaps(scores: Floats) -> Floats:
     return first - second
 
 
-def _forest(z: Floats, factor: _Factor, settings: dict[str, Any]) -> tuple[Floats, float]:
+def _forest(z: Floats, factor: Factor, settings: dict[str, Any]) -> tuple[Floats, float]:
     """(importance (Z,), skill on held-out rows)."""
     v = factor.values
     train, test = train_test_split(np.arange(len(z)), test_size=HELD_OUT, random_state=settings["random_state"])
