@@ -21,7 +21,7 @@ from velbo.checks import check_support
 from velbo.conditional import Condition, ConditionalVAE
 from velbo.config import Budget, Optimisation, Recipe, TrainingConfig, Validation
 from velbo.errors import CollapseWarning, ConfigError, DataError
-from velbo.evaluation import impute, score_rows
+from velbo.evaluation import Annealing, anneal, bracket, impute, score_rows
 from velbo.likelihoods import Factorised, MixedCells
 from velbo.model import VAE
 from velbo.priors import StandardNormal
@@ -70,6 +70,16 @@ def test_log_weights_at_the_exact_posterior_are_log_p_of_x_given_c():
     exact = MultivariateNormal(x[:, :1] * A + B, W.outer(W) + S**2 * torch.eye(2, dtype=torch.float64))
     log_w = linear().terms(x, 4).log_w
     torch.testing.assert_close(log_w, exact.log_prob(x[:, 1:]).expand(4, -1))
+
+
+def test_annealing_bounds_log_p_of_x_given_c():
+    """Forwards, 200 temperatures and 32 chains of 5 rows come within 0.1 nats; the bracket draws no c, and says so."""
+    model, x = linear(), rows(5)
+    exact = model.terms(x, 1).log_w[0]
+    run = anneal(model, x, Annealing(200, 32))
+    torch.testing.assert_close(run.bound, exact.double(), rtol=0, atol=0.1)
+    with pytest.raises(ConfigError, match="a conditional model draws no c for them; use score_rows and anneal"):
+        bracket(model, x)
 
 
 def test_given_rows_are_a_plain_model():

@@ -20,10 +20,12 @@ import torch
 from torch import Tensor
 
 from ...checks import rows_for
+from ...conditional import ConditionalVAE
+from ...errors import ConfigError
 from ...likelihoods.mixed import row_and_mask
-from ...model import VAE
 from ...rows import AnyRows, Store
 from ...runtime.generators import OwnGenerator
+from ...terms import Model, View, view_of
 from .annealing import Annealing, anneal, anneal_backwards
 from .log_likelihood import score_rows
 from .summary import standard_error
@@ -68,17 +70,17 @@ class Bracket:
 
 
 @torch.no_grad()
-def simulate(model: VAE, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+def simulate(view: View, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """(x, z), z ~ p(z), x ~ p(x|z), (n, D) and (n, Z): data whose exact posterior sample is known.
 
     Where the mask is modelled, x has missing cells, as the model says.
     """
     with OwnGenerator(seed, "simulate"):
-        z = model.prior().sample(torch.Size((n,)))
-        return row_and_mask(model.decode(z)), z
+        z = view.prior().sample(torch.Size((n,)))
+        return row_and_mask(view.decode(z)), z
 
 
-def bracket(model: VAE, data: AnyRows, settings: Annealing = Annealing(), samples: int = 1000) -> Bracket:
+def bracket(model: Model, data: AnyRows, settings: Annealing = Annealing(), samples: int = 1000) -> Bracket:
     """Anneal the data forwards, and as many rows of the model's own both ways, beside importance sampling.
 
     Args:
@@ -86,9 +88,17 @@ def bracket(model: VAE, data: AnyRows, settings: Annealing = Annealing(), sample
         data: rows x, (N, D), of any container; see `velbo.checks.rows_for`. A hundred cost minutes.
         settings: how long to anneal.
         samples: of importance sampling.
+
+    Raises:
+        ConfigError: for a conditional model.
     """
+    if isinstance(model, ConditionalVAE):
+        raise ConfigError(
+            "the bracket draws data of the model's own, and a conditional model draws no c for them; use score_rows "
+            "and anneal, which bound log p(x|c) from below"
+        )
     data = rows_for(model, data)
-    x, z = simulate(model, len(data), settings.seed)
+    x, z = simulate(view_of(model, data.fixed(settings.seed)), len(data), settings.seed)
     own = Store.from_tensor(x, data.units)
     run = anneal(model, data.fixed(settings.seed), settings)
     annealed = run.bound + data.log_det()
