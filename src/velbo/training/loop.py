@@ -316,7 +316,7 @@ class Trainer:
         if self.team.rank == 0:
             # the model first: a checkpoint that says that the run is done has the whole run beside it
             self.run_folder.write_model(self.best_weights)
-            self.run_folder.write_checkpoint(state.to_json(), tensors)
+            self.run_folder.write_checkpoint(state, tensors)
         self.saved_at = self.state.seconds
 
     def _refuse_not_finite(self, tensors: dict[str, Tensor]) -> None:
@@ -334,14 +334,15 @@ class Trainer:
         if self.run_folder is None:
             return
         saved = self.run_folder.read_checkpoint(self.parts.not_finite)
-        n_metrics = saved[0]["n_metrics"] if saved else 0
+        n_metrics = saved[0].n_metrics if saved else 0
+        metrics = self.run_folder.metrics(n_metrics)
         if self.team.rank == 0:
             self.run_folder.truncate_metrics(n_metrics)
         if saved is not None:
-            self.state = State.from_json(saved[0])
+            self.state = saved[0]
             if self.team.rank:
                 self.state.sums = Sums()
-            self.metrics = self.run_folder.metrics()[:n_metrics]
+            self.metrics = metrics
             self.parts.restore(saved[1])
             self.best_weights = without_prefix("best/", saved[1])
 
