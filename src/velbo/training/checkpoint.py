@@ -51,18 +51,12 @@ class Parts:
     def _require_own(self, tensors: Mapping[str, Tensor]) -> None:
         """Raise RunError unless these are this model's tensors, each of its shape and type, and no others."""
         own = with_prefix("weights/", self.model.state_dict()) | with_prefix("ema/", self.ema.state())
-        own |= with_prefix("best/", self.model.state_dict())
         if any(name.startswith("optimizer/") for name in tensors):
             own |= self._slots()
         states, of_generators = self._generators(), ("generator/", "generator_cuda/")
         kept = [name for name in tensors if name.startswith(of_generators)]
         own |= {name: states.get(name.partition("/")[0], tensors[name]) for name in kept}
-        for name in {**own, **tensors}:
-            if name not in own or name not in tensors or _form(own[name]) != _form(tensors[name]):
-                raise RunError(
-                    f"the checkpoint does not fit config.json: its tensor {shown(name)} is missing, or another; "
-                    "restore the run folder from a copy, or fit again"
-                )
+        require_same(own, tensors)
 
     def _slots(self) -> dict[str, Tensor]:
         """What Adam keeps of each parameter, by the names of `collect`."""
@@ -101,6 +95,19 @@ class Parts:
             torch.set_rng_state(tensors[f"generator/{rank}"])
         if self.device.type == "cuda" and f"generator_cuda/{rank}" in tensors:
             torch.cuda.set_rng_state(tensors[f"generator_cuda/{rank}"], self.device)
+
+
+def require_same(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """
+    Raises:
+        RunError: unless both have the same names, and tensors of the same shapes and types.
+    """
+    for name in {**own, **tensors}:
+        if name not in own or name not in tensors or _form(own[name]) != _form(tensors[name]):
+            raise RunError(
+                f"the checkpoint does not fit config.json: its tensor {shown(name)} is missing, or another; restore "
+                "the run folder from a copy, or fit again"
+            )
 
 
 def _form(tensor: Tensor) -> tuple[torch.Size, torch.dtype]:
