@@ -1,4 +1,4 @@
-"""A part of the fault campaign: kills, full disks, limits, odd paths; the whole of it is a benchmark."""
+"""A part of the fault campaign: kills, full disks, limits, odd paths, damaged files; the whole of it is a benchmark."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ if not (ROOT / "benchmarks").is_dir():
         ("kills", ["--share", "0.02"]),
         ("sweeps", ["--share", "0.004", "--named", "kill:"]),
         ("limits", ["--share", "0.06"]),
+        ("inputs", ["--share", "0.05"]),
     ],
-    ids=["kills", "sweeps", "limits"],
+    ids=["kills", "sweeps", "limits", "inputs"],
 )
 def test_everything_ends_right(module, options):
     """In a process of its own, whose forks are velbo: a child has nothing of pytest's, and pays for no import."""

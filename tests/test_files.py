@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from velbo.errors import RunError
+from velbo.errors import ConfigError, RunError
 from velbo.files import (
+    as_path,
     is_running,
     locked,
+    read_file,
     read_json,
     read_tensors,
     remove_temporaries,
@@ -91,11 +93,11 @@ def test_a_kill_while_metrics_are_cut_loses_none(tmp_path, monkeypatch):
     for step in (1, 2, 3):
         run.append_metrics({"step": step}, 0.0)
 
-    def cut_short(path: Path, text: str, **options: str) -> None:
+    def cut_short(path: Path, data: bytes) -> None:
         with path.open("w"):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "write_text", cut_short)
+    monkeypatch.setattr(Path, "write_bytes", cut_short)
     with pytest.raises(KeyboardInterrupt):
         run.truncate_metrics(2)
     assert [m["step"] for m in run.metrics()] == [1, 2, 3]
@@ -201,3 +203,86 @@ def test_files_may_be_read_by_those_whom_the_umask_lets(tmp_path):
     finally:
         os.umask(before)
     assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o640}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        '{"a": NaN}',
+        '{"a": 1e999}',
+        '{"a": Infinity}',
+        '{"a": "\\ud800"}',
+        "[" * 100_000 + "]" * 100_000,
+        '{"a": ' * 50_000,
+        "9" * 5000 + ".",
+        "\ufeff{}",
+        "{}{}",
+    ],
+)
+def test_what_is_no_json_is_a_sentence(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(RunError, match=r"a\.json: not readable as JSON") as error:
+        read_json(tmp_path / "a.json")
+    assert len(str(error.value)) < 500
+
+
+def test_json_comes_back_bit_for_bit(tmp_path):
+    value = {"a": [0.1, 5e-324, 1.7976931348623157e308, -0.0, 2**53 + 1, 10**30], "b": "é\0\u2028", "c": None}
+    write_json(tmp_path / "a.json", value)
+    assert repr(read_json(tmp_path / "a.json")) == repr(value)
+
+
+def test_only_plain_files_of_a_sensible_size_are_read(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "large").write_bytes(bytes(100))
+    for name, said in (
+        ("pipe", "is no file"),
+        ("zero", "is no file"),
+        (".", "is no file"),
+        ("circle", "cannot be read"),
+        ("large/x", "cannot be read"),
+        ("none", "there is no"),
+        ("x" * 300, "cannot be read: File name too long"),
+        ("large", "has 100 bytes, and such a file has 99 at most"),
+    ):
+        with pytest.raises(RunError, match=said):
+            read_file(tmp_path / name, 99)
+        with pytest.raises(RunError):
+            read_tensors(tmp_path / name)
+
+    def closed(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", closed)
+    with pytest.raises(RunError, match="large: cannot be read: Permission denied"):
+        read_file(tmp_path / "large", 100)
+
+
+def test_where_no_folder_can_be(tmp_path):
+    (tmp_path / "file").touch()
+    for name, said in (("file", "is a file"), ("file/x", "Not a directory"), ("x" * 300, "File name too long")):
+        with pytest.raises(RunError, match=said):
+            Run(tmp_path / name).refuse_if_taken()
+    Run(tmp_path / "new" / "one").refuse_if_taken()
+    for name, said in (("", "must have a name"), ("a\0b", "NUL"), ("n/" * 600, "600 folders is too long")):
+        with pytest.raises(ConfigError, match=said):
+            as_path(name)
+    assert as_path(".") == Path()
+
+
+def test_damaged_lines_of_metrics_are_named(tmp_path):
+    run = Run(tmp_path)
+    for step in (1, 2, 3):
+        run.append_metrics({"step": step, "bound": -0.1 * step}, 0.5)
+    assert run.metrics(2) == [{"step": 1, "bound": -0.1}, {"step": 2, "bound": -0.2}]
+    with pytest.raises(RunError, match="4 lines are wanted, and 3 are there"):
+        run.metrics(4)
+    whole = run.metrics_file.read_bytes()
+    for damage in (b"}", b"\xff", b"[1]", b'{"step": "x"}', b'{"step": {}}', b"", b'{"step": NaN}'):
+        run.metrics_file.write_bytes(whole.replace(b'{"step": 2, "bound": -0.2}', damage))
+        with pytest.raises(RunError, match=r"metrics\.jsonl: line 2 is damaged"):
+            run.metrics()

@@ -1,17 +1,23 @@
 """What a run is told, in small groups of plain values.
 
 One name in three places: a field here is a key of config.json and an option of the command line (batch_size,
-"batch_size", --batch-size). Every field has a default; config.json is checked against these types (files.py).
+"batch_size", --batch-size). Every field has a default, a type and, where it is a number, limits; in all three places
+it is held to them (limits.py).
 """
 
-from __future__ import annotations
+# types here are values and no texts: groups of the command line inherit them into a module of their own
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from .errors import ConfigError, unknown
+from .limits import COUNT, NOT_NEGATIVE, POSITIVE, ROWS, SEED, SHARE, Checked, Limits
 
 COMPUTED_PRECISIONS = ("float32", "bf16", "bf16-products")
 PRECISIONS = ("auto", *COMPUTED_PRECISIONS)
+WIDTH = Limits(1, 65_536)
+"""Of a layer."""
+PROCESSES = Limits(1, 1024)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -20,7 +26,7 @@ def _require(condition: bool, message: str) -> None:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Checked):
     """What the model is made of.
 
     Attributes:
@@ -50,25 +56,18 @@ class Recipe:
     """
 
     recipe: str = "auto"
-    latent: int | None = None
-    hidden: tuple[int, ...] = ()
+    latent: Annotated[int | None, WIDTH] = None
+    hidden: Annotated[tuple[int, ...], WIDTH] = ()
     likelihood: str = "auto"
-    dropout: float = 0.0
+    dropout: Annotated[float, SHARE] = 0.0
     prior: str = "auto"
     posterior: str = "diagonal"
-    components: int | None = None
-    refine: int = 0
+    components: Annotated[int | None, WIDTH] = None
+    refine: Annotated[int, Limits(0, 1000)] = 0
     condition: tuple[str, ...] = ()
     library_size: bool = False
     missing: str = "at-random"
-    mask_slope: float = 0.0
-
-    def __post_init__(self) -> None:
-        _require(self.latent is None or self.latent >= 1, f"latent must be at least 1, not {self.latent}")
-        _require(all(h >= 1 for h in self.hidden), f"hidden must be 1 or more each, not {list(self.hidden)}")
-        _require(0 <= self.dropout < 1, f"dropout must be in [0, 1), not {self.dropout}")
-        _require(self.components is None or self.components >= 1, f"components must be >= 1, not {self.components}")
-        _require(self.refine >= 0, f"refine is a number of steps, 0 or more, not {self.refine}")
+    mask_slope: Annotated[float, Limits(-1e6, 1e6)] = 0.0
 
     @property
     def n_latents(self) -> int:
@@ -79,7 +78,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class ObjectiveConfig:
+class ObjectiveConfig(Checked):
     """Which bound is maximised.
 
     Attributes:
@@ -100,17 +99,13 @@ class ObjectiveConfig:
     """
 
     objective: str = "elbo"
-    samples: int | None = None
-    free_bits: float = 0.0
+    samples: Annotated[int | None, COUNT] = None
+    free_bits: Annotated[float, NOT_NEGATIVE] = 0.0
     free_bits_per_group: bool = False
-
-    def __post_init__(self) -> None:
-        _require(self.samples is None or self.samples >= 1, f"samples must be at least 1, not {self.samples}")
-        _require(self.free_bits >= 0, f"free bits must be 0 or more nats, not {self.free_bits}")
 
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(Checked):
     """How long to train; whichever limit is reached first ends the run and closes the learning-rate schedule.
 
     Attributes:
@@ -118,12 +113,8 @@ class Budget:
         minutes: wall-clock minutes, validation included.
     """
 
-    epochs: int | None = None
-    minutes: float | None = None
-
-    def __post_init__(self) -> None:
-        _require(self.epochs is None or self.epochs >= 1, f"epochs must be at least 1, not {self.epochs}")
-        _require(self.minutes is None or self.minutes > 0, f"minutes must be positive, not {self.minutes}")
+    epochs: Annotated[int | None, ROWS] = None
+    minutes: Annotated[float | None, POSITIVE] = None
 
     @property
     def n_epochs(self) -> int | None:
@@ -131,7 +122,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Optimisation:
+class Optimisation(Checked):
     """Adam (AdamW with weight decay): warm-up, then cosine to zero.
 
     Attributes:
@@ -145,26 +136,16 @@ class Optimisation:
             0 turns it off.
     """
 
-    batch_size: int | None = None
-    lr: float | None = None
-    weight_decay: float = 0.0
-    warmup: float = 0.02
-    clip: float = 1.5
-    ema: float = 0.999
-
-    def __post_init__(self) -> None:
-        _require(
-            self.batch_size is None or self.batch_size >= 1, f"batch size must be at least 1, not {self.batch_size}"
-        )
-        _require(self.lr is None or self.lr > 0, f"lr must be positive, not {self.lr}")
-        _require(self.weight_decay >= 0, f"weight decay must not be negative, it is {self.weight_decay}")
-        _require(0 <= self.warmup < 1, f"warmup is a share of the run, in [0, 1), not {self.warmup}")
-        _require(self.clip > 1, f"clip is a multiple of the average, more than 1, not {self.clip}")
-        _require(0 <= self.ema < 1, f"ema must be in [0, 1), not {self.ema}")
+    batch_size: Annotated[int | None, ROWS] = None
+    lr: Annotated[float | None, POSITIVE] = None
+    weight_decay: Annotated[float, NOT_NEGATIVE] = 0.0
+    warmup: Annotated[float, SHARE] = 0.02
+    clip: Annotated[float, Limits(1, 1e30, above=True)] = 1.5
+    ema: Annotated[float, SHARE] = 0.999
 
 
 @dataclass(frozen=True)
-class Weighting:
+class Weighting(Checked):
     """Weight of the rate in what is differentiated; the reported bound is always at beta = 1.
 
     Attributes:
@@ -174,18 +155,13 @@ class Weighting:
         target_reconstruction: nats of the data; likewise, until E_q[log p(x|z)] is this.
     """
 
-    beta: float = 1.0
-    beta_warmup: float = 0.1
-    target_rate: float | None = None
-    target_reconstruction: float | None = None
+    beta: Annotated[float, NOT_NEGATIVE] = 1.0
+    beta_warmup: Annotated[float, Limits(0, 1)] = 0.1
+    target_rate: Annotated[float | None, POSITIVE] = None
+    target_reconstruction: Annotated[float | None, Limits(-1e12, 1e12)] = None
 
     def __post_init__(self) -> None:
-        _require(self.beta >= 0, f"beta must not be negative, it is {self.beta}")
-        _require(
-            0 <= self.beta_warmup <= 1,
-            f"beta warmup is a share of the run, in [0, 1], not {self.beta_warmup}",
-        )
-        _require(self.target_rate is None or self.target_rate > 0, f"target rate must be > 0, not {self.target_rate}")
+        super().__post_init__()
         _require(
             self.target_rate is None or self.target_reconstruction is None,
             "a run has one target: give target rate or target reconstruction, not both",
@@ -199,7 +175,7 @@ class Weighting:
 
 
 @dataclass(frozen=True)
-class Validation:
+class Validation(Checked):
     """Rows held out, to choose the best weights and, if asked, to stop early.
 
     Attributes:
@@ -207,16 +183,12 @@ class Validation:
         patience: evaluations (one an epoch) without a better bound before training stops; None never stops.
     """
 
-    validation: float = 0.1
-    patience: int | None = None
-
-    def __post_init__(self) -> None:
-        _require(0 <= self.validation < 1, f"validation is a share of the rows, in [0, 1), not {self.validation}")
-        _require(self.patience is None or self.patience >= 1, f"patience must be at least 1, not {self.patience}")
+    validation: Annotated[float, SHARE] = 0.1
+    patience: Annotated[int | None, ROWS] = None
 
 
 @dataclass(frozen=True)
-class Machine:
+class Machine(Checked):
     """Where and how to compute.
 
     Attributes:
@@ -232,22 +204,20 @@ class Machine:
     """
 
     device: str = "auto"
-    devices: int = 1
+    devices: Annotated[int, PROCESSES] = 1
     precision: str = "auto"
-    threads: int | None = None
+    threads: Annotated[int | None, PROCESSES] = None
     compile: bool = False
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         _require(
             not (self.compile and self.precision == "bf16-products"),
             "precision bf16-products and compile exclude each other; use precision float32 or bf16",
         )
-        _require(self.threads is None or self.threads >= 1, f"threads must be at least 1, not {self.threads}")
-        _require(self.devices >= 1, f"devices must be at least 1, not {self.devices}")
-        _require(0 <= self.seed < 2**63, f"seed must be a whole number from 0, not {self.seed}")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ import json
 import os
 import re
 import shutil
+import stat
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -24,10 +26,41 @@ from .errors import ConfigError, RunError, unknown
 
 T = TypeVar("T")
 LOCK = ".lock"
+MAX_JSON = 2**28
+MAX_FOLDERS = 500
 TEMPORARY = re.compile(r"\.(\d+)\.tmp\.(.+)", re.DOTALL)
 
 if TYPE_CHECKING:
     from torch import Tensor  # which takes seconds to load, and whoever converts a table does not need
+
+
+def as_path(text: str | Path) -> Path:
+    """A path by what a user names; "" is not the current folder, which is called ".".
+
+    Raises:
+        ConfigError: if it is empty, or no system has such names.
+    """
+    if not str(text) or "\0" in str(text):
+        raise ConfigError("a path must have a name" if not str(text) else "a path must not hold the character NUL")
+    path = Path(text)
+    if len(path.parts) > MAX_FOLDERS:
+        raise ConfigError(f"a path of {len(path.parts):,} folders is too long; {MAX_FOLDERS} are the most")
+    return path
+
+
+def require_place(folder: Path) -> None:
+    """
+    Raises:
+        RunError: if no folder can be there: a file is, or the name is too long, or the place is closed.
+    """
+    try:
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise RunError(f"{folder} is a file, and a run is a folder; give another name")
+        folder.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise RunError(f"{folder}: no folder can be there ({error.strerror}); give another name") from error
 
 
 @contextmanager
@@ -216,22 +249,49 @@ def write_json(path: Path, value: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """A text file in UTF-8, whole or absent."""
 
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """A file, whole or absent."""
+
     def write(temporary: Path) -> None:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(data)
 
     write_atomically(path, write)
 
 
-def read_json(path: Path) -> Any:
-    """
+def read_file(path: Path, most: int) -> bytes:
+    """All bytes of a file.
+
     Raises:
-        RunError: if the file is missing or not JSON.
+        RunError: if it is missing, no plain file (a pipe, a device without end), or has more than ``most`` bytes.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        said = path.stat()
+        if not stat.S_ISREG(said.st_mode):
+            raise RunError(f"{path} is no file; name another, or restore it from a copy")
+        if said.st_size > most:
+            raise RunError(f"{path} has {said.st_size:,} bytes, and such a file has {most:,} at most")
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise RunError(f"there is no {path}") from error
     except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds; no number in it is NaN or infinite, and no text holds half a letter.
+
+    Raises:
+        RunError: if the file is missing or not JSON.
+    """
+    import msgspec
+
+    data = read_file(path, MAX_JSON)
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise RunError(f"{path}: not readable as JSON ({error}); restore it from a copy, or fit again") from error
 
 
@@ -256,12 +316,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    if not path.is_file():
-        raise RunError(f"there is no {path}")
+    # not load_file, which maps the file: whoever writes to it later would change these tensors
+    data = read_file(path, sys.maxsize)
     try:
-        # not load_file, which maps the file: whoever writes to it later would change these tensors
-        return load(path.read_bytes())
-    except (SafetensorError, OSError, ValueError) as error:
+        return load(data)
+    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise RunError(
             f"{path}: not a whole safetensors file ({error}); it was cut short or is of another format, "
             "and was not loaded"

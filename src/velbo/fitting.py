@@ -15,6 +15,7 @@ from torch import nn
 from .build import Asked, DataRecord, Maker, Plan, complete
 from .build.defaults import closed
 from .build.parts import prior_of
+from .build.size import require_room
 from .config import ObjectiveConfig, Recipe, TrainingConfig
 from .errors import RunError, VelboError, unknown
 from .evaluation import typical
@@ -157,6 +158,8 @@ def rows_of_plan(plan: Plan, rows: Any) -> Rows:
         RunError: if they are not those that it was made for.
     """
     found = rows_of(rows, plan.schema)
+    step = (plan.objective.samples or 1) * min(plan.training.optimisation.batch_size or 1, len(found))
+    require_room(plan.schema, plan.recipe, step)
     if plan.data.fingerprint and found.fingerprint() != plan.data.fingerprint:
         raise RunError(
             f"these data are not the ones that the run was started on ({plan.data.n_rows} rows, fingerprint "

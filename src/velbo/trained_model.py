@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .build import Maker, Plan
+from .build.size import least_parameters
 from .conditional import ConditionalVAE
 from .config import Recipe
 from .errors import ConfigError, DataError, RunError, SchemaError, nearest, unknown
@@ -87,11 +88,13 @@ class TrainedModel:
         """
         run = Run(path)
         plan = Plan.from_json(run.config(), str(run.config_file))
-        weights, built = run.read_model(), plan.build(model)
-        try:
-            built.load_state_dict(weights)
-        except RuntimeError as error:
-            raise RunError(f"{run.model_file} does not fit {run.config_file}: they come from different runs") from error
+        weights = run.read_model()
+        # what a small file says of a large model is not believed, and no memory asked for
+        fits = least_parameters(plan.schema, plan.recipe) <= sum(t.numel() for t in weights.values())
+        built = plan.build(model) if fits else None
+        if built is None or _forms(built.state_dict()) != _forms(weights):
+            raise RunError(f"{run.model_file} does not fit {run.config_file}: they come from different runs")
+        built.load_state_dict(weights)
         _refuse_not_finite(built, run.model_file)
         typical = run.read_typical()
         if len(typical) not in (0, plan.schema.n_dims):
@@ -408,6 +411,10 @@ def _refuse_rows(wrong: NDArray[np.bool_] | np.bool_, what: str) -> None:
             f"row {int(wrong.argmax())}: its {what} is not finite; if its values are far from all that the model was "
             "trained on, leave the row out, else train again with a lower lr"
         )
+
+
+def _forms(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (t.shape, t.dtype) for name, t in tensors.items()}
 
 
 def _is_values(given: Any) -> bool:

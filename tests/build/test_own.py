@@ -128,7 +128,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(here, monkeypatch):
     folder = Run("parted")
     saved = folder.read_checkpoint()
     assert saved is not None
-    assert saved[0]["epoch"] < 3
+    assert saved[0].epoch < 3
     resumed = carry_out(Plan.from_json(folder.config()), ROWS, folder, model=PATH)
     for name, t in whole.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], t), name

@@ -172,7 +172,7 @@ REFUSED: dict[str, tuple[Callable[[Path], tuple[int, str, str]], str]] = {
     "a word for a number": (lambda f: fit(f, "digits", "--epochs", "many"), "many"),
     "widths that are no numbers": (lambda f: fit(f, "digits", "--hidden", "a,b"), "200,200"),
     "no latents": (lambda f: fit(f, "digits", "--latent", 0), "latent must be at least 1"),
-    "a negative learning rate": (lambda f: fit(f, "digits", "--lr", -1), "lr must be positive"),
+    "a negative learning rate": (lambda f: fit(f, "digits", "--lr", -1), "lr must be more than 0"),
     "no epochs": (lambda f: fit(f, "digits", "--epochs", 0), "epochs must be at least 1"),
     "conv on a table": (lambda f: fit(f, npy(f, GOOD), "--recipe", "conv"), "needs one image a row"),
     "bernoulli on real numbers": (
@@ -184,7 +184,7 @@ REFUSED: dict[str, tuple[Callable[[Path], tuple[int, str, str]], str]] = {
     "more rows than there are": (lambda f: fit(f, "digits", "--rows", 10**6), "between 1 and 1797"),
     "a device that is not there": (lambda f: fit(f, "digits", "--device", "cudaa"), "cudaa"),
     "a run folder that is taken": (lambda f: fit(f, "digits", "--run", trained(f)), "holds a run already"),
-    "a run folder below a file": (lambda f: fit(f, "digits", "--run", text(f, "") / "run"), "cannot be"),
+    "a run folder below a file": (lambda f: fit(f, "digits", "--run", text(f, "") / "run"), "no folder can be there"),
     "not a run folder": (lambda f: call("evaluate", f, "digits"), "no run folder"),
     "wrong columns at predict time": (lambda f: evaluated_on(f, GOOD[:, :2]), "shape (2,)"),
     "a column less at predict time": (

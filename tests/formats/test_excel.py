@@ -185,3 +185,14 @@ def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch):
     for use in (lambda: open_source(tmp_path / "t.xlsx"), lambda: write_table(TABLE, tmp_path / "u.xlsx")):
         with pytest.raises(MissingExtraError, match=r"pip install 'velbo\[excel\]'"):
             use()
+
+
+def test_a_bomb_is_refused_unread(tmp_path, monkeypatch):
+    """A sheet that is a thousandth of what it unpacks to; the numbers of a real one shrink to a tenth."""
+    monkeypatch.setattr("velbo.formats.excel.LARGE", 2**20)
+    source, target = book(tmp_path / "x.xlsx", ["a"], [1], [2]), tmp_path / "bomb.xlsx"
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name) + b" " * (2 << 20) * name.endswith("sheet1.xml"))
+    with pytest.raises(DataError, match=r"sheet1\.xml has \d+,\d+ bytes and would unpack to 2,09\d,\d+"):
+        open_source(target)

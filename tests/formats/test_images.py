@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 import zlib
@@ -428,3 +429,16 @@ class TestLabels:
 def test_a_look_says_what_it_saw(tmp_path):
     save(tmp_path / "a.png", COLOUR[0])
     assert str(look(tmp_path / "a.png")) == "9 x 8 pixels, coloured"
+
+
+def test_pipes_and_too_many_pixels_are_refused_by_name(tmp_path):
+    """400 million pixels in 50 KB are not read, and no warning of Pillow's comes before the sentence."""
+    save(tmp_path / "a.png", np.zeros((4, 4), np.uint8))
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png: is a pipe or a device, and no file"):
+        open_source(tmp_path)
+    (tmp_path / "pipe.png").unlink()
+    (tmp_path / "a.png").unlink()
+    Image.new("1", (12_000, 12_000)).save(tmp_path / "large.png")
+    with pytest.raises(DataError, match=r"large\.png: has 12,000 x 12,000 pixels, and 4,194,304 numbers are the most"):
+        open_source(tmp_path)

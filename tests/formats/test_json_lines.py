@@ -260,3 +260,10 @@ class TestCopies:
         assert (tmp_path / "u.jsonl").read_text() == '{"a": 1.1}\n'
         with pytest.raises(DataError, match="cannot write"):
             rewrite(open_source(path), [tmp_path / "u.nothing"], self.change)
+
+
+def test_keys_that_are_not_in_utf_8(tmp_path):
+    """Arrow looks at the letters of values, and not at those of keys."""
+    (tmp_path / "x.jsonl").write_bytes(b'{"a": 1}\n{"a\xff": 2}\n')
+    with pytest.raises(DataError, match="line 2 is not in UTF-8"):
+        open_source(tmp_path / "x.jsonl").read()

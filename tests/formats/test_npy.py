@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -196,6 +197,47 @@ def test_damaged_archives_are_told(tmp_path):
         open_source(tmp_path / "none.npz")
 
 
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ("(4611686018427387904, 4)", "is cut short: 64 of"),
+        ("(100000000000, 2)", "is cut short: 64 of"),
+        ("(-1, 2)", "its shape is"),
+        ("(2, 10**30)", "no NumPy array"),
+        ("(" + "1, " * 100 + ")", "its shape is"),
+        ("(" + "1, " * 100_000 + ")", "its header has 300056 bytes"),
+    ],
+)
+def test_a_header_is_not_believed(tmp_path, shape, said):
+    """What it says of the size is held against the file before a byte is asked for."""
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    start = b"\x93NUMPY\x02\x00" + len(header).to_bytes(4, "little") + header
+    (tmp_path / "x.npy").write_bytes(start + bytes(64))
+    with pytest.raises(DataError, match=said):
+        open_source(tmp_path / "x.npy").read()
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("a.npy", start + bytes(64))
+    with pytest.raises(DataError, match=said):
+        open_source(tmp_path / "x.npz").read()
+
+
+def test_a_directory_that_points_out_of_its_archive(tmp_path):
+    np.savez(tmp_path / "x.npz", x=RNG.normal(size=(5, 2)))
+    whole = bytearray((tmp_path / "x.npz").read_bytes())
+    at = whole.find(b"PK\x01\x02") + 42
+    whole[at : at + 4] = (2**32 - 2).to_bytes(4, "little")
+    (tmp_path / "x.npz").write_bytes(whole)
+    with pytest.raises(DataError, match=r"not a readable \.npz archive"):
+        open_source(tmp_path / "x.npz").read()
+
+
+def test_a_bomb_is_refused_before_the_disk_is_full(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros((10_000, 100)))
+    monkeypatch.setattr("velbo.formats.stored_array.disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 10**6))  # type: ignore[attr-defined]
+    with pytest.raises(DataError, match=r"takes 8,000,128 bytes on disk, and 1,000,000 are free.*TMPDIR"):
+        open_source(tmp_path / "x.npz").read()
+
+
 def test_images_with_channels_first_are_noticed(tmp_path):
     for shape, doubt in (
         ((4, 3, 16, 16), True),
@@ -311,3 +353,11 @@ def test_text_of_any_encoding_in_headers(tmp_path):
     file.write(b"\x93NUMPY\x03\x00" + len(header).to_bytes(4, "little") + header + np.int32([1, 2]).tobytes())
     (tmp_path / "t.npy").write_bytes(file.getvalue())
     assert open_source(tmp_path / "t.npy").read().to_pydict() == {"é": [1, 2]}
+
+
+@pytest.mark.parametrize("code", [0xD800, 0x110000, 0xFFFFFFFF])
+def test_numbers_that_are_no_letters(tmp_path, code):
+    """Four bytes a letter, which need not be one."""
+    np.save(tmp_path / "x.npy", np.array([1, 2, code], "<u4").view("<U1"))
+    with pytest.raises(DataError, match="holds numbers that are no letters"):
+        open_source(tmp_path / "x.npy").read()

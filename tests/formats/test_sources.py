@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -280,3 +281,35 @@ def test_images_of_several_files_are_one_array(tmp_path):
     for i, some in enumerate(pictures):
         write_table(pa.table({"image": as_tensor_column(some)}), tmp_path / f"{i}.npy")
     np.testing.assert_array_equal(as_array(open_source(tmp_path).read()["x"]), pictures.reshape(6, 4, 4))
+
+
+def test_a_system_is_no_data_set_and_a_pipe_no_table(tmp_path, monkeypatch):
+    """Neither by its name nor by a link among data; a pipe would be waited for without end."""
+    for name in ("/", "/proc", "/etc"):
+        with pytest.raises(DataError, match="is no folder of data, but a system's own"):
+            open_source(name)
+    write_table(pa.table({"x": [1, 2]}), tmp_path / "data" / "a.parquet")
+    (tmp_path / "data" / "all").symlink_to("/")
+    with pytest.raises(DataError, match=r"leads to /, a system's own folder; remove the link"):
+        open_source(tmp_path / "data")
+    (tmp_path / "data" / "all").unlink()
+    monkeypatch.setattr("velbo.formats.folder.MAX_FILES", 0)
+    (tmp_path / "data" / "more").mkdir()
+    with pytest.raises(DataError, match="holds more than 0 files"):
+        open_source(tmp_path / "data")
+    os.mkfifo(tmp_path / "x.csv")
+    (tmp_path / "z.csv").symlink_to("/dev/zero")
+    for name in ("x.csv", "z.csv"):
+        with pytest.raises(DataError, match="is a pipe or a device"):
+            open_source(tmp_path / name)
+
+
+def test_numbers_of_thousands_of_digits(tmp_path):
+    """Python refuses to make a number of them; as text they are read, character by character."""
+    long = "9" * 5000
+    (tmp_path / "x.csv").write_text("a,b\n" + f"{long},1\n" * 9)
+    assert set(open_source(tmp_path / "x.csv").read()["a"].to_pylist()) == {long}
+    (tmp_path / "y.csv").write_text(f"{long},{long}1\n1,2\n3,4\n")
+    open_source(tmp_path / "y.csv").read()
+    (tmp_path / "z.csv").write_text("²,³\n1.5,2.5\n3,4\n")
+    assert open_source(tmp_path / "z.csv").names == ["²", "³"]

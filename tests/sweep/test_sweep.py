@@ -142,7 +142,7 @@ def test_a_trial_is_the_run_that_fit_would_make(tmp_path):
 @pytest.mark.parametrize("jobs", ["0", "-1"])
 def test_no_jobs_are_refused(tmp_path, capsys, jobs):
     assert sweep(tmp_path / "s", "--over", "latent=2", f"--jobs={jobs}") == 2
-    assert "--jobs must be at least 1" in capsys.readouterr().err
+    assert "for --jobs. It must be at least 1" in capsys.readouterr().err
 
 
 def test_a_failing_trial_does_not_stop_the_others(tmp_path, capsys):

@@ -53,7 +53,7 @@ def test_the_multiplier_integrates_the_relative_violation():
     assert constraint.violation(other, -8.0, 10.0) == pytest.approx(0.2)
     assert constraint.violation(other, -12.0, 10.0) == pytest.approx(-0.2)
     assert constraint.violation(Weighting(target_reconstruction=0.0), 0.5, 0.0) == 1.0
-    assert State.from_json(state.to_json()) == state
+    assert State.from_json(state.to_json(), "state.json") == state
 
 
 def test_without_a_target_the_schedule_rules():
@@ -64,7 +64,7 @@ def test_without_a_target_the_schedule_rules():
 def test_targets_exclude_each_other():
     with pytest.raises(ConfigError, match="one target"):
         Weighting(target_rate=1.0, target_reconstruction=-3.0)
-    with pytest.raises(ConfigError, match="target rate must be > 0"):
+    with pytest.raises(ConfigError, match="target_rate must be more than 0"):
         Weighting(target_rate=0.0)
     with pytest.raises(ConfigError, match="beta above 0"):
         Weighting(beta=0.0, target_rate=1.0)

@@ -154,7 +154,7 @@ def test_a_checkpoint_that_is_not_finite_is_passed_over(tmp_path):
     with pytest.warns(VelboWarning, match=rf"the tensor '{name}' holds a number that is not finite; continuing from"):
         saved = run.read_checkpoint(done.parts.not_finite)
     assert saved is not None
-    assert saved[0]["step"] == 1
+    assert saved[0].step == 1
     assert not write_folder.exists()
 
 

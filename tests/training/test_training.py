@@ -291,7 +291,7 @@ def test_sigterm_saves_and_says_so(tmp_path):
     assert signal.getsignal(signal.SIGTERM) is before
     saved = run.read_checkpoint()
     assert saved is not None
-    assert saved[0]["step"] > 0
+    assert saved[0].step > 0
     assert run.model_file.exists()
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from ..checks import check_first_rows
 from ..conditional import ConditionalVAE
 from ..config import ObjectiveConfig, Recipe, TrainingConfig
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError
 from ..files import as_json
 from ..likelihoods import LIKELIHOODS, likelihood_of
 from ..model import VAE
@@ -25,10 +25,10 @@ from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
 from ..terms import view_of
 from ..training import decide, device_of
 from .anomalies import WHY, for_anomalies, numbers_as_reals
-from .models import HIDDEN, RECIPES, check_condition, encoding, seeded
+from .models import HIDDEN, check_condition, check_names, encoding, seeded
 from .own import is_own
-from .parts import MECHANISMS, MIXING, POSTERIORS, PRIORS
 from .plan import DataRecord, Plan
+from .size import require_room
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,7 @@ def complete(rows: Any, asked: Asked) -> Prepared:
         recipe = _as_made(recipe, asked.recipe.latent, model, first)
     training, reasons = decide(asked.training, len(numbers), model, device_of(asked.training.machine.device))
     data = replace(asked.data, n_rows=len(numbers), fingerprint=numbers.fingerprint(), stream=isinstance(rows, Stored))
+    require_room(schema, recipe, samples * min(training.optimisation.batch_size or 1, len(numbers)))
     objective = replace(asked.objective, samples=samples)
     why = {"anomalies": WHY} if asked.anomalies else {}
     return Prepared(Plan(schema, recipe, objective, training, data, choices | reasons | why), numbers, model)
@@ -134,22 +135,6 @@ def _as_made(recipe: Recipe, latent: int | None, model: VAE | ConditionalVAE, ro
             "recipe.n_latents, or leave latent out"
         )
     return replace(recipe, latent=n_latents)
-
-
-def check_names(recipe: Recipe) -> None:
-    """Raise ConfigError for a name of nothing."""
-    known: dict[str, list[str]] = {
-        "recipe": [*RECIPES, "auto", *([recipe.recipe] if is_own(recipe.recipe) else [])],
-        "likelihood": [*LIKELIHOODS, "auto"],
-        "prior": [*PRIORS, "auto"],
-        "posterior": list(POSTERIORS),
-        "missing": list(MECHANISMS),
-    }
-    for name, names in known.items():
-        if getattr(recipe, name) not in names:
-            raise unknown(name, getattr(recipe, name), names)
-    if recipe.components is not None and recipe.prior not in MIXING:
-        raise ConfigError(f"prior '{recipe.prior}' has no components; they go with {', '.join(MIXING)}")
 
 
 def as_before(before: Plan, asked: Asked) -> Asked:

@@ -21,7 +21,7 @@ from torch import nn
 from ..conditional import Condition, ConditionalVAE, SizedDecoder
 from ..config import Recipe
 from ..errors import ConfigError, unknown
-from ..likelihoods import LIKELIHOODS, MissingNotAtRandom, Mixed, SideBySide
+from ..likelihoods import LIKELIHOODS, MissingNotAtRandom, Mixed, SideBySide, likelihood_of
 from ..model import VAE
 from ..nets import MLP, Beside, ConvDecoder, ConvEncoder, FieldFeatures, ResidualMLP
 from ..posteriors import SemiAmortised
@@ -29,7 +29,8 @@ from ..rows import Encoding, Field, Schema
 from ..rows.encodings import joined, standardised
 from ..runtime.generators import OwnGenerator
 from .own import Maker, is_own, made, maker
-from .parts import MECHANISMS, POSTERIORS, prior_of
+from .parts import MECHANISMS, MIXING, POSTERIORS, PRIORS, prior_of
+from .size import require_room
 
 BESIDE_WIDTH = 64
 """Of the layer that leads from z to the fields beside an image."""
@@ -87,6 +88,39 @@ def with_prior(model: VAE | ConditionalVAE, schema: Schema, recipe: Recipe) -> V
         )
     model.prior = prior_of(replace(recipe, latent=model.n_latents), model.encoder, schema.n_dims)
     return model
+
+
+def check_names(recipe: Recipe) -> None:
+    """Raise ConfigError for a name of nothing."""
+    known: dict[str, list[str]] = {
+        "recipe": [*RECIPES, "auto", *([recipe.recipe] if is_own(recipe.recipe) else [])],
+        "likelihood": [*LIKELIHOODS, "auto"],
+        "prior": [*PRIORS, "auto"],
+        "posterior": list(POSTERIORS),
+        "missing": list(MECHANISMS),
+    }
+    for name, names in known.items():
+        if getattr(recipe, name) not in names:
+            raise unknown(name, getattr(recipe, name), names)
+    if recipe.components is not None and recipe.prior not in MIXING:
+        raise ConfigError(f"prior '{recipe.prior}' has no components; they go with {', '.join(MIXING)}")
+
+
+def require_closed(schema: Schema, recipe: Recipe) -> None:
+    """
+    Raises:
+        ConfigError: if a plan that was read leaves something open, or names what does not suit its fields.
+    """
+    check_names(recipe)
+    check_condition(schema, recipe)
+    is_open = "auto" in (recipe.recipe, recipe.prior) or not recipe.hidden
+    if is_open and not is_own(recipe.recipe):
+        raise ConfigError("the recipe leaves something open, which a plan does not; fit again")
+    _ = recipe.n_latents
+    for field in schema.modelled:
+        if field.name not in recipe.condition and likelihood_of(field) != field.likelihood:
+            raise ConfigError(f"the likelihood of '{field.name}' is left open, which a plan does not do; fit again")
+    encoding(schema, recipe)
 
 
 def check_condition(schema: Schema, recipe: Recipe) -> None:
@@ -217,9 +251,11 @@ def seeded(schema: Schema, recipe: Recipe, seed: int, own: Maker | str | None = 
         own: what makes the model where the recipe is an import path: that path once more, or the function.
 
     Raises:
-        ConfigError: if the recipe does not suit the schema, or is a path that was not given once more.
+        ConfigError: if the recipe does not suit the schema, or is a path that was not given once more, or if the model
+            needs more memory than is free.
     """
     # before the seed: a module that draws numbers when it is imported does so once
     make = maker(own) if isinstance(own, str) else own
+    require_room(schema, recipe)
     with OwnGenerator(seed):
         return build(schema, recipe, make)

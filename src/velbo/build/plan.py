@@ -20,6 +20,7 @@ from ..formats.reading import Reading
 from ..model import VAE
 from ..objectives import Objective, make_objective
 from ..rows import Encoding, Schema
+from ..rows.check import require_sound
 from . import models
 from .own import Maker
 
@@ -87,7 +88,11 @@ class Plan:
         """
         if not isinstance(d, dict) or "velbo" not in d.get("versions", ()):
             raise RunError(f"{where} was not written by velbo")
-        return from_json(cls, d, where)
+        plan = from_json(cls, d, where)
+        require_sound(plan.schema, f"{where}: schema")
+        models.require_closed(plan.schema, plan.recipe)
+        plan.make_objective()
+        return plan
 
     @cached_property
     def encoding(self) -> Encoding:

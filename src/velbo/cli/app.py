@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
@@ -33,6 +34,9 @@ app = App(
 )
 
 
+LONGEST = 2000
+
+
 def say(text: str) -> None:
     """Talk: to stderr, so that results can be piped; to nobody if that is closed."""
     if sys.stderr is not None:
@@ -40,8 +44,15 @@ def say(text: str) -> None:
             print(text, file=sys.stderr, flush=True)
 
 
+def one_line(error: object) -> str:
+    """A message as one line that a terminal shows as it is: names in it may hold anything."""
+    text = " ".join(str(error).split())
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def _plain_warning(message: Any, *_: Any, **__: Any) -> None:
-    say(f"velbo: warning: {message}")
+    say(f"velbo: warning: {one_line(message)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,13 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _give_up_stdout()
         return NO_READER
     except (VelboError, CycloptsError, OSError) as error:
-        say(f"velbo: {' '.join(str(error).split())}")
+        say(f"velbo: {one_line(error)}")
         if isinstance(error, OSError):
             _give_up_stdout()
         return 2
     except Exception as error:
         if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
-            said = " ".join(str(error).split())[:200]
+            said = one_line(error)[:200]
             say(f"velbo: there is not enough memory for this; take fewer rows or samples, or a smaller model ({said})")
             return 2
         return unforeseen(error, arguments)
@@ -78,7 +89,7 @@ def unforeseen(error: Exception, arguments: Sequence[str] | None) -> int:
     """Write what is needed to mend velbo into a file, and say where it is."""
     command = " ".join(sys.argv if arguments is None else arguments)
     text = f"velbo {__version__}: {command}\n\n{''.join(traceback.format_exception(error))}"
-    said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    said = one_line(f"{type(error).__name__}: {error}")[:300]
     say(f"velbo: an error that nobody foresaw, {said}; please report it with the file {_written(text, arguments)}")
     return UNFORESEEN
 
@@ -105,5 +116,7 @@ def _give_up_stdout() -> None:
 
 
 def entry() -> None:
-    """The console script."""
+    """The console script. A terminal that lacks a letter shows its number."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main())

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ import pyarrow.compute as pc
 from ..errors import ConfigError, DataError
 from ..formats import Reading, Source, open_source, rewrite, writers
 from ..rows.arrow import missing_of, shape_of, undictionaried
+from ..runtime.memory import physical_memory
 from .app import say
 from .options import ReadingOptions
 from .output import as_table, check_output
@@ -56,8 +55,7 @@ def rows_to_fit(name: str, reading: Reading, stream: bool) -> tuple[Source, Any]
 
 def _is_too_large(source: Source) -> bool:
     """Whether the numbers of a source would take more than a quarter of the memory, and it can be read in parts."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else math.inf
-    return source.n_rows is not None and 8 * source.n_rows * len(source.names) > memory / 4
+    return source.n_rows is not None and 8 * source.n_rows * len(source.names) > physical_memory() / 4
 
 
 def open_for(trained: TrainedModel, name: str, options: ReadingOptions) -> Source:

@@ -11,10 +11,28 @@ from cyclopts import Parameter, Token
 
 from ..config import Recipe
 from ..errors import ConfigError
+from ..files import as_path
 from ..formats.reading import COLUMN_TYPES, ColumnReading, Reading
+from ..limits import COUNT, POSITIVE, ROWS, SEED, Limits
+
+Count = Annotated[int, Parameter(validator=COUNT.validate)]
+CountOr0 = Annotated[int, Parameter(validator=Limits(0, COUNT.high).validate)]
+Positive = Annotated[float, Parameter(validator=POSITIVE.validate)]
+Rows = Annotated[int, Parameter(validator=ROWS.validate)]
+SomeRows = Annotated[int | None, Parameter(validator=ROWS.validate)]
+Seed = Annotated[int, Parameter(validator=SEED.validate)]
+
+
+def _path(type_: Any, tokens: Sequence[Token]) -> Path:
+    return as_path(tokens[0].value)
+
 
 Flat = Parameter(name="*")
-Output = Annotated[Path, Parameter(name=["--output", "-o"])]
+Folder = Annotated[Path, Parameter(converter=_path)]
+Output = Annotated[Path, Parameter(name=["--output", "-o"], converter=_path)]
+SomeOutput = Annotated[Path | None, Parameter(name=["--output", "-o"], converter=_path)]
+File = Folder
+SomeFile = Annotated[Path | None, Parameter(converter=_path)]
 OwnParts = Annotated[
     str | None,
     Parameter(
@@ -169,7 +187,7 @@ class FieldOptions:
     column: ColumnKinds = ()
     kind: str | None = None
     levels: int | None = None
-    schema: Path | None = None
+    schema: SomeFile = None
 
     def known(self, read: ReadingOptions, base: Reading = Reading()) -> tuple[Reading, dict[str, str]]:
         """(how to read, field -> kind) by these options and the schema file, which goes before ``base``.

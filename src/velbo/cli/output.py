@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +45,51 @@ def as_table(values: Any, prefix: str = "x") -> Any:
 def print_table(records: Sequence[dict[str, Any]]) -> None:
     """Records as aligned columns on stdout; numbers with 6 digits at most."""
     names = list(dict.fromkeys(name for record in records for name in record))
-    lines = [names] + [[_cell(record.get(name)) for name in names] for record in records]
+    lines = [names] + [[text_of(record.get(name)) for name in names] for record in records]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
 
 
-def _cell(value: Any) -> str:
-    return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+def print_json(value: Any) -> None:
+    """For programs: one JSON value on stdout, its numbers exact; null for a number that is none."""
+    print(json.dumps(_of_json(value), allow_nan=False))
 
 
-def print_record(record: dict[str, Any], as_json: bool) -> None:
-    """One result on stdout: a name and a value a line, or one JSON object."""
+def _of_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _of_json(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_of_json(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_record(record: Mapping[str, Any], as_json: bool) -> None:
+    """One result on stdout: a name and a value a line, numbers with 6 digits at most; or one JSON object."""
     if as_json:
-        print(json.dumps(record))
+        print_json(record)
         return
+    lines = [(name, text_of(value)) for name, value in flat(record)]
+    width = max(len(name) for name, _ in lines)
+    for name, text in lines:
+        print(f"{name.ljust(width)}  {text}")
+
+
+def flat(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and values, those of what lies in it under both names."""
     for name, value in record.items():
-        text = " ".join(f"{v:.2f}" for v in value) if isinstance(value, list | tuple) else _cell(value)
-        print(f"{name:24s} {text}")
+        if isinstance(value, Mapping):
+            yield from ((f"{name} {part}", inner) for part, inner in flat(value))
+        else:
+            yield name, value
+
+
+def text_of(value: Any) -> str:
+    """A value for people: "-" where there is none."""
+    if isinstance(value, list | tuple):
+        return " ".join(f"{v:.2f}" if isinstance(v, float) else text_of(v) for v in value) or "-"
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -42,16 +42,21 @@ def train_and_tell(
 
 
 def _announce(plan: Plan, new: bool) -> None:
+    say(f"model: {made_of(plan)}")
+    if new and plan.choices:
+        say(f"chosen: {'; '.join(f'{name} {why}' for name, why in plan.choices.items())}")
+
+
+def made_of(plan: Plan) -> str:
+    """The model in a line."""
     recipe = plan.recipe
     likelihoods = dict.fromkeys(f.likelihood for f in plan.schema.modelled if f.likelihood)
     # parts of a user's own are not what the other values of a recipe say
-    made_of = f"{recipe.latent} latents"
+    parts = f"{recipe.latent} latents"
     if not is_own(recipe.recipe):
         widths = ",".join(map(str, recipe.hidden))
-        made_of = f"hidden {widths}, {made_of}, posterior {recipe.posterior}, prior {recipe.prior}"
-    say(
-        f"model: {recipe.recipe}, {made_of}, likelihood {', '.join(likelihoods)}; objective "
-        f"{plan.objective.objective} with {plan.objective.samples} sample(s)"
+        parts = f"hidden {widths}, {parts}, posterior {recipe.posterior}, prior {recipe.prior}"
+    return (
+        f"{recipe.recipe}, {parts}, likelihood {', '.join(likelihoods)}; objective {plan.objective.objective} with "
+        f"{plan.objective.samples} sample(s)"
     )
-    if new and plan.choices:
-        say(f"chosen: {'; '.join(f'{name} {why}' for name, why in plan.choices.items())}")

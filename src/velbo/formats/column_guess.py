@@ -132,7 +132,8 @@ class ColumnGuess:
 
     def _look_for_long(self, known: pa.StringArray) -> None:
         long = known.filter(pc.match_substring_regex(known, rf"^[+-]?\d{{{LONG},}}$"))
-        is_inexact = [int(cell) != Decimal(repr(float(cell))) for cell in long.to_pylist()]
+        # not int, which refuses thousands of digits
+        is_inexact = [Decimal(cell) != Decimal(repr(float(cell))) for cell in long.to_pylist()]
         self._note("long", long, np.array(is_inexact, bool))
 
     def _note(self, code: str, cells: pa.StringArray, is_one: NDArray[np.bool_]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ KINDS: dict[type, str] = {
     dt.time: "times of day",
     dt.timedelta: "durations",
 }
+LARGE, MAX_RATIO = 2**26, 200
 EMPTY_TEXT = "inlineStr"
 """What the library calls the type of an empty text, which makes a row one that is there."""
 TYPES: dict[frozenset[str], pa.DataType] = {
@@ -89,6 +91,7 @@ class ExcelPart(Sequential):
     def _sheet(self) -> Iterator[Any]:
         openpyxl = need("openpyxl", "excel")
         try:
+            self._refuse_bomb()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of styles and other things that are no data
                 book = openpyxl.load_workbook(self.path, read_only=True, data_only=True)
@@ -102,6 +105,16 @@ class ExcelPart(Sequential):
         except Exception as error:  # a damaged workbook raises from several libraries
             said = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise DataError(f"{self.path}: not a readable workbook ({said})") from error
+
+    def _refuse_bomb(self) -> None:
+        """Raise DataError for what is hardly anything and unpacks to very much."""
+        with zipfile.ZipFile(self.path) as archive:
+            for member in archive.infolist():
+                if member.file_size > max(LARGE, MAX_RATIO * member.compress_size):
+                    raise DataError(
+                        f"{self.path}: {member.filename} has {member.compress_size:,} bytes and would unpack to "
+                        f"{member.file_size:,}, as no sheet does; save the workbook anew, or as CSV"
+                    )
 
     def _rows(self) -> Iterator[list[Any]]:
         """Cells below the names, None for missing ones; blank rows at the end are none."""

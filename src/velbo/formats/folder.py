@@ -18,17 +18,29 @@ from ..errors import DataError
 from .typed import UNFIT
 
 JUNK = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
+SYSTEM = frozenset(("/", "/dev", "/etc", "/proc", "/sys", "/usr", "/var"))
+MAX_FILES = 10_000_000
 HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"
 
 
 def files_in(folder: Path) -> list[Path]:
-    """All files that a user put there; links are followed, each folder once."""
-    found, seen = [], set()
+    """All files that a user put there; links are followed, each folder once.
+
+    Raises:
+        DataError: for the whole of a system, or more files than a data set has.
+    """
+    if os.path.realpath(folder) in SYSTEM:
+        raise DataError(f"{folder} is no folder of data, but a system's own; name the folder that the data are in")
+    found, seen = [], set[str]()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
         if real in seen:
             folders.clear()
             continue
+        if real in SYSTEM:
+            raise DataError(f"{place} leads to {real}, a system's own folder; remove the link")
+        if len(found) > MAX_FILES:
+            raise DataError(f"{folder} holds more than {MAX_FILES:,} files; name a folder with fewer")
         seen.add(real)
         folders[:] = sorted(name for name in folders if not _is_junk(name))
         found += [Path(place, name) for name in files if not _is_junk(name)]

@@ -27,6 +27,7 @@ from .tokens import Block
 
 N_ROWS, N_COLUMNS = 100, 200
 YEARS = range(1800, 2200)
+LONGEST_NUMBER = 9
 
 
 @dataclass(frozen=True)
@@ -109,15 +110,20 @@ class _Top:
         return pc.all(pc.match_substring_regex(self._cells.known.drop_null(), "[.,]")).as_py()
 
     def is_above_years(self) -> bool:
-        return all(cell.isdigit() and int(cell) in YEARS for cell in self._cells.known.drop_null().to_pylist())
+        return all(_is_number(cell) and int(cell) in YEARS for cell in self._cells.known.drop_null().to_pylist())
 
     def next_is(self, number: int) -> bool:
         return self._cells.bare[0].as_py() == str(number)
 
 
+def _is_number(cell: str) -> bool:
+    """Whether it is a whole number that could count columns or years; isdigit takes raised digits for numbers too."""
+    return cell.isdecimal() and len(cell) <= LONGEST_NUMBER
+
+
 def _count(tops: list[_Top]) -> bool:
     """Whether numbers above columns of numbers look like names."""
-    if len(tops) < 2 or not all(top.cell.isdigit() for top in tops):
+    if len(tops) < 2 or not all(_is_number(top.cell) for top in tops):
         return False
     if all(top.is_above_fractions for top in tops):
         return True

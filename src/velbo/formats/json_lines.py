@@ -144,7 +144,8 @@ class JsonLinesPart(Sequential):
         try:
             table = _read(data, kinds, only)
             table.validate(full=True)
-        except pa.ArrowException as error:
+            _ = table.column_names  # whose letters are not looked at before
+        except (pa.ArrowException, UnicodeDecodeError) as error:
             raise DataError(f"{self.path}: {_explained(data, number, error)}") from error
         if len(table) != sum(1 for line in data.splitlines() if line.strip()):
             raise DataError(f"{self.path}: a line from {number} on does not hold one object; write one object a line")

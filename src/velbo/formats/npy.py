@@ -181,11 +181,15 @@ def _as_column(array: NDArray[Any], what: str) -> pa.Array:
     if kind not in "USMm":
         return as_tensor_column(array)
     array = array.astype(array.dtype.newbyteorder("="))
-    if kind == "S":
-        try:
+    try:
+        if kind == "S":
             return pa.array(array).cast(pa.string())
-        except pa.ArrowInvalid as error:
-            raise DataError(f"{what}: holds bytes that are no text in UTF-8; decode them: np.char.decode(x)") from error
+        if kind == "U":
+            return pa.array(array)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{what}: holds bytes that are no text in UTF-8; decode them: np.char.decode(x)") from error
+    except UnicodeError as error:
+        raise DataError(f"{what}: holds numbers that are no letters; restore it from a copy") from error
     if kind in "Mm":
         unit = np.datetime_data(array.dtype)[0]
         coarse = COARSE.get(unit, unit)

@@ -95,6 +95,8 @@ def _open_path(path: Path, reading: Reading) -> Opened:
         if path.suffix or path.parent != Path():
             raise DataError(f"there is no file or folder {path}")
         raise DataError(f"there is no file or folder {path}, and " + str(unknown("built-in data set", path, BUILTIN)))
+    if not path.is_dir() and not path.is_file():
+        raise DataError(f"{path} is a pipe or a device, and rows are read more than once; write them into a file first")
     files, kind = _files_of(path, reading) if path.is_dir() else ([path], format_to_read(path, reading))
     if reading.labels and kind is not IMAGES:
         raise ConfigError(f"--labels is for folders of images, and {path} is none; leave it out")

@@ -17,6 +17,8 @@ carried out: 1 is none, 2 to 4 turn and mirror, 5 to 8 exchange height and width
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, need
+from ..limits import MAX_CELLS
 
 COMMON = frozenset((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".pbm"))
 """Suffixes of images, to be known where Pillow is not installed."""
@@ -122,6 +125,11 @@ def look(path: Path) -> Look:
     with _opened(path) as image:
         form = _form(image, path)
         height_and_width = image.size[::-1]
+        if math.prod(shape_of(height_and_width, form)) > MAX_CELLS:
+            raise DataError(
+                f"{path}: has {image.width:,} x {image.height:,} pixels, and {MAX_CELLS:,} numbers are the most; make "
+                "the images smaller"
+            )
         return Look(
             height_and_width[::-1] if _orientation(image) > 4 else height_and_width,
             form,
@@ -149,8 +157,14 @@ def pixels(path: Path, form: str) -> NDArray[Any]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     image_module = need("PIL.Image", "images")
+    if not path.is_file():
+        raise DataError(f"{path}: is a pipe or a device, and no file; remove it")
     try:
-        with image_module.open(path) as image:
+        with warnings.catch_warnings():
+            # of many pixels: `look` refuses too many
+            warnings.simplefilter("ignore", image_module.DecompressionBombWarning)
+            image = image_module.open(path)
+        with image:
             yield image
     except DataError:
         raise

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from shutil import copyfileobj
+from shutil import copyfileobj, disk_usage
 from threading import Lock
 from typing import IO, Any, NamedTuple
 
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 
-MAGIC, MAX_HEADER = b"\x93NUMPY", 2**20
+MAGIC, MAX_HEADER, MAX_AXES = b"\x93NUMPY", 2**16, 32
 LOCAL_HEADER, LOCAL_NAMES, ENCRYPTED = 30, 26, 1
 """Of a member of a zip archive: length of its header, where those of its two names stand in it, a flag."""
 
@@ -109,8 +109,8 @@ def _header(file: IO[bytes], what: str) -> Header:
             raise ValueError(f"its header has {length} bytes")
         said = ast.literal_eval(file.read(length).decode("utf-8" if major >= 3 else "latin-1").strip())
         shape = tuple(said["shape"])
-        if not all(type(n) is int and n >= 0 for n in shape):
-            raise ValueError(f"its shape is {shape}")
+        if not all(type(n) is int and 0 <= n < 2**63 for n in shape) or len(shape) > MAX_AXES:
+            raise ValueError(f"its shape is {shape!s:.60}")
         return Header(np.lib.format.descr_to_dtype(said["descr"]), bool(said["fortran_order"]), shape)
     except (ValueError, TypeError, KeyError, SyntaxError, struct.error, MemoryError, RecursionError) as error:
         raise DataError(f"{what}: cannot be read: no NumPy array ({str(error).splitlines()[0]})") from error
@@ -155,12 +155,15 @@ def _member(path: Path, member: zipfile.ZipInfo) -> StoredArray:
     what = f"{path}:{member.filename.removesuffix('.npy')}"
     if member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & ENCRYPTED:
         start = _start_of(path, member)
-        return StoredArray(what, partial(path.open, "rb"), start, start + member.file_size)
+        end = min(start + member.file_size, path.stat().st_size)
+        return StoredArray(what, partial(path.open, "rb"), start, end)
     return StoredArray(what, _Unpacked(path, member).opened, 0, member.file_size, partial(_unpacking, path, member))
 
 
 def _start_of(path: Path, member: zipfile.ZipInfo) -> int:
     """Where the bytes of a member lie that is not compressed."""
+    if not 0 <= member.header_offset < path.stat().st_size:
+        raise DataError(f"{path}: not a readable .npz archive (its directory points out of it)")
     with path.open("rb") as file:
         file.seek(member.header_offset + LOCAL_NAMES)
         lengths = struct.unpack("<HH", file.read(4).ljust(4, b"\0"))
@@ -185,6 +188,12 @@ class _Unpacked:
             yield self._file
 
     def _unpack(self) -> IO[bytes]:
+        room = disk_usage(tempfile.gettempdir()).free
+        if self._member.file_size > room:
+            raise DataError(
+                f"{self._path}: '{self._member.filename}' takes {self._member.file_size:,} bytes on disk, and {room:,} "
+                f"are free in {tempfile.gettempdir()}; make room, or name another folder in TMPDIR"
+            )
         file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this
         weakref.finalize(self, file.close)
         with _unpacking(self._path, self._member) as packed:

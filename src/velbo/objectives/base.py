@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast
 from torch import Tensor
 
 from ..errors import ConfigError
+from ..limits import COUNT, Limits
 from ..posteriors import Draw
 from ..terms import Terms
 
@@ -89,6 +90,5 @@ def best_rate(terms: Terms) -> Tensor:
 
 
 def check_samples(samples: int, least: int = 1) -> None:
-    """Raise ConfigError unless samples >= least."""
-    if samples < least:
-        raise ConfigError(f"samples must be at least {least}, not {samples}")
+    """Raise ConfigError unless there are at least so many, and not too many."""
+    Limits(least, COUNT.high).check("samples", samples)

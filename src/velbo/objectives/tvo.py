@@ -34,9 +34,13 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError
+from ..limits import Limits
 from ..posteriors import Detached, Draw
 from ..terms import Terms
 from .base import Bound, bound_of_samples, check_samples
+
+POINTS = Limits(1, 1000)
+"""A path of 1,000 points takes 1,000 times the memory of the weights; the paper's has 2 to 50."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,7 @@ class TVO:
 
     def __post_init__(self) -> None:
         check_samples(self.samples, least=2)
-        if self.points < 1:
-            raise ConfigError(f"points must be at least 1, not {self.points}")
+        POINTS.check("points", self.points)
         if not 0 < self.first_point < 1:
             raise ConfigError(f"first_point must lie between 0 and 1, not {self.first_point}")
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SchemaError, unknown
+from ..limits import MAX_CELLS
 from .arrow import missing_of
 from .containers import Change, Column, Container, container_named, container_of
 from .field import Field
@@ -43,6 +44,11 @@ class Schema:
     def __post_init__(self) -> None:
         if not self.modelled:
             raise SchemaError("no column is left to learn from: every one is constant, wholly missing or left out")
+        if self.n_dims > MAX_CELLS:
+            raise SchemaError(
+                f"a row has {self.n_dims:,} cells, and {MAX_CELLS:,} are the most; make images smaller, or leave "
+                "fields out"
+            )
 
     @cached_property
     def modelled(self) -> tuple[Field, ...]:

@@ -23,7 +23,7 @@ def device_of(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.ones(1, device=device).item()  # which "meta" has not
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"no device '{name}' here ({str(error).splitlines()[0]}); use auto or cpu") from error
     return device

@@ -1,4 +1,4 @@
-"""Keep freed memory in the process while tensors come and go at every step.
+"""How much memory is free; and keep freed memory in the process while tensors come and go at every step.
 
 glibc gives a large block back to the system as soon as it is freed, and the next step's tensor of the same size is
 mapped, cleared and faulted in anew, page by page. Inside `freed_memory_kept` blocks come from the heap and the heap is
@@ -10,9 +10,13 @@ Source: mallopt(3), Linux manual, https://man7.org/linux/man-pages/man3/mallopt.
 from __future__ import annotations
 
 import ctypes
+import math
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 MIB = 2**20
@@ -21,6 +25,20 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
 KEPT = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 64 * MIB}
 # where glibc's own adjustment ends up, once a block of 32 MiB has been freed
 AFTERWARDS = {M_MMAP_MAX: 65536, M_MMAP_THRESHOLD: 32 * MIB, M_TRIM_THRESHOLD: 64 * MIB, M_TOP_PAD: MIB // 8}
+
+
+def physical_memory() -> float:
+    """Bytes that the machine has; infinity where it does not say."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else math.inf
+
+
+def free_memory() -> float:
+    """Bytes that may still be asked for: what Linux calls available, elsewhere all that the machine has."""
+    try:
+        said = re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
+    except OSError:
+        said = None
+    return 1024 * int(said[1]) if said else physical_memory()
 
 
 @cache

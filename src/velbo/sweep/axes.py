@@ -8,11 +8,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from dataclasses import fields as fields_of
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from ..config import ObjectiveConfig, Recipe, TrainingConfig
 from ..errors import ConfigError, unknown
 from ..files import as_json
+from ..limits import Limits
+
+TRIALS = Limits(1, 10_000)
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,15 @@ class Settings:
         return {part: as_json(getattr(self, part)) for part in ("recipe", "objective", "training")}
 
 
-def _options() -> dict[str, str]:
-    groups = [Recipe(), ObjectiveConfig()]
-    training = TrainingConfig()
-    groups += [getattr(training, f.name) for f in fields_of(training)]
-    return {f.name: str(f.type) for group in groups for f in fields_of(group)}
+def _options() -> dict[str, Any]:
+    groups = [Recipe, ObjectiveConfig, *get_type_hints(TrainingConfig).values()]
+    return {name: _said(hint) for group in groups for name, hint in get_type_hints(group).items()}
+
+
+def _said(hint: Any) -> Any:
+    """The type of what is said: of "int | None", int."""
+    others = [each for each in get_args(hint) if each is not type(None)]
+    return others[0] if type(None) in get_args(hint) else hint
 
 
 OPTIONS = _options()
@@ -85,10 +92,10 @@ def parse_axis(text: str) -> Axis:
         raise unknown("option", name, OPTIONS)
     if ".." in values:
         low, high = (_value(name, part) for part in values.split("..", 1))
-        if isinstance(low, str | bool | tuple) or not 0 < low < high:
+        if isinstance(low, str | bool | tuple) or not 0 < low < high < math.inf:
             raise ConfigError(f"{text}: an interval is LOW..HIGH with 0 < LOW < HIGH")
         return Axis(name, (low, high), interval=True)
-    separator = ";" if ";" in values or OPTIONS[name].startswith("tuple") else ","
+    separator = ";" if ";" in values or get_origin(OPTIONS[name]) is tuple else ","
     parts = [part for part in values.split(separator) if part.strip()]
     if not parts:
         raise ConfigError(f"'{text}' names no values: write {name}=A,B")
@@ -97,15 +104,13 @@ def parse_axis(text: str) -> Axis:
 
 def _value(name: str, text: str) -> Any:
     """A value of the option's type."""
-    type_, text = OPTIONS[name].split(" ")[0], text.strip()
+    kind = OPTIONS[name]
     try:
-        if type_.startswith("tuple"):
-            return tuple(int(part) for part in text.split(",") if part.strip())
-        if type_ == "bool":
-            return {"true": True, "false": False}[text.lower()]
-        return {"int": int, "float": float, "str": str}[type_](text)
+        if get_origin(kind) is tuple:
+            return tuple(get_args(kind)[0](part.strip()) for part in text.split(",") if part.strip())
+        return {"true": True, "false": False}[text.strip().lower()] if kind is bool else kind(text.strip())
     except (ValueError, KeyError):
-        raise ConfigError(f"{name} takes values of type {type_}, not '{text}'") from None
+        raise ConfigError(f"{name} takes values of type {getattr(kind, '__name__', kind)}, not '{text}'") from None
 
 
 def grid(axes: Sequence[Axis]) -> list[dict[str, Any]]:
@@ -122,28 +127,29 @@ def grid(axes: Sequence[Axis]) -> list[dict[str, Any]]:
 
 def random_search(axes: Sequence[Axis], n: int, seed: int) -> list[dict[str, Any]]:
     """n combinations, each value drawn by itself; a combination of lists comes once at most."""
-    generator, found = random.Random(seed), list[dict[str, Any]]()
+    generator, found = random.Random(seed), dict[tuple[Any, ...], dict[str, Any]]()
     for _ in range(100 * n):
         trial = {axis.name: axis.draw(generator) for axis in axes}
-        if trial not in found:
-            found.append(trial)
+        found.setdefault(tuple(trial.values()), trial)
         if len(found) == n:
             break
-    return found
+    return list(found.values())
 
 
 def settings_of(axes: Sequence[Axis], seeds: int, n_random: int | None, seed: int) -> list[dict[str, Any]]:
     """What each trial sets; with several seeds every setting comes once for each.
 
     Raises:
-        ConfigError: if there is nothing to vary.
+        ConfigError: if there is nothing to vary, or there are too many trials.
     """
     names = [axis.name for axis in axes]
     if len(names) != len(set(names)) or (seeds > 1 and "seed" in names):
         raise ConfigError("every option varies once: --over takes each name once, and --seeds varies the seed")
-    if seeds < 1 or (n_random is not None and n_random < 1):
-        raise ConfigError("--seeds and --random must be at least 1")
+    TRIALS.check("--seeds", seeds)
+    TRIALS.check("--random", 1 if n_random is None else n_random)
     if not axes and seeds == 1:
         raise ConfigError("say what varies, as in --over lr=1e-3,3e-3 latent=8,16, or --seeds 5")
+    settings = math.prod(len(axis.values) for axis in axes) if n_random is None else n_random
+    TRIALS.check("the number of trials", settings * seeds)
     trials = grid(axes) if n_random is None else random_search(axes, n_random, seed)
     return trials if seeds == 1 else [{**trial, "seed": seed + i} for trial in trials for i in range(seeds)]

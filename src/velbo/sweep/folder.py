@@ -18,6 +18,7 @@ from ..errors import ConfigError, Interrupted, RunError
 from ..files import locked, read_json, remove_temporaries, write_json, write_text
 from ..training import Run
 from ..training.signals import listening
+from ..training.state import State
 from .workers import Workers
 
 WORKER = "from velbo.runtime.parent import end_with_stdin as e; e(); from velbo.cli import entry; entry()"
@@ -132,19 +133,19 @@ def _commands(folder: Path, recipe: str, test: str | None, samples: int) -> list
     return left
 
 
-def _state(folder: Path) -> dict[str, Any]:
+def _state(folder: Path) -> State:
     saved = Run(folder).read_checkpoint()
-    return saved[0] if saved else {}
+    return saved[0] if saved else State()
 
 
 def _is_done(folder: Path) -> bool:
     run = Run(folder)
-    return bool(_state(folder).get("done")) and run.model_file.exists() and run.typical_file.exists()
+    return _state(folder).done and run.model_file.exists() and run.typical_file.exists()
 
 
 def _record(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     shown = {k: ",".join(map(str, v)) if isinstance(v, list) else v for k, v in settings.items()}
-    record = {"trials": folder.name, **shown, "bound": _state(folder).get("best")}
+    record = {"trials": folder.name, **shown, "bound": _state(folder).best}
     evaluation = folder / "evaluation.json"
     if evaluation.exists():
         result = read_json(evaluation)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..errors import RunError
+from ..limits import shown
 from .ema import EMA
 from .team import Team
 
@@ -46,6 +48,22 @@ class Parts:
             tensors |= {f"{name}/{rank}": t for rank, t in enumerate(self.team.gather(state))}
         return tensors
 
+    def _require_own(self, tensors: Mapping[str, Tensor]) -> None:
+        """Raise RunError unless these are this model's tensors, each of its shape and type, and no others."""
+        own = with_prefix("weights/", self.model.state_dict()) | with_prefix("ema/", self.ema.state())
+        if any(name.startswith("optimizer/") for name in tensors):
+            own |= self._slots()
+        states, of_generators = self._generators(), ("generator/", "generator_cuda/")
+        kept = [name for name in tensors if name.startswith(of_generators)]
+        own |= {name: states.get(name.partition("/")[0], tensors[name]) for name in kept}
+        require_same(own, tensors)
+
+    def _slots(self) -> dict[str, Tensor]:
+        """What Adam keeps of each parameter, by the names of `collect`."""
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        slots = {f"optimizer/{i}/{name}": p for i, p in enumerate(parameters) for name in ("exp_avg", "exp_avg_sq")}
+        return slots | {f"optimizer/{i}/step": torch.ones(()) for i in range(len(parameters))}
+
     def _generators(self) -> dict[str, Tensor]:
         states = {"generator": torch.get_rng_state()}
         if self.device.type == "cuda":
@@ -58,7 +76,12 @@ class Parts:
         return not_finite({name: t for name, t in tensors.items() if name not in buffers})
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """The inverse of `collect`."""
+        """The inverse of `collect`.
+
+        Raises:
+            RunError: if they are those of another model, or none.
+        """
+        self._require_own(tensors)
         self.model.load_state_dict(without_prefix("weights/", tensors))
         self.ema.load(without_prefix("ema/", tensors))
         slots: dict[int, dict[str, Tensor]] = {}
@@ -72,3 +95,20 @@ class Parts:
             torch.set_rng_state(tensors[f"generator/{rank}"])
         if self.device.type == "cuda" and f"generator_cuda/{rank}" in tensors:
             torch.cuda.set_rng_state(tensors[f"generator_cuda/{rank}"], self.device)
+
+
+def require_same(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """
+    Raises:
+        RunError: unless both have the same names, and tensors of the same shapes and types.
+    """
+    for name in {**own, **tensors}:
+        if name not in own or name not in tensors or _form(own[name]) != _form(tensors[name]):
+            raise RunError(
+                f"the checkpoint does not fit config.json: its tensor {shown(name)} is missing, or another; restore "
+                "the run folder from a copy, or fit again"
+            )
+
+
+def _form(tensor: Tensor) -> tuple[torch.Size, torch.dtype]:
+    return tensor.shape, tensor.dtype

@@ -25,6 +25,8 @@ from ..runtime.parent import end_with_parent
 from .team import FabricTeam, Team
 
 ERROR = "error.json"
+FEW = 4
+"""Processes that any machine can bear."""
 
 
 def launch(n_devices: int, device_type: str, work: Callable[..., None], *arguments: Any) -> None:
@@ -42,6 +44,9 @@ def launch(n_devices: int, device_type: str, work: Callable[..., None], *argumen
     """
     if device_type == "cuda" and n_devices > torch.cuda.device_count():
         raise errors.ConfigError(f"there are {torch.cuda.device_count()} GPUs here, not {n_devices}")
+    most = max(FEW, 2 * (os.cpu_count() or 1))
+    if device_type == "cpu" and n_devices > most:
+        raise errors.ConfigError(f"devices must be at most {most} on this processor, not {n_devices}")
     from lightning_fabric import Fabric
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)

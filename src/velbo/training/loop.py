@@ -31,7 +31,7 @@ from ..runtime.precision import autocast, products
 from ..runtime.threads import threads
 from ..terms import Model
 from . import constraint, schedule
-from .checkpoint import Parts, with_prefix, without_prefix
+from .checkpoint import Parts, require_same, with_prefix, without_prefix
 from .choices import decide
 from .ema import EMA
 from .loggers import Logger
@@ -316,7 +316,7 @@ class Trainer:
         if self.team.rank == 0:
             # the model first: a checkpoint that says that the run is done has the whole run beside it
             self.run_folder.write_model(self.best_weights)
-            self.run_folder.write_checkpoint(state.to_json(), tensors)
+            self.run_folder.write_checkpoint(state, tensors)
         self.saved_at = self.state.seconds
 
     def _refuse_not_finite(self, tensors: dict[str, Tensor]) -> None:
@@ -334,16 +334,18 @@ class Trainer:
         if self.run_folder is None:
             return
         saved = self.run_folder.read_checkpoint(self.parts.not_finite)
-        n_metrics = saved[0]["n_metrics"] if saved else 0
-        if self.team.rank == 0:
-            self.run_folder.truncate_metrics(n_metrics)
+        n_metrics = saved[0].n_metrics if saved else 0
+        metrics = self.run_folder.metrics(n_metrics)
         if saved is not None:
-            self.state = State.from_json(saved[0])
+            self.state = saved[0]
             if self.team.rank:
                 self.state.sums = Sums()
-            self.metrics = self.run_folder.metrics()[:n_metrics]
-            self.parts.restore(saved[1])
-            self.best_weights = without_prefix("best/", saved[1])
+            self.metrics, best = metrics, without_prefix("best/", saved[1])
+            require_same(self.best_weights, best)
+            self.parts.restore({name: t for name, t in saved[1].items() if not name.startswith("best/")})
+            self.best_weights = best
+        if self.team.rank == 0:  # and only now, when it is known that training can go on
+            self.run_folder.truncate_metrics(n_metrics)
 
     def _history(self) -> History:
         self.model.load_state_dict(self.best_weights)

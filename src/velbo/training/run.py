@@ -22,29 +22,35 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from ..errors import RunError, VelboWarning
+from ..errors import ConfigError, RunError, VelboWarning
 from ..files import (
+    as_path,
     from_json,
     locked,
+    read_file,
     read_json,
     read_tensors,
     remove_folder,
     remove_temporaries,
+    require_place,
+    write_bytes,
     write_folder_atomically,
     write_json,
     write_tensors,
-    write_text,
 )
+from .state import State
 
 KEPT_CHECKPOINTS = 2
-CONFIG, MODEL, TYPICAL = "config.json", "model.safetensors", "typical.json"
+MAX_LINES = 2**30
+RESTORE = "restore the file from a copy, or fit again"
+CONFIG, MODEL, STATE, TYPICAL = "config.json", "model.safetensors", "state.json", "typical.json"
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Run:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self.metrics_file = self.path / "metrics.jsonl"
         self.clock_file = self.path / "clock.jsonl"
         self.checkpoints = self.path / "checkpoint"
@@ -76,7 +82,7 @@ class Run:
     def file(self, name: str) -> Path:
         """Where a file of a model is now."""
         saved = self._saved / name
-        return saved if saved.exists() else self.path / name
+        return saved if os.path.exists(saved) else self.path / name
 
     @property
     def config_file(self) -> Path:
@@ -136,8 +142,7 @@ class Run:
 
     def refuse_if_taken(self) -> None:
         """Raise RunError if there is a run in the folder, or no folder can be there."""
-        if self.path.exists() and not self.path.is_dir():
-            raise RunError(f"{self.path} is a file, and a run is a folder; give another name")
+        require_place(self.path)
         if self.config_file.exists():
             raise RunError(
                 f"{self.path} holds a run already; continue it with 'velbo resume {self.path}', or give another folder"
@@ -148,7 +153,7 @@ class Run:
         Raises:
             RunError: if this is no run folder.
         """
-        if not self.config_file.exists():
+        if not os.path.lexists(self.config_file):
             raise RunError(f"{self.path} is no run folder: there is no config.json in it; make one with 'velbo fit'")
         return read_json(self.config_file)
 
@@ -228,15 +233,15 @@ class Run:
 
     # checkpoints
 
-    def write_checkpoint(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    def write_checkpoint(self, state: State, tensors: dict[str, Tensor]) -> None:
         """Drop all but the last checkpoints, and write a state."""
 
         def write(folder: Path) -> None:
             write_tensors(folder / "tensors.safetensors", tensors)
-            write_json(folder / "state.json", state)
+            write_json(folder / STATE, state.to_json())
 
         # the same step comes twice at the end of an epoch: before and after its evaluation
-        target = self.checkpoints / f"{state['step']:09d}-{state['n_metrics']:06d}"
+        target = self.checkpoints / f"{state.step:09d}-{state.n_metrics:06d}"
         if target.exists():
             return
         # before and not after: nothing is left to be done in a run whose last checkpoint is there
@@ -246,7 +251,7 @@ class Run:
 
     def read_checkpoint(
         self, not_finite: Callable[[dict[str, Tensor]], str | None] = lambda _: None
-    ) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    ) -> tuple[State, dict[str, Tensor]] | None:
         """The last whole checkpoint, or None if none was written; a damaged one is passed over with a warning.
 
         Args:
@@ -259,11 +264,11 @@ class Run:
         damage = ""
         for folder in folders:
             try:
-                file = folder / "tensors.safetensors"
-                state, tensors = read_json(folder / "state.json"), read_tensors(file)
+                file, said = folder / "tensors.safetensors", folder / STATE
+                state, tensors = State.from_json(read_json(said), str(said)), read_tensors(file)
                 if name := not_finite(tensors):
                     raise RunError(f"{file}: the tensor '{name}' holds a number that is not finite")
-            except RunError as error:
+            except (RunError, ConfigError) as error:
                 damage = damage or str(error)
                 continue
             if damage:
@@ -279,6 +284,14 @@ class Run:
             raise RunError(f"no checkpoint of {self.path} is whole: {damage}")
         return None
 
+    def state(self) -> State | None:
+        """Where training was when it was saved last; None if it was not, or cannot be read."""
+        for folder in self._checkpoint_folders()[::-1]:
+            with suppress(RunError, ConfigError):
+                file = folder / STATE
+                return State.from_json(read_json(file), str(file))
+        return None
+
     def _checkpoint_folders(self) -> list[Path]:
         if not self.checkpoints.is_dir():
             return []
@@ -290,19 +303,41 @@ class Run:
         _append(self.metrics_file, metrics)
         _append(self.clock_file, {"step": metrics["step"], "seconds": round(seconds, 3)})
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """Every line of metrics.jsonl."""
-        if not self.metrics_file.exists():
-            return []
-        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines if line.endswith("}")]
+    def metrics(self, n_lines: int | None = None) -> list[dict[str, Any]]:
+        """Every line of metrics.jsonl, or the first; a last line that was cut short, as by a kill, is none.
+
+        Raises:
+            RunError: if one is damaged, or there are fewer than ``n_lines``.
+        """
+        lines = _lines(self.metrics_file)[:n_lines]
+        if lines and not lines[-1].endswith(b"\n"):
+            lines.pop()
+        if len(lines) < (n_lines or 0):
+            raise RunError(f"{self.metrics_file}: {n_lines} lines are wanted, and {len(lines)} are there; {RESTORE}")
+        return [_record(line, f"{self.metrics_file}: line {i + 1}") for i, line in enumerate(lines)]
 
     def truncate_metrics(self, n_lines: int) -> None:
         """Keep the first lines: what a killed run wrote after its last checkpoint is written again."""
         for file in (self.metrics_file, self.clock_file):
-            if file.exists():
-                kept = "".join(file.read_text(encoding="utf-8").splitlines(keepends=True)[:n_lines])
-                write_text(file, kept)
+            if os.path.lexists(file):
+                write_bytes(file, b"".join(_lines(file)[:n_lines]))
+
+
+def _lines(file: Path) -> list[bytes]:
+    return read_file(file, MAX_LINES).splitlines(keepends=True) if os.path.lexists(file) else []
+
+
+def _record(line: bytes, where: str) -> dict[str, Any]:
+    """
+    Raises:
+        RunError: if it holds no object of numbers.
+    """
+    import msgspec
+
+    try:
+        return msgspec.json.decode(line, type=dict[str, float | int | None])
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise RunError(f"{where} is damaged ({error}); {RESTORE}") from error
 
 
 def _append(file: Path, record: dict[str, Any]) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
+from ..files import from_json
+from ..limits import Checked, Limits
 from ..objectives import Bound
 from .team import Team
 
 NORM_DECAY = 0.98
+Counted = Annotated[int, Limits(0, 2**62)]
+Length = Annotated[float, Limits(0, math.inf)]
+SomeLength = Annotated[float | None, Limits(0, math.inf)]
 
 
 @dataclass
-class Sums:
+class Sums(Checked):
     """Running sums of an epoch; what is not finite is left out."""
 
-    rows: int = 0
+    rows: Counted = 0
     bound: float = 0.0
     reconstruction: float = 0.0
     rate: float = 0.0
@@ -47,23 +52,23 @@ class Sums:
 
 
 @dataclass
-class State:
+class State(Checked):
     """Where a run is; with the tensors (weights, averages, optimizer, generator) all that a resume needs. The position
     is that in the order of the epoch: rows trained on.
     """
 
-    step: int = 0
-    epoch: int = 0
-    position: int = 0
-    seconds: float = 0.0
-    skipped: int = 0
-    skipped_in_a_row: int = 0
-    gradient_norm: float | None = None
+    step: Counted = 0
+    epoch: Counted = 0
+    position: Counted = 0
+    seconds: Length = 0.0
+    skipped: Counted = 0
+    skipped_in_a_row: Counted = 0
+    gradient_norm: SomeLength = None
     log_multiplier: float = 0.0
     violation: float | None = None
     best: float | None = None
-    stale: int = 0
-    n_metrics: int = 0
+    stale: Counted = 0
+    n_metrics: Counted = 0
     done: bool = False
     sums: Sums = field(default_factory=Sums)
 
@@ -91,8 +96,12 @@ class State:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, d: dict[str, Any]) -> State:
-        return cls(**{**d, "sums": Sums(**d["sums"])})
+    def from_json(cls, d: Any, where: str) -> State:
+        """
+        Raises:
+            ConfigError: for a value of another type, or a key that is none.
+        """
+        return from_json(cls, d, where)
 
 
 @dataclass(frozen=True)

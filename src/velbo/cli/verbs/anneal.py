@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..app import app
-from ..options import OwnParts, ReadAs, ReadingOptions
+from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Rows, Seed
 from ..output import print_record
 
 
 @app.command
 def anneal(
-    run: Path,
+    run: Folder,
     data: str,
     *,
-    rows: int = 100,
-    temperatures: int = 1000,
-    chains: int = 16,
-    leapfrog: int = 10,
-    seed: int = 0,
+    rows: Rows = 100,
+    temperatures: Count = 1000,
+    chains: Count = 16,
+    leapfrog: Count = 10,
+    seed: Seed = 0,
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     json: bool = False,

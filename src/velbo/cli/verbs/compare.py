@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json as json_module
-from pathlib import Path
-
 from ...errors import ConfigError
 from ..app import app
-from ..options import OwnParts, ReadAs, ReadingOptions
+from ..options import Folder, OwnParts, ReadAs, ReadingOptions, Rows, Seed
+from ..output import print_json
 
 
 @app.command
 def compare(
-    run: Path,
+    run: Folder,
     real: str,
     synthetic: str,
     *,
     holdout: str | None = None,
     target: str | None = None,
-    rows: int = 10_000,
-    seed: int = 0,
+    rows: Rows = 10_000,
+    seed: Seed = 0,
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     json: bool = False,
@@ -49,4 +47,7 @@ def compare(
     codes = [schema.numbers(rows_for(trained, name, read), name) for name in names]
     held = codes[2] if holdout else None
     report = synthetic_report(codes[0], codes[1], schema.modelled, held, target, seed, rows=rows)
-    print(json_module.dumps(report.to_json()) if json else "\n".join(report.lines()))
+    if json:
+        print_json(report.to_json())
+    else:
+        print("\n".join(report.lines()))

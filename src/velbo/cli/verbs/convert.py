@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..app import app, say
-from ..options import ReadAs, ReadingOptions
+from ..options import File, ReadAs, ReadingOptions
 
 
 @app.command
-def convert(data: str, output: Path, *, read: ReadAs = ReadingOptions()) -> None:
+def convert(data: str, output: File, *, read: ReadAs = ReadingOptions()) -> None:
     """Rows in another format, in a stream: from CSV to Parquet for training on more than fits into memory.
 
     Args:

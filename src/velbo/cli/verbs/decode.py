@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..app import app
-from ..options import Output, OwnParts
+from ..options import Folder, Output, OwnParts
 
 
 @app.command
-def decode(run: Path, latents: str, *, output: Output, model: OwnParts = None) -> None:
+def decode(run: Folder, latents: str, *, output: Output, model: OwnParts = None) -> None:
     """From latents back to data: the mean (or mode) of p(x|z).
 
     Args:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from ..app import app, say
+from ..options import Count, Output
 
 
 @app.command
-def demo(*, output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("demo"), epochs: int = 80) -> None:
+def demo(*, output: Output = Path("demo"), epochs: Count = 80) -> None:
     """Train on handwritten digits, measure, and draw six pictures; under a minute on 2 cores.
 
     Args:

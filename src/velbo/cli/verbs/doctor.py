@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json as json_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any
 
 from ...errors import VelboError, need
 from ..app import app, say
-from ..options import OwnParts, ReadAs, ReadingOptions
+from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Rows, Seed, SomeOutput
+from ..output import print_json
 
 if TYPE_CHECKING:
     from ...trained_model import TrainedModel
@@ -18,14 +15,14 @@ if TYPE_CHECKING:
 
 @app.command
 def doctor(
-    run: Path,
+    run: Folder,
     data: str,
     *,
     train: str | None = None,
-    rows: int = 1000,
-    samples: int = 256,
-    seed: int = 0,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    rows: Rows = 1000,
+    samples: Count = 256,
+    seed: Seed = 0,
+    output: SomeOutput = None,
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     json: bool = False,
@@ -59,7 +56,7 @@ def doctor(
         draw(found, findings, output)
         say(f"wrote {output}")
     if json:
-        print(json_module.dumps([finding.to_json() for finding in findings]))
+        print_json([finding.to_json() for finding in findings])
     else:
         print(write(findings))
 

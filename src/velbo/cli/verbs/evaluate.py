@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json as json_module
-from pathlib import Path
-
 from ..app import app
-from ..options import OwnParts, ReadAs, ReadingOptions
+from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Seed, SomeRows
+from ..output import print_record
 
 
 @app.command
 def evaluate(
-    run: Path,
+    run: Folder,
     data: str,
     *,
-    samples: int = 100,
-    rows: int | None = None,
-    chunk: int | None = None,
-    seed: int = 0,
+    samples: Count = 100,
+    rows: SomeRows = None,
+    chunk: SomeRows = None,
+    seed: Seed = 0,
     precision: str = "float32",
     device: str = "auto",
     model: OwnParts = None,
@@ -44,10 +42,6 @@ def evaluate(
     x = rows_for(trained, data, read, rows, seed)
     say_given(trained)
     result = trained.evaluate(x, samples, chunk, seed, precision, device).to_json()
-    if json:
-        print(json_module.dumps(result))
-        return
-    for name, value in result.items():
-        if name not in ("kl_per_latent", "given"):
-            print(f"{name:20s} {value:.4f}" if isinstance(value, float) else f"{name:20s} {value}")
-    print(f"{'kl_per_latent':20s} {' '.join(f'{k:.2f}' for k in sorted(result['kl_per_latent'], reverse=True))}")
+    shown = {name: value for name, value in result.items() if name != "given"}  # said above
+    shown["kl_per_latent"] = sorted(result["kl_per_latent"], reverse=True)
+    print_record(result if json else shown, json)

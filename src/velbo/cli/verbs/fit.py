@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 from ...config import (
@@ -16,14 +15,14 @@ from ...config import (
     Weighting,
 )
 from ..app import app, say
-from ..options import FieldOptions, Flat, ReadAs, ReadingOptions, RecipeOptions
+from ..options import FieldOptions, Flat, Folder, ReadAs, ReadingOptions, RecipeOptions, SomeFile, SomeRows
 
 
 @app.command
 def fit(
     data: str,
     *,
-    run: Path,
+    run: Folder,
     recipe: Annotated[RecipeOptions, Flat] = RecipeOptions(),
     objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),
     budget: Annotated[Budget, Flat] = Budget(),
@@ -33,10 +32,10 @@ def fit(
     machine: Annotated[Machine, Flat] = Machine(),
     what: Annotated[FieldOptions, Flat] = FieldOptions(),
     read: ReadAs = ReadingOptions(),
-    rows: int | None = None,
+    rows: SomeRows = None,
     stream: bool = False,
     anomalies: bool = False,
-    config: Path | None = None,
+    config: SomeFile = None,
     tensorboard: bool = False,
 ) -> None:
     """Train a model on data and write a run folder.

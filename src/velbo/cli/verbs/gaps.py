@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..app import app
-from ..options import OwnParts, ReadAs, ReadingOptions
+from ..options import Count, CountOr0, Folder, OwnParts, Positive, ReadAs, ReadingOptions, Seed, SomeRows
 from ..output import print_record
 
 
 @app.command
 def gaps(
-    run: Path,
+    run: Folder,
     data: str,
     *,
-    rows: int | None = None,
-    samples: int = 500,
-    steps: int = 300,
-    lr: float = 0.03,
-    temperatures: int = 0,
-    seed: int = 0,
+    rows: SomeRows = None,
+    samples: Count = 500,
+    steps: Count = 300,
+    lr: Positive = 0.03,
+    temperatures: CountOr0 = 0,
+    seed: Seed = 0,
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     json: bool = False,

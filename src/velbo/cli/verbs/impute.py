@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ...errors import ConfigError
+from ...limits import COUNT
 from ..app import app, say
-from ..options import Output, OwnParts, ReadAs, ReadingOptions
+from ..options import Count, CountOr0, Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
 
 @app.command
 def impute(
-    run: Path,
+    run: Folder,
     data: str,
     *,
     output: Output,
-    n: Annotated[int | None, Parameter(name=["--n", "-n"])] = None,
-    samples: int = 1000,
-    steps: int = 20,
-    seed: int = 0,
+    n: Annotated[int | None, Parameter(name=["--n", "-n"], validator=COUNT.validate)] = None,
+    samples: Count = 1000,
+    steps: CountOr0 = 20,
+    seed: Seed = 0,
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
@@ -47,8 +46,6 @@ def impute(
 
     trained = TrainedModel.load(run, model)
     source = open_for(trained, data, read)
-    if n is not None and n < 1:
-        raise ConfigError(f"the number of fillings must be at least 1, not {n}")
     seeds = count(seed)  # equal rows in different batches are to have different draws
     paths = [output] if n is None else [output.with_stem(f"{output.stem}-{i + 1}") for i in range(n)]
     left = Counter[str]()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json as json_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..app import app
-from ..options import OwnParts, ReadAs, ReadingOptions
+from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Rows, Seed
 from ..output import print_record
 
 if TYPE_CHECKING:
@@ -16,13 +14,13 @@ if TYPE_CHECKING:
 
 @app.command
 def quality(
-    run: Path,
+    run: Folder,
     data: str,
     *,
     features: Literal["raw", "latent"] = "raw",
-    rows: int = 2000,
-    neighbours: int = 5,
-    seed: int = 0,
+    rows: Rows = 2000,
+    neighbours: Count = 5,
+    seed: Seed = 0,
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     json: bool = False,
@@ -47,13 +45,7 @@ def quality(
     real = at_most(rows_for(trained, data, read), rows, seed)
     fake = trained.sample(len(real), seed)
     real, fake = _compared(trained, real, fake, features)
-    found = sample_quality(real, fake, k=neighbours, seed=seed).to_json()
-    if json:
-        print(json_module.dumps(found))
-        return
-    nested = {name: value if isinstance(value, dict) else {"": value} for name, value in found.items()}
-    flat = {f"{name} {part}".strip(): number for name, parts in nested.items() for part, number in parts.items()}
-    print_record(flat, False)
+    print_record(sample_quality(real, fake, k=neighbours, seed=seed).to_json(), json)
 
 
 def _compared(trained: TrainedModel, real: Any, fake: Any, features: str) -> tuple[Any, Any]:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..app import app
-from ..options import Output, OwnParts, ReadAs, ReadingOptions
+from ..options import Count, Folder, Output, OwnParts, ReadAs, ReadingOptions, Rows, Seed
 from ..output import check_output, print_record, write_rows
 
 
 @app.command
 def rate_distortion(
-    run: Path,
+    run: Folder,
     data: str,
     *,
     output: Output,
-    rows: int = 100,
-    temperatures: int = 1000,
-    chains: int = 16,
-    leapfrog: int = 10,
-    seed: int = 0,
+    rows: Rows = 100,
+    temperatures: Count = 1000,
+    chains: Count = 16,
+    leapfrog: Count = 10,
+    seed: Seed = 0,
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..app import app
-from ..options import Output, OwnParts, ReadAs, ReadingOptions
+from ..options import Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed
 
 
 @app.command
 def reconstruct(
-    run: Path, data: str, *, output: Output, seed: int = 0, model: OwnParts = None, read: ReadAs = ReadingOptions()
+    run: Folder, data: str, *, output: Output, seed: Seed = 0, model: OwnParts = None, read: ReadAs = ReadingOptions()
 ) -> None:
     """Every row as the model sees it: the mean (or mode) of p(x|z) at its embedding. Fields that are given or no part
     of the model are as they were.

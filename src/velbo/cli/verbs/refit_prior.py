@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from ...config import Budget, Machine, Optimisation, TrainingConfig, Validation
 from ..app import app, say
-from ..options import Flat, OwnParts, ReadAs, ReadingOptions
+from ..options import Flat, Folder, OwnParts, ReadAs, ReadingOptions, SomeRows
 
 
 @app.command
 def refit_prior(
-    run: Path,
+    run: Folder,
     data: str,
     *,
-    to: Path,
+    to: Folder,
     prior: str = "real-nvp",
     components: int | None = None,
-    rows: int | None = None,
+    rows: SomeRows = None,
     budget: Annotated[Budget, Flat] = Budget(),
     optimisation: Annotated[Optimisation, Flat] = Optimisation(),
     validation: Annotated[Validation, Flat] = Validation(),

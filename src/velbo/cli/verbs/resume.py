@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from ...errors import ConfigError
 from ..app import app
-from ..options import OwnParts, ReadAs, ReadingOptions
+from ..options import Folder, OwnParts, ReadAs, ReadingOptions
 
 
 @app.command
 def resume(
-    run: Path,
+    run: Folder,
     *,
     data: str | None = None,
     devices: int | None = None,

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from ...limits import ROWS
 from ..app import app
-from ..options import Assignments, Output, OwnParts, assignments
+from ..options import Assignments, Folder, Output, OwnParts, Seed, assignments
 from ..output import as_table, check_output
 
 
 @app.command
 def sample(
-    run: Path,
+    run: Folder,
     *,
     output: Output,
-    n: Annotated[int, Parameter(name=["--n", "-n"])] = 100,
-    seed: int = 0,
+    n: Annotated[int, Parameter(name=["--n", "-n"], validator=ROWS.validate)] = 100,
+    seed: Seed = 0,
     mean: bool = False,
     given: Assignments = (),
     balance: str | None = None,
@@ -46,6 +46,6 @@ def sample(
     check_output(output)
     trained = TrainedModel.load(run, model)
     values = assignments(given, "--given field=value") or None
-    starts = range(0, max(n, 1), ROWS_PER_BATCH)
+    starts = range(0, n, ROWS_PER_BATCH)
     sizes = [(min(ROWS_PER_BATCH, n - start), seed + start) for start in starts]
     write_parts([output], ([as_table(trained.sample(k, s, mean, values, balance, missing))] for k, s in sizes))

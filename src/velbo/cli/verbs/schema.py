@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json as json_module
-from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from ..app import app, say
-from ..options import ColumnKinds, FieldChoice, ReadAs, ReadingOptions, SchemaFile
-from ..output import print_table
+from ..options import ColumnKinds, FieldChoice, ReadAs, ReadingOptions, SchemaFile, SomeOutput
+from ..output import print_json, print_table
 
 
 @app.command
@@ -20,7 +14,7 @@ def schema(
     column: ColumnKinds = (),
     kind: str | None = None,
     read: ReadAs = ReadingOptions(),
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    output: SomeOutput = None,
     json: bool = False,
 ) -> None:
     """What every field of the data is taken for, and why; how a text was read, and what is in doubt.
@@ -48,7 +42,7 @@ def schema(
         write_json(output, file)
         say(f"wrote {output}")
     if json:
-        print(json_module.dumps({**file, "notes": [as_json(note) for note in notes]}))
+        print_json({**file, "notes": [as_json(note) for note in notes]})
         return
     print_table(found.records())
     for note in notes:

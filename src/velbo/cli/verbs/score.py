@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..app import app
-from ..options import Output, OwnParts, ReadAs, ReadingOptions
+from ..options import Count, Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed
 
 
 @app.command
 def score(
-    run: Path,
+    run: Folder,
     data: str,
     *,
     output: Output,
-    samples: int = 100,
+    samples: Count = 100,
     explain: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
     device: str = "auto",
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),

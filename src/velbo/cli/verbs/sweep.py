@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -11,7 +10,7 @@ from cyclopts import Parameter
 from ...config import Budget, Machine, ObjectiveConfig, Optimisation, TrainingConfig, Validation, Weighting
 from ...errors import TrainingError
 from ..app import app, say
-from ..options import FieldOptions, Flat, ReadAs, ReadingOptions, RecipeOptions
+from ..options import Count, FieldOptions, Flat, Folder, ReadAs, ReadingOptions, RecipeOptions, SomeRows
 from ..output import print_table
 
 
@@ -19,13 +18,13 @@ from ..output import print_table
 def sweep(
     data: str,
     *,
-    run: Path,
+    run: Folder,
     over: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),
-    seeds: int = 1,
-    random: int | None = None,
-    jobs: int | None = None,
+    seeds: Count = 1,
+    random: SomeRows = None,
+    jobs: SomeRows = None,
     test: str | None = None,
-    samples_of_test: int = 100,
+    samples_of_test: Count = 100,
     recipe: Annotated[RecipeOptions, Flat] = RecipeOptions(),
     objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),
     budget: Annotated[Budget, Flat] = Budget(),
@@ -35,7 +34,7 @@ def sweep(
     machine: Annotated[Machine, Flat] = Machine(),
     what: Annotated[FieldOptions, Flat] = FieldOptions(),
     read: ReadAs = ReadingOptions(),
-    rows: int | None = None,
+    rows: SomeRows = None,
 ) -> None:
     """Train many models side by side, one core each, and compare them; the same command continues a stopped sweep.
 

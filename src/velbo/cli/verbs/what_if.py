@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..app import app
-from ..options import Assignments, Output, OwnParts, ReadAs, ReadingOptions, assignments
+from ..options import Assignments, Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed, assignments
 
 
 @app.command
 def what_if(
-    run: Path,
+    run: Folder,
     data: str,
     *,
     output: Output,
     set: Assignments,
-    seed: int = 0,
+    seed: Seed = 0,
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:

@@ -54,14 +54,14 @@ def bound_curve(model: Model, data: AnyRows, samples: int = 1024, seed: int = 0)
     Args:
         model: in evaluation mode.
         data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
-        samples: the largest K, a power of two.
+        samples: the largest K, a power of two, 2 or more.
         seed: of all noise.
 
     Raises:
-        ConfigError: if ``samples`` is not a power of two.
+        ConfigError: if ``samples`` is not a power of two from 2 on.
     """
-    if samples < 1 or samples & (samples - 1):
-        raise ConfigError(f"the curve doubles its samples: the largest must be a power of two, not {samples}")
+    if samples < 2 or samples & (samples - 1):
+        raise ConfigError(f"the curve doubles its samples: the largest must be a power of two above 1, not {samples}")
     data = rows_for(model, data)
     counts = tuple(2**i for i in range(samples.bit_length()))
     parts = [_rises(log_w, counts) for log_w in log_weights(model, data, samples, seed)]

@@ -1,0 +1,79 @@
+"""What must hold of a schema that was read from a file, beside the types of its values: who edits one, or sends one,
+may write what no data would have given.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..limits import Limits, shown
+from .arrow import type_of
+from .containers import CONTAINERS
+from .field import Field
+from .kinds import kind_of
+from .kinds.byte import MAX_LEVELS
+from .schema import Schema
+
+STATISTICS = ("low", "high", "mean", "location", "scale")
+LEVELS, MISSING = Limits(2, MAX_LEVELS), Limits(0, 2**62)
+MAX_NAME = 10_000
+
+
+def require_sound(schema: Schema, where: str) -> None:
+    """
+    Args:
+        schema: of the types of its values.
+        where: names its place in messages.
+
+    Raises:
+        ConfigError: if its values contradict each other, or are none that data have.
+    """
+    for name, n in Counter(f.name for f in schema.fields).items():
+        if n > 1:
+            raise ConfigError(f"{where}: two fields are called {shown(name)}; give each a name of its own")
+    if schema.container not in {container.name for container in CONTAINERS}:
+        raise ConfigError(f"{where}: rows come in no container of the name {shown(schema.container)}")
+    for field in schema.fields:
+        if wrong := _wrong(field):
+            raise ConfigError(f"{where}: field {shown(field.name)}: {wrong}; restore the file, or fit again")
+
+
+def _wrong(field: Field) -> str:
+    """What is wrong with a field; nothing if nothing is."""
+    kind_of(field)
+    LEVELS.check("levels", field.levels)
+    MISSING.check("n_missing", field.n_missing)
+    if len(field.name) > MAX_NAME:
+        return f"its name has {len(field.name):,} letters, and {MAX_NAME:,} are the most"
+    if not all(np.isfinite(field.frequent)):
+        return "frequent holds a number that is not finite"
+    if len(set(map(repr, field.categories))) < len(field.categories):
+        return "its categories hold a value twice"
+    if field.kind in ("categorical", "ordinal") and not field.categories:
+        return f"it is of kind {field.kind} and has no categories"
+    return _wrong_type(field) or _wrong_statistics(field)
+
+
+def _wrong_type(field: Field) -> str:
+    try:
+        type_of(field.dtype)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return f"its type {shown(field.dtype)} is none of Arrow's ({str(error).splitlines()[0]:.60})"
+    return ""
+
+
+def _wrong_statistics(field: Field) -> str:
+    for name in STATISTICS:
+        said = np.asarray(getattr(field, name), np.float64)
+        if said.shape not in ((), (field.size,)):
+            return f"{name} holds {said.size} numbers, and the field has {field.size} cells"
+        if not np.isfinite(said).all():
+            return f"{name} holds a number that is not finite"
+    if not (field.each("scale") > 0).all():
+        return "scale holds a number that is not positive"
+    if not (field.each("low") <= field.each("high")).all():
+        return "low is above high"
+    return ""
