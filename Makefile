@@ -1,7 +1,7 @@
 # Two commands on a fresh machine: make demo, make test. Each makes .venv when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: demo test lint docs venv clean
+.PHONY: demo test lint docs audit venv clean
 
 demo: .venv/.done
 	rm -rf demo
@@ -17,6 +17,12 @@ lint: .venv/.done
 
 docs: .venv/.done
 	$(BIN)/zensical build --clean --strict
+
+# needs the network: pip-audit asks PyPI for known faults of what is installed
+audit: .venv/.done
+	$(BIN)/python -m pip install -q bandit pip-audit
+	$(BIN)/bandit -q -c pyproject.toml -r src
+	$(BIN)/pip-audit --local
 
 venv: .venv/.done
 
