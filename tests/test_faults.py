@@ -20,7 +20,7 @@ if not (ROOT / "benchmarks").is_dir():
         ("kills", ["--share", "0.02"]),
         ("sweeps", ["--share", "0.004", "--named", "kill:"]),
         ("limits", ["--share", "0.06"]),
-        ("inputs", ["--share", "0.02"]),
+        ("inputs", ["--share", "0.01"]),
     ],
     ids=["kills", "sweeps", "limits", "inputs"],
 )

@@ -228,8 +228,8 @@ def test_the_command_line(tmp_path, monkeypatch):
     assert "raw" in err
     for command, words in (
         ("rate-distortion r test.npy -o rd.doc", "name a .parquet, "),
-        ("gaps r test.npy --samples 0", "at least 1 sample"),
-        ("gaps r test.npy --steps 0", "at least 1 step"),
+        ("gaps r test.npy --samples 0", "for --samples. It must be at least 1"),
+        ("gaps r test.npy --steps 0", "for --steps. It must be at least 1"),
         ("doctor r test.npy --samples 100", "power of two"),
         ("doctor r test.npy --rows 5", "at least 20 rows"),
         ("anneal r test.npy --temperatures 0", "at least 1 temperature"),

@@ -90,7 +90,7 @@ def test_posteriors_go_with_every_objective(name, objective):
 def test_names_and_numbers_that_are_none_are_refused():
     with pytest.raises(ConfigError, match="Did you mean 'mixture'"):
         plan(DIGITS, Recipe(posterior="mixtrue"))
-    with pytest.raises(ConfigError, match="refine is a number of steps"):
+    with pytest.raises(ConfigError, match="refine must be at least 0, not -1"):
         Recipe(refine=-1)
     with pytest.raises(ConfigError, match="prior 'standard' has no components"):
         plan(DIGITS, Recipe(prior="standard", posterior="mixture", components=3))

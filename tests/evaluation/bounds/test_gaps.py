@@ -127,7 +127,7 @@ def test_the_curve_is_made_of_the_same_weights_as_the_bound():
     torch.testing.assert_close(curve.bounds[-1], score_rows(vae, data, 64).log_likelihood)
     assert (curve.bounds.diff(dim=0) >= -1e-12).all()
     assert curve.means.shape == curve.standard_errors.shape == (7,)
-    with pytest.raises(ConfigError, match="power of two, not 100"):
+    with pytest.raises(ConfigError, match="power of two above 1, not 100"):
         bound_curve(vae, data, 100)
 
 
