@@ -232,7 +232,7 @@ def test_the_command_line(tmp_path, monkeypatch):
         ("gaps r test.npy --steps 0", "for --steps. It must be at least 1"),
         ("doctor r test.npy --samples 100", "power of two"),
         ("doctor r test.npy --rows 5", "at least 20 rows"),
-        ("anneal r test.npy --temperatures 0", "at least 1 temperature"),
+        ("anneal r test.npy --temperatures 0", "for --temperatures. It must be at least 1"),
         ("refit-prior r test.npy --to new --prior real", "real-nvp"),
     ):
         code, _, err = call(*command.split())
