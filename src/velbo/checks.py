@@ -8,21 +8,26 @@ torch broadcasts, so a part of another shape seldom fails by itself: it trains, 
 Shapes are all that is looked at there. Training asks of its first rows too whether they lie in the support of p(x|z),
 outside of which a likelihood is none. z is 0 here, so no random number is drawn; and whatever is in training mode is in
 evaluation mode meanwhile, so that no running average moves.
+
+No number that is not finite goes into a file or a result: weights and rows are refused by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from math import prod
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from .errors import ConfigError, DataError, VelboError
+from .errors import ConfigError, DataError, RunError, VelboError
 from .rows import AnyRows, Store, Stream, store_of
 from .terms import Model, n_latents, view_of
 
@@ -174,3 +179,33 @@ def _in_evaluation(model: Any) -> Iterator[None]:
     finally:
         for module in changed:
             module.training = True
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor that holds NaN or an infinity; None if none does."""
+    return next((name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()), None)
+
+
+def refuse_not_finite(model: nn.Module, where: Path) -> None:
+    """
+    Raises:
+        RunError: if a weight is no finite number.
+    """
+    name = not_finite(dict(model.named_parameters()))
+    if name is not None:
+        raise RunError(
+            f"{where}: the tensor '{name}' holds a number that is not finite, and no result of such a model would be; "
+            "restore it from a copy, or train again with a lower lr"
+        )
+
+
+def refuse_rows(wrong: NDArray[np.bool_] | np.bool_, what: str) -> None:
+    """
+    Raises:
+        DataError: if one of the rows is wrong.
+    """
+    if wrong.any():
+        raise DataError(
+            f"row {int(wrong.argmax())}: its {what} is not finite; if its values are far from all that the model was "
+            "trained on, leave the row out, else train again with a lower lr"
+        )

@@ -8,7 +8,6 @@ in their own library, and of these only what the model fills in or makes anew is
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,20 +17,21 @@ import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from .build import Maker, Plan
 from .build.size import least_parameters
+from .checks import refuse_not_finite, refuse_rows
 from .conditional import ConditionalVAE
 from .config import Recipe
-from .errors import ConfigError, DataError, RunError, SchemaError, nearest, unknown
+from .errors import ConfigError, DataError, RunError, unknown
 from .evaluation import Evaluation, contributions, evaluate, impute, multiple_imputations, score_rows
 from .model import VAE, Viewed
-from .rows import Field, Schema, Store, container_of
+from .rows import Schema, Store
 from .rows.arrays import as_rows
+from .rows.given import given_fields, given_numbers
 from .runtime.devices import device_of
 from .training import History, Run
-from .training.checkpoint import not_finite
 
 ROWS_PER_CHUNK = 1024
 
@@ -95,7 +95,7 @@ class TrainedModel:
         if built is None or _forms(built.state_dict()) != _forms(weights):
             raise RunError(f"{run.model_file} does not fit {run.config_file}: they come from different runs")
         built.load_state_dict(weights)
-        _refuse_not_finite(built, run.model_file)
+        refuse_not_finite(built, run.model_file)
         typical = run.read_typical()
         if len(typical) not in (0, plan.schema.n_dims):
             raise RunError(f"{run.typical_file} does not fit {run.config_file}: they come from different runs")
@@ -111,7 +111,7 @@ class TrainedModel:
         Raises:
             RunError: if the folder holds a training run, or cannot be written, or weights are not finite.
         """
-        _refuse_not_finite(self.model, Path(path))
+        refuse_not_finite(self.model, Path(path))
         Run(path).save(self.plan.to_json(), self.model.state_dict(), self.typical, others)
 
     def to(self, dtype: torch.dtype) -> TrainedModel:
@@ -135,7 +135,7 @@ class TrainedModel:
     def encode(self, x: Any, seed: int = 0) -> NDArray[Any]:
         """Posterior means, (N, Z)."""
         z = self._map(self.store(x), seed, lambda rows: self._with_parts.encode(rows).mean).numpy()
-        _refuse_rows(~np.isfinite(z).all(-1), "embedding")
+        refuse_rows(~np.isfinite(z).all(-1), "embedding")
         return z
 
     @torch.no_grad()
@@ -261,7 +261,7 @@ class TrainedModel:
         """
         data = self.store(x)
         found = score_rows(self._on(device), data, samples, seed=seed).log_likelihood.numpy()
-        _refuse_rows(~np.isfinite(found), "log-likelihood")
+        refuse_rows(~np.isfinite(found), "log-likelihood")
         return found
 
     def evaluate(
@@ -319,7 +319,7 @@ class TrainedModel:
     def _finite(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
         """v (N, D) of rows that the model has made, or DataError; given cells may be missing."""
         made = np.delete(v, self.schema.dims(self.recipe.condition), axis=1)
-        _refuse_rows(~np.isfinite(made).all(-1), "cell that the model has made")
+        refuse_rows(~np.isfinite(made).all(-1), "cell that the model has made")
         return v
 
     def _new(self, x: Tensor, missing: int | None = None) -> Any:
@@ -359,90 +359,20 @@ class TrainedModel:
             raise ConfigError("nothing is given to this model; train one with Recipe(condition=...), --condition")
         return self.model
 
-    def _given(self, names: list[str]) -> list[Field]:
-        """Fields of the condition.
-
-        Raises:
-            ConfigError: for a name that is none of them.
-        """
-        for name in names:
-            if name not in self.recipe.condition:
-                raise unknown("field that the model is conditioned on", name, self.recipe.condition)
-        return [f for f in self.schema.modelled if f.name in names]
-
     def _balanced(self, name: str, n: int, seed: int) -> Tensor:
         model = self._conditional
-        (chosen,) = self._given([name])
+        (chosen,) = given_fields(self.schema, self.recipe.condition, [name])
         if not chosen.n_categories:
-            coded = [f.name for f in self._given(list(self.recipe.condition)) if f.n_categories]
+            coded = [f.name for f in given_fields(self.schema, self.recipe.condition) if f.n_categories]
             raise unknown("given field of names", name, coded)
         return model.balanced(n, self.schema.dims([name])[0], chosen.n_categories, seed)
 
     def _condition(self, given: Any, n: int) -> Tensor:
         """x of what is given, (n, D), NaN elsewhere."""
         self._conditional  # noqa: B018 (it refuses)
-        rows = {name: _repeated(value, n) for name, value in given.items()} if _is_values(given) else given
-        fields = self._given([c.name for c in container_of(rows, "given").columns(rows, "given")])
-        _refuse_unseen(rows, fields)
-        v = self.schema.numbers_of(rows, fields, "given")
-        if len(v) != n:
-            raise DataError(f"given: {n} rows are needed, one for each new row, not {len(v)}")
-        whole = np.full((n, self.schema.n_dims), np.nan)
-        whole[:, self.schema.dims(f.name for f in fields)] = v
+        whole = given_numbers(self.schema, self.recipe.condition, given, n)
         return self.plan.encoding.store(whole, self.dtype).to(self.dtype)
-
-
-def _refuse_not_finite(model: nn.Module, where: Path) -> None:
-    name = not_finite(dict(model.named_parameters()))
-    if name is not None:
-        raise RunError(
-            f"{where}: the tensor '{name}' holds a number that is not finite, and no result of such a model would be; "
-            "restore it from a copy, or train again with a lower lr"
-        )
-
-
-def _refuse_rows(wrong: NDArray[np.bool_] | np.bool_, what: str) -> None:
-    """
-    Raises:
-        DataError: if one of the rows is wrong.
-    """
-    if wrong.any():
-        raise DataError(
-            f"row {int(wrong.argmax())}: its {what} is not finite; if its values are far from all that the model was "
-            "trained on, leave the row out, else train again with a lower lr"
-        )
 
 
 def _forms(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
     return {name: (t.shape, t.dtype) for name, t in tensors.items()}
-
-
-def _is_values(given: Any) -> bool:
-    """Whether what is given is one value a field, for all rows."""
-    return isinstance(given, Mapping) and all(np.ndim(value) == 0 for value in given.values())
-
-
-def _repeated(value: Any, n: int) -> NDArray[Any]:
-    return np.repeat(np.asarray([value]), n)
-
-
-def _refuse_unseen(rows: Any, fields: list[Field]) -> None:
-    """
-    Raises:
-        SchemaError: for a category that training did not have, with the nearest that it had.
-    """
-    from .rows.kinds import kind_of
-
-    columns = {c.name: c for c in container_of(rows, "given").columns(rows, "given")}
-    for f in fields:
-        if not f.categories:
-            continue
-        cells = columns[f.name].cells()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            v = kind_of(f).numbers(cells, f, "given")
-        asked = np.asarray(cells.is_valid()) & np.isnan(v[:, 0])
-        if asked.any():
-            value = cells[int(asked.argmax())].as_py()
-            known = [str(c) for c in f.categories if c is not None]
-            raise SchemaError(f"given: '{f.name}' had no '{value}' in training.{nearest(str(value), known)}")

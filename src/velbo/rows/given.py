@@ -1,0 +1,79 @@
+"""What is given in new rows: containers or single values of the fields that a model is conditioned on -> numbers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, SchemaError, nearest, unknown
+from .containers import container_of
+from .field import Field
+from .kinds import kind_of
+from .schema import Schema
+
+
+def given_fields(schema: Schema, condition: Sequence[str], names: Sequence[str] | None = None) -> list[Field]:
+    """Fields of a condition; those of some names only, if there are any.
+
+    Raises:
+        ConfigError: for a name that is none of them.
+    """
+    names = condition if names is None else names
+    for name in names:
+        if name not in condition:
+            raise unknown("field that the model is conditioned on", name, condition)
+    return [f for f in schema.modelled if f.name in names]
+
+
+def given_numbers(schema: Schema, condition: Sequence[str], given: Any, n: int) -> NDArray[np.float64]:
+    """What is given, where it stands in rows, (n, D); NaN elsewhere.
+
+    Args:
+        schema: of the rows.
+        condition: names of the fields that may be given.
+        given: a container of n rows with some of these fields, or a value a field.
+        n: rows.
+
+    Raises:
+        ConfigError: for another field.
+        DataError: if there are not n rows.
+        SchemaError: for a category that training did not have.
+    """
+    rows = {name: np.repeat(np.asarray([v]), n) for name, v in given.items()} if _is_values(given) else given
+    fields = given_fields(schema, condition, [c.name for c in container_of(rows, "given").columns(rows, "given")])
+    _refuse_unseen(rows, fields)
+    v = schema.numbers_of(rows, fields, "given")
+    if len(v) != n:
+        raise DataError(f"given: {n} rows are needed, one for each new row, not {len(v)}")
+    whole = np.full((n, schema.n_dims), np.nan)
+    whole[:, schema.dims(f.name for f in fields)] = v
+    return whole
+
+
+def _is_values(given: Any) -> bool:
+    """Whether what is given is one value a field, for all rows."""
+    return isinstance(given, Mapping) and all(np.ndim(value) == 0 for value in given.values())
+
+
+def _refuse_unseen(rows: Any, fields: list[Field]) -> None:
+    """
+    Raises:
+        SchemaError: for a category that training did not have, with the nearest that it had.
+    """
+    columns = {c.name: c for c in container_of(rows, "given").columns(rows, "given")}
+    for f in fields:
+        if not f.categories:
+            continue
+        cells = columns[f.name].cells()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            v = kind_of(f).numbers(cells, f, "given")
+        asked = np.asarray(cells.is_valid()) & np.isnan(v[:, 0])
+        if asked.any():
+            value = cells[int(asked.argmax())].as_py()
+            known = [str(c) for c in f.categories if c is not None]
+            raise SchemaError(f"given: '{f.name}' had no '{value}' in training.{nearest(str(value), known)}")

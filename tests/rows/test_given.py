@@ -1,0 +1,42 @@
+"""What is given in new rows becomes numbers at its place, and nothing else does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from velbo.errors import ConfigError, DataError, SchemaError
+from velbo.rows import infer
+from velbo.rows.given import given_fields, given_numbers
+
+FRAME = pd.DataFrame({"size": [1.5, 2.5, 4.0, 0.5], "town": ["a", "b", "a", "b"], "age": [0.25, 7.0, 9.5, 3.0]})
+SCHEMA = infer(FRAME)
+CONDITION = ("town", "age")
+
+
+def test_values_and_rows_of_any_container_stand_where_they_stand_in_a_row():
+    whole = np.array([[np.nan, 1.0, 2.5], [np.nan, 1.0, 2.5]])
+    for given in (
+        {"town": "b", "age": 2.5},
+        {"age": [2.5, 2.5], "town": ["b", "b"]},
+        pd.DataFrame({"town": ["b", "b"], "age": [2.5, 2.5]}),
+    ):
+        np.testing.assert_array_equal(given_numbers(SCHEMA, CONDITION, given, 2), whole)
+    np.testing.assert_array_equal(given_numbers(SCHEMA, CONDITION, {"town": "a"}, 1), [[np.nan, 0.0, np.nan]])
+
+
+def test_fields_are_those_of_the_condition():
+    assert [f.name for f in given_fields(SCHEMA, CONDITION)] == ["town", "age"]
+    assert [f.name for f in given_fields(SCHEMA, CONDITION, ["age"])] == ["age"]
+    with pytest.raises(ConfigError, match="'size'"):
+        given_fields(SCHEMA, CONDITION, ["size"])
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(DataError, match="given: 3 rows are needed, one for each new row, not 2"):
+        given_numbers(SCHEMA, CONDITION, {"town": ["a", "b"]}, 3)
+    with pytest.raises(SchemaError, match="given: 'town' had no 'c' in training"):
+        given_numbers(SCHEMA, CONDITION, {"town": "c"}, 1)
+    with pytest.raises(ConfigError, match="'size'"):
+        given_numbers(SCHEMA, CONDITION, {"size": 1.0}, 1)
