@@ -163,7 +163,7 @@ def test_a_stopped_sweep_goes_on(tmp_path, capsys, monkeypatch):
     command finishes the rest.
     """
     folder = tmp_path / "s"
-    options = "--over latent=2,3,4 --jobs 2 --recipe mlp --hidden 8 --epochs 400 --rows 60".split()
+    options = "--over latent=2,3,4 --jobs 2 --recipe mlp --hidden 8 --epochs 300 --rows 60".split()
     first = [folder / "trials" / name for name in ("000", "001")]
 
     ended = threading.Event()
@@ -182,11 +182,11 @@ def test_a_stopped_sweep_goes_on(tmp_path, capsys, monkeypatch):
     assert "give the same command" in capsys.readouterr().err
     reached = [read_json(max((f / "checkpoint").glob("0*")) / "state.json")["epoch"] for f in first]
     assert all(epoch > 0 for epoch in reached)
-    assert min(reached) < 400
+    assert min(reached) < 300
     run_workers_here(monkeypatch)
     assert main(command) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
-    assert all(len(Run(folder / "trials" / f"00{i}").metrics()) == 400 for i in range(3))
+    assert all(len(Run(folder / "trials" / f"00{i}").metrics()) == 300 for i in range(3))
     with pytest.raises(RunError):
         Sweep(tmp_path / "nothing").results()
 
