@@ -68,6 +68,13 @@ def called(wanted: int, *arguments: object) -> None:
         raise SystemExit(f"{' '.join(map(str, arguments))}: exit code {code}, not {wanted}")
 
 
+def interrupt(begun: Path) -> None:
+    """This process, once a run has its first line of metrics."""
+    while not begun.exists():
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def one_round(number: int, folder: Path, table: Path) -> None:
     """All verbs on one run, whose folder is used again in the next round."""
     run, out = folder / "run", folder / "out"
@@ -76,9 +83,9 @@ def one_round(number: int, folder: Path, table: Path) -> None:
     with suppress(FileNotFoundError):
         run.rmdir()
     out.mkdir(exist_ok=True)
-    later = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    later = threading.Thread(target=interrupt, args=(run / "metrics.jsonl",))
     later.start()
-    called(130, "fit", table, "--run", run, "--minutes", 0.04, "--hidden", 32, "--seed", number, "--threads", 1)
+    called(130, "fit", table, "--run", run, "--minutes", 0.02, "--hidden", 32, "--seed", number, "--threads", 1)
     later.join()
     called(0, "resume", run)
     called(0, "score", run, table, "--samples", 10, "-o", out / "scores.csv")
