@@ -181,6 +181,18 @@ def test_scores_depend_on_no_chunk(x, chunk):
     torch.testing.assert_close(alone.log_likelihood, whole.log_likelihood[5:6])
 
 
+def test_a_model_without_parameters_is_scored_as_any_other(x):
+    """Fixed numbers in the place of weights: the same scores, on the processor, also for a `TrainedModel`."""
+    model, fixed = Groups(0.4), Groups(0.4)
+    for name, p in list(fixed.named_parameters()):
+        delattr(fixed, name)
+        setattr(fixed, name, p.detach())
+    data = Store.from_tensor(x)
+    assert torch.equal(velbo.score_rows(fixed, data, 3).elbo, velbo.score_rows(model, data, 3).elbo)
+    trained = velbo.TrainedModel(fixed, velbo.plan(x.numpy()), dtype=torch.float64)
+    assert np.isfinite(trained.log_likelihood(x.numpy(), 3, device="cpu")).all()
+
+
 def test_noise_of_other_rows_is_refused(x):
     with pytest.raises(
         ConfigError, match=r"q\(z\|x\) of 40 rows has batch shape \(\.\.\., 40\), and this Normal has \(3"

@@ -31,6 +31,7 @@ from .rows import Schema, Store
 from .rows.arrays import as_rows
 from .rows.given import given_fields, given_numbers
 from .runtime.devices import device_of
+from .terms import device_of_model
 from .training import History, Run
 
 ROWS_PER_CHUNK = 1024
@@ -306,7 +307,7 @@ class TrainedModel:
 
     def _on(self, device: str) -> VAE | ConditionalVAE:
         """The model on a device; a copy, unless it is there, as others may be using it meanwhile."""
-        target, here = device_of(device), next(self.model.parameters()).device
+        target, here = device_of(device), device_of_model(self.model)
         return self.model if here == target else copy.deepcopy(self.model).to(target)
 
     def _map(self, data: Store, seed: int, f: Callable[[Tensor], Tensor]) -> Tensor:
