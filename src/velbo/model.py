@@ -16,6 +16,7 @@ from torch.distributions import Distribution
 
 from .likelihoods import point_estimate
 from .posteriors import Draw
+from .priors import log_prior
 from .runtime.generators import OwnGenerator
 from .terms import PATHWISE, Model, Terms, View, closed_form_kl, view_of
 
@@ -62,15 +63,17 @@ class VAE(nn.Module):
         q, prior = self.encode(x), self.prior()
         z = draw.sample(q, samples)
         kl = closed_form_kl(q, prior)
+        log_pz, is_weight = log_prior(prior, z, draw)
         return Terms(
             log_px_z=self.decode(z).log_prob(x),
-            log_pz=prior.log_prob(z),
+            log_pz=log_pz,
             log_qz=draw.log_prob(q, z),
             z=z,
             kl=kl,
             groups=() if kl is None else (kl.shape[-1],),
             q=q,
             p=prior,
+            is_weight=is_weight,
         )
 
     def given(self, x: Tensor) -> VAE:

@@ -6,6 +6,7 @@ A prior is a module, so what it has to learn is learned inside the bound. One th
 
 from ..posteriors import NormalMixture
 from .autoregressive import Autoregressive, AutoregressivePrior
+from .estimated import Estimated, log_prior
 from .flow import Flow, FlowPrior, masked_autoregressive, neural_spline, real_nvp
 from .learned_normal import LearnedNormal
 from .mixture import MixturePrior
@@ -15,6 +16,7 @@ from .vamp import VampPrior
 __all__ = [
     "Autoregressive",
     "AutoregressivePrior",
+    "Estimated",
     "Flow",
     "FlowPrior",
     "LearnedNormal",
@@ -22,6 +24,7 @@ __all__ = [
     "NormalMixture",
     "StandardNormal",
     "VampPrior",
+    "log_prior",
     "masked_autoregressive",
     "neural_spline",
     "real_nvp",
