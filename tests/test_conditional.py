@@ -18,12 +18,12 @@ from velbo import fit
 from velbo.build.defaults import closed, settled
 from velbo.build.models import build
 from velbo.checks import check_support
-from velbo.conditional import Condition, ConditionalVAE
+from velbo.conditional import Condition, Conditional
 from velbo.config import Budget, Optimisation, Recipe, TrainingConfig, Validation
 from velbo.errors import CollapseWarning, ConfigError, DataError
 from velbo.evaluation import Annealing, anneal, bracket, impute, score_rows
 from velbo.likelihoods import Factorised, MixedCells
-from velbo.model import VAE
+from velbo.model import VAE, LatentVariableModel
 from velbo.priors import StandardNormal
 from velbo.rows import Field, Schema, Store
 
@@ -55,8 +55,8 @@ class Posterior(nn.Module):
         return Independent(Normal(mean, precision.rsqrt().expand_as(mean)), 1)
 
 
-def linear() -> ConditionalVAE:
-    return ConditionalVAE(Posterior(), Decoder(), StandardNormal(1), Condition(COLUMNS, [0], mask=False)).double()
+def linear() -> Conditional:
+    return Conditional(VAE(Posterior(), Decoder(), StandardNormal(1)), Condition(COLUMNS, [0], mask=False)).double()
 
 
 def rows(n: int, seed: int = 0) -> Tensor:
@@ -139,7 +139,7 @@ TABLE = Schema(
 SCHEMA = settled(TABLE, Recipe())
 
 
-def built(recipe: Recipe, schema: Schema = TABLE) -> VAE | ConditionalVAE:
+def built(recipe: Recipe, schema: Schema = TABLE) -> LatentVariableModel | Conditional:
     recipe = closed(recipe, schema)[0]
     return build(settled(schema, recipe), recipe)
 
@@ -152,7 +152,7 @@ def table_rows(n: int) -> Tensor:
 
 def test_balance_makes_every_category_as_frequent_and_keeps_what_goes_with_it():
     model = built(Recipe("mlp", condition=("job", "grade")))
-    assert isinstance(model, ConditionalVAE)
+    assert isinstance(model, Conditional)
     x = table_rows(1000)
     x[:, 1] = torch.where(torch.arange(1000) < 990, 0.0, 1.0)
     x[:, 4] = x[:, 1]
@@ -187,13 +187,13 @@ def test_with_a_library_size_expected_counts_sum_to_it():
     assert model.sample(50).isfinite().all()
 
 
-def two_rates() -> ConditionalVAE:
+def two_rates() -> Conditional:
     """Two Poisson columns with shares 2/5 and 3/5, whatever z is."""
     plain = Field("a", "count", likelihood="poisson", mean=2, n_missing=1)
     schema = Schema((plain, replace(plain, name="b", mean=3)))
     model = built(Recipe("mlp", hidden=(4,), latent=1, library_size=True), schema)
-    assert isinstance(model, ConditionalVAE)
-    nn.init.zeros_(model.decoder.head.heads["poisson"].linear.weight)
+    assert isinstance(model, Conditional)
+    nn.init.zeros_(model.model.decoder.head.heads["poisson"].linear.weight)
     return model.double().eval()
 
 

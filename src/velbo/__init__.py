@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .build import Asked, Plan
-    from .conditional import ConditionalVAE
+    from .conditional import Conditional
     from .config import (
         Budget,
         Machine,
@@ -91,7 +91,7 @@ _HOMES = {
     "load": "loading",
     "Terms": "terms",
     "VAE": "model",
-    "ConditionalVAE": "conditional",
+    "Conditional": "conditional",
     "ELBO": "objectives",
     "IWAE": "objectives",
     "DReG": "objectives",
@@ -164,7 +164,7 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "load",
     "Terms",
     "VAE",
-    "ConditionalVAE",
+    "Conditional",
     "ELBO",
     "IWAE",
     "DReG",

@@ -1,12 +1,12 @@
-"""A VAE of some columns given others: q(z|x, c), p(x|z, c), p(z), for rows whose columns c are known.
+"""A model of some columns given others: q(z|x, c), p(x|z, c), p(z), for rows whose columns c are known.
 
     log p(x|c) >= E_q[ log p(x|z, c) ] - KL( q(z|x, c) || p(z) )
 
-A row holds both x and c. For given rows this is a plain VAE with c inside its decoder, and so `given` is all that the
-rest of the library needs. Counts may be given their row's sum too, the library size l. It is the sum over the counts
-that are observed, O, so with rho the shares of the row p(x_d|z, c, l) has the mean l rho_d / sum_{e in O} rho_e. Then
-every log p is log p(x|c, l). As l is made of the row itself, it is another number than log p(x|c), and none of the two
-follows from the other: models are to be compared among those that are given the same.
+A row holds both x and c. For given rows this is a model as any other with c inside its generator, and so `given` is all
+that the rest of the library needs. Counts may be given their row's sum too, the library size l. It is the sum over the
+counts that are observed, O, so with rho the shares of the row p(x_d|z, c, l) has the mean l rho_d / sum_{e in O} rho_e.
+Then every log p is log p(x|c, l). As l is made of the row itself, it is another number than log p(x|c), and none of the
+two follows from the other: models are to be compared among those that are given the same.
 
 Sources: Learning structured output representation using deep conditional generative models, Sohn, Lee and Yan, 2015,
 https://papers.nips.cc/paper/5775 (with a prior that does not see c); Deep generative modeling for single-cell
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from .errors import ConfigError, DataError
-from .model import VAE
+from .model import LatentVariableModel
 from .nets import FieldFeatures
 from .posteriors import Draw
 from .rows import Field
@@ -86,33 +86,13 @@ class SizedDecoder(nn.Module):
         return self.head(self.trunk(inputs), library, observed)
 
 
-class GivenDecoder(nn.Module):
-    """z -> p(x|z, c) for rows whose c is fixed.
+class Conditional(nn.Module):
+    """A model whose generator takes c too, and what is given.
 
     Args:
-        decoder: (z, c) in one tensor (..., Z + F), and ``sizes`` -> distribution.
-        c: (B, F).
-        sizes: what else is given, (B, ...) each: the library size and its counts, or nothing.
-    """
-
-    def __init__(self, decoder: nn.Module, c: Tensor, sizes: Sequence[Tensor] = ()) -> None:
-        super().__init__()
-        self.decoder, self.c, self.sizes = decoder, c, tuple(sizes)
-
-    def forward(self, z: Tensor) -> Distribution:
-        lead = torch.broadcast_shapes(z.shape[:-1], self.c.shape[:-1])
-        parts = (t.expand(*lead, t.shape[-1]) for t in (z, self.c.to(z.dtype)))
-        return self.decoder(torch.cat(tuple(parts), -1), *self.sizes)
-
-
-class ConditionalVAE(nn.Module):
-    """Encoder, decoder and prior, and what is given.
-
-    Args:
-        encoder: x (..., D), what is given included -> q(z|x, c).
-        decoder: (..., Z + F) -> p(x|z, c) with event shape (D,), in which given columns have no likelihood; of a
-            `SizedDecoder` the library size too.
-        prior: () -> p(z).
+        model: of which `LatentVariableModel.with_given` is used. Of a VAE the encoder takes x (..., D), what is given
+            included; the decoder (..., Z + F), and gives p(x|z, c) with event shape (D,), in which given columns have
+            no likelihood; a `SizedDecoder` takes the library size too.
         condition: x (..., D) -> c (..., F).
 
     Attributes:
@@ -121,9 +101,9 @@ class ConditionalVAE(nn.Module):
         sized: which counts each size is the sum of, (1000, n); n is 0 where no cell was missing.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: nn.Module, condition: Condition) -> None:
+    def __init__(self, model: LatentVariableModel, condition: Condition) -> None:
         super().__init__()
-        self.encoder, self.decoder, self.prior, self.condition = encoder, decoder, prior, condition
+        self.model, self.condition = model, condition
         self.register_buffer("kept", torch.full((N_KEPT, len(condition.given)), math.nan))
         self.register_buffer("sizes", torch.ones(N_KEPT, 1))
         self.register_buffer("sized", torch.ones(N_KEPT, condition.n_sized, dtype=torch.bool))
@@ -131,7 +111,7 @@ class ConditionalVAE(nn.Module):
     @property
     def n_latents(self) -> int:
         """Z."""
-        return self.prior().event_shape[0]
+        return self.model.n_latents
 
     @torch.no_grad()
     def start_from(self, x: Tensor) -> None:
@@ -142,8 +122,8 @@ class ConditionalVAE(nn.Module):
         cast(Tensor, self.sizes).copy_(size)
         cast(Tensor, self.sized).copy_(observed[:, : self.condition.n_sized])
 
-    def given(self, x: Tensor) -> VAE:
-        """The VAE of rows with what is given in x (B, D). A row without any count has the mean size of those kept."""
+    def given(self, x: Tensor) -> LatentVariableModel:
+        """The model of rows with what is given in x (B, D). A row without any count has the mean size of those kept."""
         if not self.condition.library:
             return self._view(x)
         size, observed = self.condition.size(x)
@@ -151,12 +131,12 @@ class ConditionalVAE(nn.Module):
         size = torch.where(observed.any(-1, keepdim=True), size, typical).clamp_min(1)
         return self._view(x, size, observed)
 
-    def _view(self, rows: Tensor, *sizes: Tensor) -> VAE:
-        return VAE(self.encoder, GivenDecoder(self.decoder, self.condition(rows), sizes), self.prior)
+    def _view(self, rows: Tensor, *sizes: Tensor) -> LatentVariableModel:
+        return self.model.with_given(self.condition(rows), sizes)
 
     def encode(self, x: Tensor) -> Distribution:
         """q(z|x, c)."""
-        return self.encoder(x)
+        return self.given(x).encode(x)
 
     def decode(self, z: Tensor) -> Distribution:
         """
@@ -166,7 +146,7 @@ class ConditionalVAE(nn.Module):
         raise ConfigError("this model is conditional, p(x|z, c): such a measure is for models without a condition")
 
     def terms(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
-        """The terms of the bounds of log p(x|c); see `VAE.terms`."""
+        """The terms of the bounds of log p(x|c); see `LatentVariableModel.terms`."""
         return self.given(x).terms(x, samples, draw)
 
     @torch.no_grad()
@@ -230,3 +210,7 @@ class ConditionalVAE(nn.Module):
         x = x.clone()
         x[..., self.condition.given] = c[..., self.condition.given].to(x.dtype)
         return x
+
+
+AnyModel = LatentVariableModel | Conditional
+"""A model of velbo's, which has parts, or of a user's that has them too."""

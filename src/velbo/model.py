@@ -10,48 +10,40 @@ Source: Auto-encoding variational Bayes, Kingma and Welling, 2013, https://arxiv
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from .errors import ConfigError
 from .likelihoods import point_estimate
+from .nets import Given
 from .posteriors import Draw
 from .priors import log_prior
 from .runtime.generators import OwnGenerator
 from .terms import PATHWISE, Model, Terms, View, closed_form_kl, view_of
 
 
-class VAE(nn.Module):
-    """An encoder, a decoder and a prior; each a module that returns a torch Distribution.
+class LatentVariableModel(nn.Module, ABC):
+    """q(z|x), p(x|z) and p(z) over one vector z; the class of every model of velbo without a condition.
 
-    Args:
-        encoder: x (..., D) -> q(z|x), event shape (Z,).
-        decoder: z (..., Z) -> p(x|z), event shape (D,).
+    Attributes:
         prior: () -> p(z), event shape (Z,).
-
-    Example:
-        >>> encoder = nn.Sequential(MLP(784, 512, 512), DiagonalNormal(512, 32))
-        >>> decoder = nn.Sequential(MLP(32, 512, 512), Bernoulli(512, 784))
-        >>> model = VAE(encoder, decoder, prior=StandardNormal(32))
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: nn.Module) -> None:
-        super().__init__()
-        self.encoder, self.decoder, self.prior = encoder, decoder, prior
+    prior: nn.Module
 
-    @property
-    def n_latents(self) -> int:
-        """Z."""
-        return self.prior().event_shape[0]
-
+    @abstractmethod
     def encode(self, x: Tensor) -> Distribution:
-        """q(z|x)."""
-        return self.encoder(x)
+        """q(z|x), batch shape (..., B), of rows x (..., B, D)."""
 
+    @abstractmethod
     def decode(self, z: Tensor) -> Distribution:
-        """p(x|z)."""
-        return self.decoder(z)
+        """p(x|z), batch shape (..., B), of z (..., B, Z)."""
 
+    @abstractmethod
     def terms(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
         """The terms of every bound, from K = ``samples`` draws z ~ q(z|x).
 
@@ -60,24 +52,23 @@ class VAE(nn.Module):
             samples: K, at least 1.
             draw: how z is drawn and where gradients flow.
         """
-        q, prior = self.encode(x), self.prior()
-        z = draw.sample(q, samples)
-        kl = closed_form_kl(q, prior)
-        log_pz, is_weight = log_prior(prior, z, draw)
-        return Terms(
-            log_px_z=self.decode(z).log_prob(x),
-            log_pz=log_pz,
-            log_qz=draw.log_prob(q, z),
-            z=z,
-            kl=kl,
-            groups=() if kl is None else (kl.shape[-1],),
-            q=q,
-            p=prior,
-            is_weight=is_weight,
-        )
 
-    def given(self, x: Tensor) -> VAE:
-        """The model of rows x with what is given in them, which is nothing here; see `ConditionalVAE`."""
+    @abstractmethod
+    def with_given(self, c: Tensor, sizes: Sequence[Tensor]) -> LatentVariableModel:
+        """This model, whose generator takes c, for rows whose c is fixed.
+
+        Args:
+            c: (B, F).
+            sizes: the library size and its counts, (B, ...) each, or nothing.
+        """
+
+    @property
+    def n_latents(self) -> int:
+        """Z."""
+        return self.prior().event_shape[0]
+
+    def given(self, x: Tensor) -> LatentVariableModel:
+        """The model of rows x with what is given in them, which is nothing here; see `Conditional`."""
         return self
 
     @torch.no_grad()
@@ -121,8 +112,53 @@ class VAE(nn.Module):
         return self.point(torch.lerp(a, b, t))
 
 
-class Viewed(VAE):
-    """A model that has no parts of its own but a view, as a VAE: embeddings, samples and back by `given` alone.
+class VAE(LatentVariableModel):
+    """An encoder, a decoder and a prior; each a module that returns a torch Distribution.
+
+    Args:
+        encoder: x (..., D) -> q(z|x), event shape (Z,).
+        decoder: z (..., Z) -> p(x|z), event shape (D,).
+        prior: () -> p(z), event shape (Z,).
+
+    Example:
+        >>> encoder = nn.Sequential(MLP(784, 512, 512), DiagonalNormal(512, 32))
+        >>> decoder = nn.Sequential(MLP(32, 512, 512), Bernoulli(512, 784))
+        >>> model = VAE(encoder, decoder, prior=StandardNormal(32))
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.prior = encoder, decoder, prior
+
+    def encode(self, x: Tensor) -> Distribution:
+        return self.encoder(x)
+
+    def decode(self, z: Tensor) -> Distribution:
+        return self.decoder(z)
+
+    def with_given(self, c: Tensor, sizes: Sequence[Tensor]) -> VAE:
+        return VAE(self.encoder, Given(self.decoder, c, sizes), self.prior)
+
+    def terms(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
+        q, prior = self.encode(x), self.prior()
+        z = draw.sample(q, samples)
+        kl = closed_form_kl(q, prior)
+        log_pz, is_weight = log_prior(prior, z, draw)
+        return Terms(
+            log_px_z=self.decode(z).log_prob(x),
+            log_pz=log_pz,
+            log_qz=draw.log_prob(q, z),
+            z=z,
+            kl=kl,
+            groups=() if kl is None else (kl.shape[-1],),
+            q=q,
+            p=prior,
+            is_weight=is_weight,
+        )
+
+
+class Viewed(LatentVariableModel):
+    """A model that has no parts of its own but a view, as one that has: embeddings, samples and back by `given` alone.
 
     Args:
         model: anything that gives terms and a view; nothing is given in it.
@@ -130,7 +166,7 @@ class Viewed(VAE):
     """
 
     def __init__(self, model: Model, n_dims: int) -> None:
-        nn.Module.__init__(self)
+        super().__init__()
         self.inner, self.n_dims = model, n_dims
 
     def _of(self, n: int) -> View:
@@ -138,9 +174,19 @@ class Viewed(VAE):
         weight = next(self.parameters(), torch.empty(0))
         return view_of(self.inner, weight.new_full((n, self.n_dims), torch.nan))
 
-    def prior(self) -> Distribution:
+    def prior(self) -> Distribution:  # type: ignore[override]
         """p(z)."""
         return self._of(1).prior()
+
+    def terms(self, x: Tensor, samples: int = 1, draw: Draw = PATHWISE) -> Terms:
+        return self.inner.terms(x, samples, draw)
+
+    def with_given(self, c: Tensor, sizes: Sequence[Tensor]) -> LatentVariableModel:
+        """
+        Raises:
+            ConfigError: always; what is given is inside the view.
+        """
+        raise ConfigError("this model has a view for what is given, and takes nothing else")
 
     def encode(self, x: Tensor) -> Distribution:
         return view_of(self.inner, x).encode(x)

@@ -22,11 +22,11 @@ from torch import Tensor
 from .build import Maker, Plan
 from .build.size import least_parameters
 from .checks import refuse_not_finite, refuse_rows
-from .conditional import ConditionalVAE
+from .conditional import AnyModel, Conditional
 from .config import Recipe
 from .errors import ConfigError, DataError, RunError, unknown
 from .evaluation import Evaluation, contributions, evaluate, impute, multiple_imputations, score_rows
-from .model import VAE, Viewed
+from .model import LatentVariableModel, Viewed
 from .rows import Schema, Store
 from .rows.arrays import as_rows
 from .rows.given import given_fields, given_numbers
@@ -50,7 +50,7 @@ class TrainedModel:
         dtype: of all computation; float64 makes scores independent of the order and number of rows to 1e-12.
     """
 
-    model: VAE | ConditionalVAE
+    model: AnyModel
     plan: Plan
     history: History = field(default_factory=History)
     dtype: torch.dtype = torch.float32
@@ -305,7 +305,7 @@ class TrainedModel:
         scores = self.log_likelihood(x, samples, seed)
         return pa.table({"log_likelihood": scores, "most_anomalous": worst, **columns})
 
-    def _on(self, device: str) -> VAE | ConditionalVAE:
+    def _on(self, device: str) -> AnyModel:
         """The model on a device; a copy, unless it is there, as others may be using it meanwhile."""
         target, here = device_of(device), device_of_model(self.model)
         return self.model if here == target else copy.deepcopy(self.model).to(target)
@@ -343,20 +343,20 @@ class TrainedModel:
     # what is given
 
     @property
-    def _flat(self) -> VAE:
-        if isinstance(self.model, ConditionalVAE):
+    def _flat(self) -> LatentVariableModel:
+        if isinstance(self.model, Conditional):
             raise ConfigError("this model is conditional, and z alone does not say what is given; use what_if, sample")
-        return cast(VAE, self._with_parts)
+        return cast(LatentVariableModel, self._with_parts)
 
     @property
-    def _with_parts(self) -> VAE | ConditionalVAE:
+    def _with_parts(self) -> AnyModel:
         """The model, or its view where it is one of a user's own without parts."""
         model: Any = self.model
-        return model if isinstance(model, VAE | ConditionalVAE) else Viewed(model, self.schema.n_dims)
+        return model if isinstance(model, LatentVariableModel | Conditional) else Viewed(model, self.schema.n_dims)
 
     @property
-    def _conditional(self) -> ConditionalVAE:
-        if not isinstance(self.model, ConditionalVAE):
+    def _conditional(self) -> Conditional:
+        if not isinstance(self.model, Conditional):
             raise ConfigError("nothing is given to this model; train one with Recipe(condition=...), --condition")
         return self.model
 

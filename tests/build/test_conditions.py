@@ -73,7 +73,7 @@ def test_the_label_is_given_and_has_no_likelihood(recipe):
     torch.manual_seed(0)
     terms = model.terms(x, 3)
     c = torch.nn.functional.one_hot(x[:, -1].long(), 3).float()
-    p = model.decoder(torch.cat((terms.z, c.expand(3, -1, -1)), -1))
+    p = model.model.decoder(torch.cat((terms.z, c.expand(3, -1, -1)), -1))
     ((_, of_pixels),) = p.parts
     torch.testing.assert_close(terms.log_px_z, of_pixels.log_prob(x[:, :-1]))
     assert p.event_shape == (65,)

@@ -14,7 +14,7 @@ import torch
 from contracts.own_parts import PATH, module_here
 from velbo import (
     Budget,
-    ConditionalVAE,
+    Conditional,
     Plan,
     Recipe,
     TrainedModel,
@@ -194,14 +194,14 @@ def test_a_model_with_terms_and_a_view_alone_does_all_that_it_does_with_parts(he
     assert viewed.evaluate(ROWS, 5) == parts.evaluate(ROWS, 5)
     with pytest.raises(ConfigError, match=r"a prior is put into a VAE\(encoder, decoder, prior\), and this model"):
         refit(viewed, ROWS, "learned", training=SHORT)
-    with pytest.raises(ConfigError, match="gives a TermsAndView, and prior 'learned' goes into a VAE"):
+    with pytest.raises(ConfigError, match="gives a TermsAndView, and prior 'learned' goes into a velbo.VAE"):
         plan(ROWS, Recipe("my_parts:viewed", prior="learned"))
 
 
 def test_a_conditional_model_of_ones_own(here):
     recipe = Recipe("my_parts:conditional", condition=("c",))
     trained = fit(ROWS, recipe, run="run", training=SHORT)
-    assert isinstance(trained.model, ConditionalVAE)
+    assert isinstance(trained.model, Conditional)
     again = TrainedModel.load("run", "my_parts:conditional")
     pd.testing.assert_frame_equal(again.sample(6, given={"c": 1}), trained.sample(6, given={"c": 1}))
     with pytest.raises(ConfigError, match=r"gives a model without a condition, and fields are given \(c\)"):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, MultivariateNormal, Normal
 
 from velbo import VAE, LinearGaussian
-from velbo.conditional import Condition, ConditionalVAE
+from velbo.conditional import Condition, Conditional
 from velbo.likelihoods import Factorised, MixedCells
 from velbo.likelihoods.bernoulli import BernoulliCell
 from velbo.likelihoods.coded import CodesCell
@@ -157,6 +157,6 @@ class GivenFirst(nn.Module):
         return MixedCells([(torch.tensor([1, 2]), Factorised(Normal(torch.cat((z + c, 2 * z - c), -1), 1.0)))], 3)
 
 
-def conditional_model(encoder: nn.Module) -> ConditionalVAE:
+def conditional_model(encoder: nn.Module) -> Conditional:
     columns = [Field(name, "real") for name in "abc"]
-    return ConditionalVAE(encoder, GivenFirst(), StandardNormal(1), Condition(columns, [0], mask=True)).double()
+    return Conditional(VAE(encoder, GivenFirst(), StandardNormal(1)), Condition(columns, [0], mask=True)).double()

@@ -86,7 +86,7 @@ def conditional(schema, recipe):
     front = FieldFeatures(schema.cells, schema.missing)
     encoder = nn.Sequential(front, MLP(front.n_features, 8), DiagonalNormal(8, 2))
     decoder = nn.Sequential(MLP(2 + condition.n_features, 8), Mixed(8, schema.cells, given))
-    return velbo.ConditionalVAE(encoder, decoder, LearnedNormal(2), condition)
+    return velbo.Conditional(velbo.VAE(encoder, decoder, LearnedNormal(2)), condition)
 
 
 def fails(schema, recipe):

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..checks import check_first_rows
-from ..conditional import ConditionalVAE
+from ..conditional import AnyModel
 from ..config import ObjectiveConfig, Recipe, TrainingConfig
 from ..errors import ConfigError
 from ..files import as_json
 from ..likelihoods import LIKELIHOODS, likelihood_of
-from ..model import VAE
 from ..objectives import make_objective
 from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
 from ..terms import view_of
@@ -64,7 +63,7 @@ class Prepared:
 
     plan: Plan
     rows: Rows
-    model: VAE | ConditionalVAE
+    model: AnyModel
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     return Prepared(Plan(schema, recipe, objective, training, data, choices | reasons | why), numbers, model)
 
 
-def _as_made(recipe: Recipe, latent: int | None, model: VAE | ConditionalVAE, rows: Store) -> Recipe:
+def _as_made(recipe: Recipe, latent: int | None, model: AnyModel, rows: Store) -> Recipe:
     """A recipe of one's own with the number of latents that its model has.
 
     Raises:

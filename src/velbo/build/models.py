@@ -18,7 +18,7 @@ from functools import partial
 
 from torch import nn
 
-from ..conditional import Condition, ConditionalVAE, SizedDecoder
+from ..conditional import AnyModel, Condition, Conditional, SizedDecoder
 from ..config import Recipe
 from ..errors import ConfigError, unknown
 from ..likelihoods import LIKELIHOODS, MissingNotAtRandom, Mixed, SideBySide, likelihood_of
@@ -50,7 +50,7 @@ def encoding(schema: Schema, recipe: Recipe) -> Encoding:
     return joined(parts)
 
 
-def build(schema: Schema, recipe: Recipe, own: Maker | None = None) -> VAE | ConditionalVAE:
+def build(schema: Schema, recipe: Recipe, own: Maker | None = None) -> AnyModel:
     """A new model; initial weights come from torch's global generator.
 
     Args:
@@ -75,18 +75,19 @@ def build(schema: Schema, recipe: Recipe, own: Maker | None = None) -> VAE | Con
     return model if recipe.prior == "auto" else with_prior(model, schema, recipe)
 
 
-def with_prior(model: VAE | ConditionalVAE, schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
+def with_prior(model: AnyModel, schema: Schema, recipe: Recipe) -> AnyModel:
     """A model of one's own with the prior that the recipe names in the place of its own.
 
     Raises:
         ConfigError: if it has no encoder and prior that can be told apart.
     """
-    if not isinstance(model, VAE | ConditionalVAE):
+    owner = model.model if isinstance(model, Conditional) else model
+    if not isinstance(owner, VAE):
         raise ConfigError(
-            f"recipe '{recipe.recipe}' gives a {type(model).__name__}, and prior '{recipe.prior}' goes into a VAE or a "
-            "ConditionalVAE; leave prior out"
+            f"recipe '{recipe.recipe}' gives a {type(owner).__name__}, and prior '{recipe.prior}' goes into a "
+            "velbo.VAE; leave prior out"
         )
-    model.prior = prior_of(replace(recipe, latent=model.n_latents), model.encoder, schema.n_dims)
+    owner.prior = prior_of(replace(recipe, latent=owner.n_latents), owner.encoder, schema.n_dims)
     return model
 
 
@@ -136,17 +137,17 @@ def check_condition(schema: Schema, recipe: Recipe) -> None:
         raise ConfigError("every field is given, and none is left to be modelled; condition on fewer")
 
 
-def mlp(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
+def mlp(schema: Schema, recipe: Recipe) -> AnyModel:
     """Fully connected layers; hidden 200,200 and latent 50 is the layout of Burda et al. (2015)."""
     return _connected(schema, recipe, MLP)
 
 
-def resmlp(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
+def resmlp(schema: Schema, recipe: Recipe) -> AnyModel:
     """Residual fully connected blocks; the default."""
     return _connected(schema, recipe, partial(ResidualMLP, dropout=recipe.dropout))
 
 
-def _connected(schema: Schema, recipe: Recipe, trunk: Callable[..., MLP | ResidualMLP]) -> VAE | ConditionalVAE:
+def _connected(schema: Schema, recipe: Recipe, trunk: Callable[..., MLP | ResidualMLP]) -> AnyModel:
     front, condition = FieldFeatures(schema.cells, schema.missing), _condition(schema, recipe)
     up = trunk(front.n_features, *recipe.hidden)
     down = trunk(recipe.n_latents + (condition.n_features if condition else 0), *recipe.hidden[::-1])
@@ -155,7 +156,7 @@ def _connected(schema: Schema, recipe: Recipe, trunk: Callable[..., MLP | Residu
     return _assemble(schema, recipe, [front, up], up.n_features, decoder, condition)
 
 
-def conv(schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
+def conv(schema: Schema, recipe: Recipe) -> AnyModel:
     """Residual convolutions, for one image a row and fields beside it."""
     image = _image(schema, recipe)
     shape, at = image.image_shape, schema.places[image.name]
@@ -225,23 +226,27 @@ def _assemble(
     n_features: int,
     down: Sequence[nn.Module],
     condition: Condition | None,
-) -> VAE | ConditionalVAE:
+) -> AnyModel:
     encoder = nn.Sequential(*up, POSTERIORS[recipe.posterior](n_features, recipe.n_latents))  # type: ignore[arg-type]
     prior = prior_of(recipe, encoder, schema.n_dims)
     if condition is not None:
         decoder = SizedDecoder(*down) if recipe.library_size else nn.Sequential(*down)
-        return ConditionalVAE(encoder, decoder, prior, condition)
+        return Conditional(VAE(encoder, decoder, prior), condition)
     decoder = nn.Sequential(*down)
     refined = SemiAmortised(encoder, decoder, prior, recipe.refine) if recipe.refine else encoder
     return VAE(refined, decoder, prior)
 
 
-RECIPES: dict[str, Callable[[Schema, Recipe], VAE | ConditionalVAE]] = {"mlp": mlp, "resmlp": resmlp, "conv": conv}
+RECIPES: dict[str, Callable[[Schema, Recipe], AnyModel]] = {
+    "mlp": mlp,
+    "resmlp": resmlp,
+    "conv": conv,
+}
 
 HIDDEN: dict[str, tuple[int, ...]] = {"mlp": (256, 256), "resmlp": (256, 256), "conv": (32, 64)}
 
 
-def seeded(schema: Schema, recipe: Recipe, seed: int, own: Maker | str | None = None) -> VAE | ConditionalVAE:
+def seeded(schema: Schema, recipe: Recipe, seed: int, own: Maker | str | None = None) -> AnyModel:
     """A new model whose initial weights are a function of the seed; the global generator stays as it is.
 
     Args:

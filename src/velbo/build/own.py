@@ -4,7 +4,7 @@
 
     schema   what the fields of a row are, every likelihood named; D is schema.n_dims
     recipe   the values that were asked for, latent and hidden among them; what make does not read has no effect
-    model    a torch module with terms and given: a VAE, a ConditionalVAE, or what meets `velbo.terms.Model`
+    model    a torch module with terms and given: a VAE, a Conditional, or what meets `velbo.terms.Model`
 
 Importing a module runs it. So a path is imported where a user types it, and nowhere else: the name of a module in a
 config.json is a stranger's word, and whoever loads that run says by the path, or by the function itself, that the code
@@ -23,7 +23,7 @@ from typing import Any, cast
 
 from torch import nn
 
-from ..conditional import ConditionalVAE
+from ..conditional import AnyModel, Conditional
 from ..config import Recipe
 from ..errors import ConfigError, VelboError, nearest
 from ..model import VAE
@@ -77,7 +77,7 @@ def _imported(name: str, path: str) -> ModuleType:
         raise _of_user(path, error) from error
 
 
-def made(make: Maker, schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
+def made(make: Maker, schema: Schema, recipe: Recipe) -> AnyModel:
     """The model that a maker makes.
 
     Raises:
@@ -95,10 +95,10 @@ def made(make: Maker, schema: Schema, recipe: Recipe) -> VAE | ConditionalVAE:
             f"recipe '{recipe.recipe}' gives a {type(model).__name__}, and a torch module with {' and '.join(METHODS)} "
             "is wanted: return velbo.VAE(encoder, decoder, prior)"
         )
-    if recipe.condition and not isinstance(model, ConditionalVAE):
+    if recipe.condition and not isinstance(model, Conditional):
         raise ConfigError(
             f"recipe '{recipe.recipe}' gives a model without a condition, and fields are given ("
-            f"{', '.join(recipe.condition)}): return velbo.ConditionalVAE(encoder, decoder, prior, condition)"
+            f"{', '.join(recipe.condition)}): return velbo.Conditional(velbo.VAE(encoder, decoder, prior), condition)"
         )
     return cast(VAE, model)
 

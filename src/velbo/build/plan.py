@@ -12,12 +12,11 @@ from functools import cached_property
 from typing import Any
 
 from .. import __version__
-from ..conditional import ConditionalVAE
+from ..conditional import AnyModel
 from ..config import ObjectiveConfig, Recipe, TrainingConfig
 from ..errors import RunError
 from ..files import as_json, from_json
 from ..formats.reading import Reading
-from ..model import VAE
 from ..objectives import Objective, make_objective
 from ..rows import Encoding, Schema
 from ..rows.check import require_sound
@@ -99,7 +98,7 @@ class Plan:
         """What x is."""
         return models.encoding(self.schema, self.recipe)
 
-    def build(self, model: Maker | str | None = None) -> VAE | ConditionalVAE:
+    def build(self, model: Maker | str | None = None) -> AnyModel:
         """The untrained model; its initial weights are a function of the seed.
 
         Args:

@@ -4,6 +4,7 @@ from ..runtime.precision import FullPrecisionLinear
 from .beside import Beside
 from .conv import ConvDecoder, ConvEncoder
 from .field_features import FieldFeatures
+from .given import Given
 from .missing import FillMissing
 from .mlp import MLP, ResidualMLP
 from .positive import Positive, inverse_softplus
@@ -16,6 +17,7 @@ __all__ = [
     "FieldFeatures",
     "FillMissing",
     "FullPrecisionLinear",
+    "Given",
     "Positive",
     "ResidualMLP",
     "inverse_softplus",

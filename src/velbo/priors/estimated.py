@@ -1,7 +1,7 @@
 """A prior whose density is no formula: what is known of log p(z) is an estimate, and the estimate says what it is.
 
-    is_weight   E[ exp(estimate) ] = p(z)       whole paths of a diffusion: the estimate may stand inside log-mean-exp
-    otherwise   E[ estimate ] <= log p(z)       one time of many: the estimate may be averaged, and nothing else
+is_weight   E[ exp(estimate) ] = p(z)       whole paths of a diffusion: the estimate may stand inside log-mean-exp
+otherwise   E[ estimate ] <= log p(z)       one time of many: the estimate may be averaged, and nothing else
 """
 
 from __future__ import annotations

@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..checks import rows_for
-from ..conditional import ConditionalVAE
+from ..conditional import Conditional
 from ..config import TrainingConfig
 from ..errors import ConfigError
 from ..model import VAE
 from ..objectives import ELBO, best_rate
 from ..posteriors import Draw, RowDraw, SemiAmortised
 from ..rows import AnyRows, Store
-from ..terms import PATHWISE, Model, Terms, closed_form_kl, device_of_model, view_of
+from ..terms import PATHWISE, Model, Terms, closed_form_kl, device_of_model
 from .loop import Trainer
 from .order import held_out_rows
 
@@ -51,7 +51,7 @@ class AggregatedPosterior(nn.Module):
         prior: () -> p(z).
     """
 
-    def __init__(self, model: VAE | ConditionalVAE, prior: nn.Module) -> None:
+    def __init__(self, model: VAE, prior: nn.Module) -> None:
         super().__init__()
         self.prior, self._model = prior, (model,)
 
@@ -60,7 +60,7 @@ class AggregatedPosterior(nn.Module):
 
     def encode(self, x: Tensor) -> Distribution:
         """q(z|x), which is not learned."""
-        return view_of(self._model[0], x).encode(x)
+        return self._model[0].encode(x)
 
     def decode(self, z: Tensor) -> Distribution:
         """No x is modelled."""
@@ -77,14 +77,15 @@ class AggregatedPosterior(nn.Module):
         return Terms(log_qz.new_zeros(log_qz.shape), p.log_prob(z), log_qz, z, kl, groups)
 
 
-def with_prior_of_its_own(model: Model) -> VAE | ConditionalVAE:
-    """A model whose prior can be replaced.
+def with_prior_of_its_own(model: Model) -> VAE:
+    """The model, or what it is made of, whose prior can be replaced.
 
     Raises:
         ConfigError: for a model without such parts, or for a refined posterior, which climbs towards its prior and
             would move with it.
     """
-    if not isinstance(model, VAE | ConditionalVAE):
+    model = model.model if isinstance(model, Conditional) else model
+    if not isinstance(model, VAE):
         raise ConfigError(
             f"a prior is put into a VAE(encoder, decoder, prior), and this model, a {type(model).__name__}, is none; "
             "train it with the prior that is wanted"
@@ -113,30 +114,27 @@ def refit_prior(model: Model, data: AnyRows, prior: nn.Module, training: Trainin
         ConfigError: for a model without such parts, or for a refined posterior, which climbs towards its prior and
             would move with it.
     """
-    model = with_prior_of_its_own(model)
-    data = rows_for(model, data)
-    wanted_before = {p: p.requires_grad for part in (model.encoder, model.decoder) for p in part.parameters()}
+    owner, data = with_prior_of_its_own(model), rows_for(model, data)
+    wanted_before = {p: p.requires_grad for part in (owner.encoder, owner.decoder) for p in part.parameters()}
     for p in wanted_before:
         p.requires_grad_(False)
     held_out = held_out_rows(data, training.validation.validation, training.machine.seed)
     rows = data.subset(held_out) if len(held_out) else data
-    before = _rate(model.eval(), model.prior, rows, training)
+    before = _rate(owner.eval(), owner.prior, rows, training)
     try:
-        trainer = Trainer(AggregatedPosterior(model, prior), data, ELBO(), training)
-        model.to(trainer.device)  # which the aggregated posterior, that owns the prior alone, does not
+        trainer = Trainer(AggregatedPosterior(owner, prior), data, ELBO(), training)
+        owner.to(trainer.device)  # which the aggregated posterior, that owns the prior alone, does not
         trainer.run()
-        model.prior = prior
-        return before - _rate(model, prior, rows, training)
+        owner.prior = prior
+        return before - _rate(owner, prior, rows, training)
     finally:
         for p, wanted in wanted_before.items():
             p.requires_grad_(wanted)
-        model.to("cpu")
+        owner.to("cpu")
 
 
 @torch.no_grad()
-def _rate(
-    model: VAE | ConditionalVAE, prior: nn.Module, data: Store, training: TrainingConfig, samples: int = 20
-) -> float:
+def _rate(model: VAE, prior: nn.Module, data: Store, training: TrainingConfig, samples: int = 20) -> float:
     """Mean KL(q(z|x) || p(z)), by closed form or the same noise for every prior, nats a row."""
     seed, total, aggregated = training.machine.seed, 0.0, AggregatedPosterior(model, prior)
     device = device_of_model(model)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ...checks import rows_for
-from ...conditional import ConditionalVAE
+from ...conditional import Conditional
 from ...errors import ConfigError
 from ...likelihoods.mixed import row_and_mask
 from ...rows import AnyRows, Store
@@ -92,7 +92,7 @@ def bracket(model: Model, data: AnyRows, settings: Annealing = Annealing(), samp
     Raises:
         ConfigError: for a conditional model.
     """
-    if isinstance(model, ConditionalVAE):
+    if isinstance(model, Conditional):
         raise ConfigError(
             "the bracket draws data of the model's own, and a conditional model draws no c for them; use score_rows "
             "and anneal, which bound log p(x|c) from below"
