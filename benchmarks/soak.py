@@ -85,7 +85,7 @@ def one_round(number: int, folder: Path, table: Path) -> None:
     out.mkdir(exist_ok=True)
     later = threading.Thread(target=interrupt, args=(run / "metrics.jsonl",))
     later.start()
-    called(130, "fit", table, "--run", run, "--minutes", 0.02, "--hidden", 32, "--seed", number, "--threads", 1)
+    called(130, "fit", table, "--run", run, "--epochs", 100, "--hidden", 32, "--seed", number, "--threads", 1)
     later.join()
     called(0, "resume", run)
     called(0, "score", run, table, "--samples", 10, "-o", out / "scores.csv")

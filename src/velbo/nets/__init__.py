@@ -1,24 +1,31 @@
 """Trunks: tensor -> tensor, leading dimensions free."""
 
-from ..runtime.precision import FullPrecisionLinear
+from ..runtime.precision import FullPrecisionConv2d, FullPrecisionLinear
 from .beside import Beside
-from .conv import ConvDecoder, ConvEncoder
+from .conv import AnyLead, ConvBlock, ConvDecoder, ConvDown, ConvEncoder, ConvUp, ToMap
 from .field_features import FieldFeatures
 from .given import Given
 from .missing import FillMissing
-from .mlp import MLP, ResidualMLP
+from .mlp import MLP, ResidualBlock, ResidualMLP
 from .positive import Positive, inverse_softplus
 
 __all__ = [
     "MLP",
+    "AnyLead",
     "Beside",
+    "ConvBlock",
     "ConvDecoder",
+    "ConvDown",
     "ConvEncoder",
+    "ConvUp",
     "FieldFeatures",
     "FillMissing",
+    "FullPrecisionConv2d",
     "FullPrecisionLinear",
     "Given",
     "Positive",
+    "ResidualBlock",
     "ResidualMLP",
+    "ToMap",
     "inverse_softplus",
 ]

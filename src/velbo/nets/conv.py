@@ -60,7 +60,53 @@ class ConvBlock(nn.Module):
         return x + self.branch(x)
 
 
-class ConvEncoder(nn.Module):
+class AnyLead(nn.Module):
+    """A module that takes (N, C, H, W), for inputs (..., C, H, W)."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.module(x.reshape(-1, *x.shape[-3:]))
+        return y.reshape(*x.shape[:-3], *y.shape[1:])
+
+
+class ConvDown(nn.Module):
+    """(..., n_planes * H * W * C) -> (..., *map_shape), the image at its smallest.
+
+    Args:
+        shape: (H, W, C) of an image.
+        channels: width of each stage; every stage halves the sides.
+        n_planes: images per row; 2 when a mask of observed cells follows the values.
+
+    Attributes:
+        map_shape: (channels, height, width).
+    """
+
+    def __init__(self, shape: Sequence[int], channels: Sequence[int], n_planes: int = 1) -> None:
+        super().__init__()
+        height, width, n_channels = _checked(shape, channels)
+        self.planes = n_planes, height, width, n_channels
+        h, w = smallest(height, width, len(channels))
+        self.map_shape = channels[-1], h, w
+        self.missing = w * 2 ** len(channels) - width, h * 2 ** len(channels) - height
+        layers: list[nn.Module] = []
+        for before, after in pairwise([n_channels * n_planes, *channels]):
+            layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * before, after, 3, padding=1), ConvBlock(after)]
+        self.convolutions = nn.Sequential(*layers)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, h, w, c = self.planes
+        # (B, planes, H, W, C) -> (B, planes * C, H, W); with one plane this is a channels-last view
+        images = x.reshape(-1, n, h, w, c).permute(0, 1, 4, 2, 3).flatten(1, 2)
+        right, below = self.missing
+        y = self.convolutions(pad(images, (0, right, 0, below)))
+        return y.reshape(*x.shape[:-1], *y.shape[1:])
+
+
+class ConvEncoder(nn.Sequential):
     """(..., n_planes * H * W * C) -> (..., n_features).
 
     Args:
@@ -71,29 +117,59 @@ class ConvEncoder(nn.Module):
     """
 
     def __init__(self, shape: Sequence[int], channels: Sequence[int], n_features: int = 256, n_planes: int = 1) -> None:
+        down = ConvDown(shape, channels, n_planes)
+        super().__init__(down, nn.Flatten(-3), nn.Linear(math.prod(down.map_shape), n_features))
+        self.n_features = n_features
+
+
+class ConvUp(nn.Module):
+    """(..., *map_shape) -> (..., H * W, n_features): features of every pixel.
+
+    Args:
+        shape: (H, W, C) of an image.
+        channels: the encoder's, finest first.
+        n_features: of a pixel; few, for they are the only ones at full size.
+
+    Attributes:
+        map_shape: (channels, height, width) of the image at its smallest.
+    """
+
+    def __init__(self, shape: Sequence[int], channels: Sequence[int], n_features: int = 8) -> None:
         super().__init__()
-        height, width, n_channels = _checked(shape, channels)
-        self.planes, self.n_features = (n_planes, height, width, n_channels), n_features
-        h, w = smallest(height, width, len(channels))
-        self.missing = w * 2 ** len(channels) - width, h * 2 ** len(channels) - height
+        height, width, _ = _checked(shape, channels)
+        self.size, self.n_features, self.n_positions = (height, width), n_features, height * width
+        self.map_shape = channels[-1], *smallest(height, width, len(channels))
         layers: list[nn.Module] = []
-        for before, after in pairwise([n_channels * n_planes, *channels]):
-            layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * before, after, 3, padding=1), ConvBlock(after)]
+        for before, after in pairwise([*channels[::-1], n_features]):
+            layers += [ConvBlock(before), nn.Conv2d(before, 4 * after, 3, padding=1), nn.PixelShuffle(2)]
+        layers.insert(-2, nn.SiLU())
         self.convolutions = nn.Sequential(*layers)
-        self.linear = nn.Linear(channels[-1] * h * w, n_features)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, x: Tensor) -> Tensor:
-        lead = x.shape[:-1]
-        n, h, w, c = self.planes
-        # (B, planes, H, W, C) -> (B, planes * C, H, W); with one plane this is a channels-last view
-        images = x.reshape(-1, n, h, w, c).permute(0, 1, 4, 2, 3).flatten(1, 2)
-        right, below = self.missing
-        features = self.linear(self.convolutions(pad(images, (0, right, 0, below))).flatten(1))
-        return features.reshape(*lead, self.n_features)
+    def forward(self, y: Tensor) -> Tensor:
+        lead, (height, width) = y.shape[:-3], self.size
+        pixels = self.convolutions(y.reshape(-1, *y.shape[-3:]))[..., :height, :width].permute(0, 2, 3, 1)
+        return pixels.reshape(*lead, self.n_positions, self.n_features)
 
 
-class ConvDecoder(nn.Module):
+class ToMap(nn.Linear):
+    """(..., n_in) -> (..., *map_shape), channels last in memory.
+
+    Args:
+        n_in: numbers per row.
+        map_shape: (channels, height, width).
+    """
+
+    def __init__(self, n_in: int, map_shape: Sequence[int]) -> None:
+        super().__init__(n_in, math.prod(map_shape))
+        self.map_shape = tuple(map_shape)
+
+    def forward(self, input: Tensor) -> Tensor:
+        c, h, w = self.map_shape
+        return super().forward(input).unflatten(-1, (h, w, c)).movedim(-1, -3)
+
+
+class ConvDecoder(nn.Sequential):
     """(..., n_in) -> (..., H * W, n_features): features of every pixel.
 
     Args:
@@ -104,21 +180,6 @@ class ConvDecoder(nn.Module):
     """
 
     def __init__(self, n_in: int, shape: Sequence[int], channels: Sequence[int], n_features: int = 8) -> None:
-        super().__init__()
-        height, width, _ = _checked(shape, channels)
-        self.size, self.n_features, self.n_positions = (height, width), n_features, height * width
-        self.start = channels[-1], *smallest(height, width, len(channels))
-        self.linear = nn.Linear(n_in, math.prod(self.start))
-        layers: list[nn.Module] = []
-        for before, after in pairwise([*channels[::-1], n_features]):
-            layers += [ConvBlock(before), nn.Conv2d(before, 4 * after, 3, padding=1), nn.PixelShuffle(2)]
-        layers.insert(-2, nn.SiLU())
-        self.convolutions = nn.Sequential(*layers)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def forward(self, z: Tensor) -> Tensor:
-        lead, (c, h, w) = z.shape[:-1], self.start
-        y = self.linear(z.reshape(-1, z.shape[-1])).reshape(-1, h, w, c).permute(0, 3, 1, 2)
-        height, width = self.size
-        y = self.convolutions(y)[..., :height, :width].permute(0, 2, 3, 1)
-        return y.reshape(*lead, self.n_positions, self.n_features)
+        up = ConvUp(shape, channels, n_features)
+        super().__init__(ToMap(n_in, up.map_shape), up)
+        self.n_features, self.n_positions = n_features, up.n_positions

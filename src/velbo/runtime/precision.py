@@ -58,3 +58,11 @@ class FullPrecisionLinear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         with in_full(input.device.type):
             return super().forward(input.to(self.weight.dtype))
+
+
+class FullPrecisionConv2d(nn.Conv2d):
+    """A convolution in the precision of its weights, whatever is around it."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        with in_full(input.device.type):
+            return super().forward(input.to(self.weight.dtype))
