@@ -30,10 +30,12 @@ class Recipe(Checked):
     """What the model is made of.
 
     Attributes:
-        recipe: mlp, resmlp (residual MLP), conv (residual convolutions, for images), or auto: what suits such data, and
+        recipe: mlp, resmlp (residual MLP), conv (residual convolutions, for images), ladder (groups of latents, from
+            the top down), or auto: what suits such data, and
             why is said. Or your own, a function make(schema, recipe) that returns the model, by its import path,
             my_module:make; it is imported.
-        latent: number of latents Z; 16 if not given, but for auto, which has its own number.
+        latent: number of latents Z, of a ladder that of its top group; 16 if not given, but for auto, which has its
+            own number.
         hidden: width of each layer (mlp), of each residual block (resmlp), or channels of each stage (conv), as in
             200,200; the recipe's own if empty.
         likelihood: of all fields that name none of their own, such as bernoulli or normal; auto takes for each what
@@ -45,6 +47,8 @@ class Recipe(Checked):
         posterior: diagonal (Normal with independent latents), full (with correlated ones), mixture (of 4 diagonal
             ones), iaf (inverse autoregressive flow) or spline (neural spline flow).
         components: of prior mixture, vamp or autoregressive; the prior's own number if not given.
+        groups: of recipe ladder, latents of each group below the top one, from the top, as in 8,8; for images at every
+            place of the smallest map. The recipe's own if empty.
         refine: gradient steps by which each row's posterior is refined (semi-amortised); a step costs two decodings
             forwards and backwards.
         condition: fields that are given: the model is of the others given these.
@@ -63,6 +67,7 @@ class Recipe(Checked):
     prior: str = "auto"
     posterior: str = "diagonal"
     components: Annotated[int | None, WIDTH] = None
+    groups: Annotated[tuple[int, ...], WIDTH] = ()
     refine: Annotated[int, Limits(0, 1000)] = 0
     condition: tuple[str, ...] = ()
     library_size: bool = False
@@ -71,7 +76,7 @@ class Recipe(Checked):
 
     @property
     def n_latents(self) -> int:
-        """Z of a recipe that leaves nothing open."""
+        """Z of a recipe that leaves nothing open, of a ladder that of its top group."""
         if self.latent is None:
             raise ConfigError("the number of latents is still open; velbo.plan settles it")
         return self.latent

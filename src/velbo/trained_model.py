@@ -73,6 +73,11 @@ class TrainedModel:
         """
         return (*self.recipe.condition, *(("library size",) if self.recipe.library_size else ()))
 
+    @property
+    def n_latents(self) -> int:
+        """Z, of all groups together."""
+        return self._with_parts.n_latents
+
     @classmethod
     def load(cls, path: str | Path, model: Maker | str | None = None) -> TrainedModel:
         """Rebuild a model from a run folder (or one written by `save`); nothing in it is executed.
@@ -147,7 +152,7 @@ class TrainedModel:
             DataError: if the latents are not (N, Z) finite numbers.
             ConfigError: if the model is conditional.
         """
-        latents, n_latents = as_rows(z, "latents"), self.recipe.n_latents
+        latents, n_latents = as_rows(z, "latents"), self.n_latents
         if latents.ndim != 2 or latents.shape[1] != n_latents or np.isnan(latents).any():
             raise DataError(f"latents: {n_latents} finite numbers a row are needed, not shape {latents.shape}")
         parts = torch.tensor(latents, dtype=self.dtype).split(ROWS_PER_CHUNK)

@@ -24,7 +24,7 @@ from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
 from ..terms import view_of
 from ..training import decide, device_of
 from .anomalies import WHY, for_anomalies, numbers_as_reals
-from .models import HIDDEN, check_condition, check_names, encoding, seeded
+from .models import check_condition, check_names, encoding, seeded, sized
 from .own import is_own
 from .plan import DataRecord, Plan
 from .size import require_room
@@ -253,4 +253,4 @@ def closed(recipe: Recipe, schema: Schema) -> tuple[Recipe, dict[str, str]]:
     if is_own(recipe.recipe):  # which has a prior and widths of its own
         return replace(recipe, latent=latent), choices
     prior = "standard" if recipe.prior == "auto" else recipe.prior
-    return replace(recipe, prior=prior, hidden=recipe.hidden or HIDDEN[recipe.recipe], latent=latent), choices
+    return sized(schema, replace(recipe, prior=prior, latent=latent)), choices

@@ -4,6 +4,7 @@
     mlp         MLP                       MLP, mirrored            width of each layer
     resmlp      ResidualMLP               ResidualMLP, mirrored    width of each residual block
     conv        ConvEncoder               ConvDecoder              channels of each stage, finest first
+    ladder      ResidualMLP or ConvDown   groups, then mirrored    as resmlp or conv; see ladder.py
 
 A recipe of one's own is a function like these, my_module:make; see own.py.
 The names of posteriors and priors are in parts.py. Given fields go into the encoder and, with z, into the decoder.
@@ -21,19 +22,18 @@ from torch import nn
 from ..conditional import AnyModel, Condition, Conditional, SizedDecoder
 from ..config import Recipe
 from ..errors import ConfigError, unknown
-from ..likelihoods import LIKELIHOODS, MissingNotAtRandom, Mixed, SideBySide, likelihood_of
+from ..likelihoods import LIKELIHOODS, Mixed, likelihood_of
 from ..model import VAE
 from ..nets import MLP, Beside, ConvDecoder, ConvEncoder, FieldFeatures, ResidualMLP
 from ..posteriors import SemiAmortised
-from ..rows import Encoding, Field, Schema
+from ..rows import Encoding, Schema
 from ..rows.encodings import joined, standardised
 from ..runtime.generators import OwnGenerator
+from . import ladder
+from .composition import BESIDE_WIDTH, ImageRows, condition_of, given, with_mask
 from .own import Maker, is_own, made, maker
 from .parts import MECHANISMS, MIXING, POSTERIORS, PRIORS, prior_of
 from .size import require_room
-
-BESIDE_WIDTH = 64
-"""Of the layer that leads from z to the fields beside an image."""
 
 
 def encoding(schema: Schema, recipe: Recipe) -> Encoding:
@@ -103,6 +103,8 @@ def check_names(recipe: Recipe) -> None:
     for name, names in known.items():
         if getattr(recipe, name) not in names:
             raise unknown(name, getattr(recipe, name), names)
+    if recipe.groups and recipe.recipe != "ladder" and not is_own(recipe.recipe):
+        raise ConfigError(f"recipe '{recipe.recipe}' has one group of latents; take 'ladder', or leave groups out")
     if recipe.components is not None and recipe.prior not in MIXING:
         raise ConfigError(f"prior '{recipe.prior}' has no components; they go with {', '.join(MIXING)}")
 
@@ -114,8 +116,8 @@ def require_closed(schema: Schema, recipe: Recipe) -> None:
     """
     check_names(recipe)
     check_condition(schema, recipe)
-    is_open = "auto" in (recipe.recipe, recipe.prior) or not recipe.hidden
-    if is_open and not is_own(recipe.recipe):
+    is_open = "auto" in (recipe.recipe, recipe.prior)
+    if not is_own(recipe.recipe) and (is_open or sized(schema, recipe) != recipe):
         raise ConfigError("the recipe leaves something open, which a plan does not; fit again")
     _ = recipe.n_latents
     for field in schema.modelled:
@@ -148,75 +150,25 @@ def resmlp(schema: Schema, recipe: Recipe) -> AnyModel:
 
 
 def _connected(schema: Schema, recipe: Recipe, trunk: Callable[..., MLP | ResidualMLP]) -> AnyModel:
-    front, condition = FieldFeatures(schema.cells, schema.missing), _condition(schema, recipe)
+    front, condition = FieldFeatures(schema.cells, schema.missing), condition_of(schema, recipe)
     up = trunk(front.n_features, *recipe.hidden)
     down = trunk(recipe.n_latents + (condition.n_features if condition else 0), *recipe.hidden[::-1])
     head = Mixed(down.n_features, schema.cells, schema.dims(recipe.condition), recipe.library_size)
-    decoder = down, _with_mask(schema, recipe, head, down.n_features)
+    decoder = down, with_mask(schema, recipe, head, down.n_features)
     return _assemble(schema, recipe, [front, up], up.n_features, decoder, condition)
 
 
 def conv(schema: Schema, recipe: Recipe) -> AnyModel:
     """Residual convolutions, for one image a row and fields beside it."""
-    image = _image(schema, recipe)
-    shape, at = image.image_shape, schema.places[image.name]
-    assert shape is not None
-    if recipe.missing != "at-random" or recipe.library_size:
-        raise ConfigError("convolutions go without --missing and --library-size; use recipe 'resmlp'")
-    inside = list(range(*at.indices(schema.n_dims)))
-    others = [d for d in range(schema.n_dims) if d not in set(inside)]
-    condition = _condition(schema, recipe)
-    up = ConvEncoder(shape, recipe.hidden, n_planes=2 if image.has_missing else 1)
-    trunk: nn.Module = nn.Sequential(FieldFeatures(schema.cells[at], image.has_missing), up)
+    rows, condition = ImageRows(schema, recipe), condition_of(schema, recipe)
+    up = ConvEncoder(rows.shape, recipe.hidden, n_planes=rows.n_planes)
+    trunk: nn.Module = nn.Sequential(rows.pixels, up)
     n_features = up.n_features
-    if others:
-        more = FieldFeatures(schema.cells, any(schema.cells[d].has_missing for d in others), others)
-        trunk, n_features = Beside(trunk, at, more), n_features + more.n_features
+    if rows.beside is not None:
+        trunk, n_features = Beside(trunk, rows.beside), n_features + rows.beside.n_features
     n_in = recipe.n_latents + (condition.n_features if condition else 0)
-    down = ConvDecoder(n_in, shape, recipe.hidden)
-    image_head = nn.Sequential(down, Mixed(down.n_features, schema.cells[at], positions=down.n_positions))
-    heads = [(inside, image_head)]
-    free = sorted(set(others) - set(schema.dims(recipe.condition)))
-    if free:
-        beside = MLP(n_in, BESIDE_WIDTH)
-        heads.append((free, nn.Sequential(beside, Mixed(BESIDE_WIDTH, [schema.cells[d] for d in free]))))
-    decoder = (SideBySide(heads, schema.n_dims),) if others else tuple(image_head)
-    return _assemble(schema, recipe, [trunk], n_features, decoder, condition)
-
-
-def _image(schema: Schema, recipe: Recipe) -> Field:
-    images = schema.images(apart=recipe.condition)
-    if len(images) != 1:
-        what = f"{len(images)} images a row" if images else f"rows of {schema.n_dims} numbers that are no image"
-        raise ConfigError(
-            f"recipe 'conv' needs one image a row, (N, H, W) or (N, H, W, C), not {what}; use recipe 'resmlp'"
-        )
-    (image,) = images
-    if image.shape[0] in (1, 3, 4) and len(image.shape) == 3 and image.shape[1] == image.shape[2] != image.shape[0]:
-        raise ConfigError(
-            f"'{image.name}' has shape {image.shape}: its channels come first, and velbo wants them last, (H, W, C); "
-            "give np.moveaxis(x, 1, -1)"
-        )
-    return image
-
-
-def _condition(schema: Schema, recipe: Recipe) -> Condition | None:
-    places = schema.dims(recipe.condition)
-    if not places and not recipe.library_size:
-        return None
-    mask = any(schema.cells[d].has_missing for d in (range(schema.n_dims) if recipe.library_size else places))
-    return Condition(schema.cells, places, mask, recipe.library_size)
-
-
-def _with_mask(schema: Schema, recipe: Recipe, head: nn.Module, n_in: int) -> nn.Module:
-    """The head, and why cells are missing where that is modelled."""
-    by_latents = MECHANISMS[recipe.missing]
-    if by_latents is None:
-        return head
-    given = set(schema.dims(recipe.condition))
-    missing = [d for d, cell in enumerate(schema.cells) if cell.has_missing and d not in given]
-    names = [cell.name for cell in schema.cells]
-    return MissingNotAtRandom(head, n_in, missing, names, by_latents, recipe.mask_slope)
+    down = ConvDecoder(n_in, rows.shape, recipe.hidden)
+    return _assemble(schema, recipe, [trunk], n_features, [rows.head(down, lambda: MLP(n_in, BESIDE_WIDTH))], condition)
 
 
 def _assemble(
@@ -231,7 +183,7 @@ def _assemble(
     prior = prior_of(recipe, encoder, schema.n_dims)
     if condition is not None:
         decoder = SizedDecoder(*down) if recipe.library_size else nn.Sequential(*down)
-        return Conditional(VAE(encoder, decoder, prior), condition)
+        return given(VAE(encoder, decoder, prior), condition)
     decoder = nn.Sequential(*down)
     refined = SemiAmortised(encoder, decoder, prior, recipe.refine) if recipe.refine else encoder
     return VAE(refined, decoder, prior)
@@ -241,9 +193,17 @@ RECIPES: dict[str, Callable[[Schema, Recipe], AnyModel]] = {
     "mlp": mlp,
     "resmlp": resmlp,
     "conv": conv,
+    "ladder": ladder.ladder,
 }
 
 HIDDEN: dict[str, tuple[int, ...]] = {"mlp": (256, 256), "resmlp": (256, 256), "conv": (32, 64)}
+
+
+def sized(schema: Schema, recipe: Recipe) -> Recipe:
+    """The recipe with its widths, if they are open."""
+    if recipe.recipe == "ladder":
+        return ladder.sized(schema, recipe)
+    return replace(recipe, hidden=recipe.hidden or HIDDEN[recipe.recipe])
 
 
 def seeded(schema: Schema, recipe: Recipe, seed: int, own: Maker | str | None = None) -> AnyModel:

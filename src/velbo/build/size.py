@@ -5,6 +5,7 @@ Of a trunk with widths w_0 = D, w_1, ..., w_n, w_{n+1} = Z, encoder and decoder 
     P  =  2 sum_i w_i w_{i+1}                     numbers, for convolutions 3 x 3 without D and Z
     P  +  w_n Z (Z + 1) / 2                       with a posterior of full covariance
     P  +  Z^2                                     with a flow, whose masks are (Z, Z)
+    P  +  w_n sum_l Z_l                           with groups of latents below the top one
 
 and a step of training holds them five times (weights, average, gradient, two moments of Adam) beside
 B K (w_0 + ... + w_{n+1}) numbers of its batch. These are lower bounds: what passes may still not fit.
@@ -18,6 +19,7 @@ from ..config import Recipe
 from ..errors import ConfigError
 from ..rows import Schema
 from ..runtime.memory import free_memory
+from .composition import is_of_images
 from .own import is_own
 
 BYTES = 4
@@ -35,10 +37,11 @@ def least_parameters(schema: Schema, recipe: Recipe) -> int:
     if is_own(recipe.recipe):
         return 0
     z, hidden = recipe.n_latents, recipe.hidden
-    if recipe.recipe == "conv":
+    if _is_of_maps(schema, recipe):
         n = 2 * 9 * sum(a * b for a, b in pairwise(hidden))
     else:
         n = 2 * sum(a * b for a, b in pairwise((*hidden, z))) + sum(f.size for f in schema.modelled) * hidden[0]
+    n += sum(recipe.groups) * hidden[-1]
     n += hidden[-1] * z * (z + 1) // 2 if recipe.posterior == "full" else 0
     return n + (z**2 if {recipe.posterior, recipe.prior} & set(FLOWS) else 0) + z * (recipe.components or 0)
 
@@ -61,13 +64,17 @@ def require_room(schema: Schema, recipe: Recipe, step: int = 0) -> None:
             f"{_gigabytes(of_model)} at least, and {_gigabytes(free)} are free; make --hidden or --latent smaller"
         )
     # of convolutions, whose stages are as large as their strides leave them, the ends alone are counted
-    inside = 0 if recipe.recipe == "conv" else sum(recipe.hidden)
+    inside = 0 if _is_of_maps(schema, recipe) else sum(recipe.hidden)
     of_step = BYTES * step * (schema.n_dims + inside + recipe.n_latents)
     if of_step > free:
         raise ConfigError(
             f"a training step of {step:,} rows times samples takes {_gigabytes(of_step)} at least, and "
             f"{_gigabytes(free)} are free; make --batch-size or --samples smaller"
         )
+
+
+def _is_of_maps(schema: Schema, recipe: Recipe) -> bool:
+    return recipe.recipe == "conv" or (recipe.recipe == "ladder" and is_of_images(schema, recipe))
 
 
 def _gigabytes(n: float) -> str:

@@ -62,7 +62,7 @@ def _widths(type_: Any, tokens: Sequence[Token]) -> tuple[int, ...]:
     try:
         return tuple(int(part) for token in tokens for part in token.value.split(",") if part.strip())
     except ValueError:
-        raise ConfigError(f"hidden is a list of whole numbers such as 200,200, not '{tokens[0].value}'") from None
+        raise ConfigError(f"hidden and groups are whole numbers such as 200,200, not '{tokens[0].value}'") from None
 
 
 def _names(type_: Any, tokens: Sequence[Token]) -> tuple[str, ...]:
@@ -74,6 +74,7 @@ class RecipeOptions(Recipe):
     """Recipe, its lists written 200,200."""
 
     hidden: Annotated[tuple[int, ...], Parameter(converter=_widths, n_tokens=1)] = ()
+    groups: Annotated[tuple[int, ...], Parameter(converter=_widths, n_tokens=1)] = ()
     condition: Annotated[tuple[str, ...], Parameter(converter=_names, n_tokens=1)] = ()
 
     def plain(self) -> Recipe:

@@ -54,7 +54,8 @@ def made_of(plan: Plan) -> str:
     # parts of a user's own are not what the other values of a recipe say
     parts = f"{recipe.latent} latents"
     if not is_own(recipe.recipe):
-        widths = ",".join(map(str, recipe.hidden))
+        widths, groups = (",".join(map(str, numbers)) for numbers in (recipe.hidden, recipe.groups))
+        parts += f" above groups of {groups}" if groups else ""
         parts = f"hidden {widths}, {parts}, posterior {recipe.posterior}, prior {recipe.prior}"
     return (
         f"{recipe.recipe}, {parts}, likelihood {', '.join(likelihoods)}; objective {plan.objective.objective} with "

@@ -260,7 +260,7 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
 
     @property
     def _n_features_out(self) -> int:
-        return self.fitted_.recipe.n_latents
+        return self.fitted_.n_latents
 
     def _prepared(self, rows: Any, epochs: int) -> Prepared:
         asked = self._asked(self._training(epochs))

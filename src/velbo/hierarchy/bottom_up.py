@@ -38,3 +38,18 @@ class BottomUp(nn.Module):
         if self.beside is not None:
             top = torch.cat((top, self.beside(x)), -1)
         return self.head(top), [read(features) for read in self.reads]
+
+
+class OfTop(nn.Module):
+    """x -> q(z_L|x) alone, for what needs the posterior of the top group; the weights stay the encoder's.
+
+    Args:
+        encoder: as `BottomUp`.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self._encoder = (encoder,)  # in a tuple, so that its weights are not this module's too
+
+    def forward(self, x: Tensor) -> Distribution:
+        return self._encoder[0](x)[0]

@@ -1,4 +1,4 @@
-"""A trunk for some of the cells, and what is known beside them: x (..., D) -> (..., F + G)."""
+"""Two trunks of one row beside each other: x (..., D) -> (..., F + G)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from torch import Tensor, nn
 
 
 class Beside(nn.Module):
-    """(..., D) -> (..., F + G).
+    """x -> (trunk(x), more(x)).
 
     Args:
-        trunk: cells (..., n) -> (..., F).
-        cells: where the trunk's cells stand in x.
+        trunk: (..., D) -> (..., F).
         more: (..., D) -> (..., G).
     """
 
-    def __init__(self, trunk: nn.Module, cells: slice, more: nn.Module) -> None:
+    def __init__(self, trunk: nn.Module, more: nn.Module) -> None:
         super().__init__()
-        self.trunk, self.cells, self.more = trunk, cells, more
+        self.trunk, self.more = trunk, more
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat((self.trunk(x[..., self.cells]), self.more(x)), -1)
+        return torch.cat((self.trunk(x), self.more(x)), -1)
