@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +87,25 @@ def test_an_interrupt_is_told(run, monkeypatch):
 
     monkeypatch.setattr("velbo.training.Run.metrics", interrupt)
     assert call("info", run) == (130, "", "velbo: interrupted\n")
+
+
+def test_a_second_interrupt_ends_as_the_first_does(monkeypatch):
+    """It comes while the first is told of."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "app", interrupted)
+    monkeypatch.setattr(module, "say", interrupted)
+    assert call("info", "run") == (130, "", "")
+
+
+def test_an_unforeseen_error_may_name_what_is_no_text(capsys):
+    """A path with bytes that are no UTF-8 stands in the file with their numbers."""
+    name = os.fsdecode(b"\xff")
+    assert unforeseen(ValueError(name), ["info", name]) == 70
+    path = Path(capsys.readouterr().err.rsplit(maxsplit=1)[1])
+    assert "\\udcff" in path.read_text()
 
 
 @pytest.mark.parametrize(("redirection", "code"), [("| true", 141), (">&-", 0), ("2>&-", 0), ("> /dev/full", 2)])

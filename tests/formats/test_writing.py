@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 
 import pandas as pd
 import pyarrow as pa
@@ -62,6 +63,16 @@ def test_suffixes_that_nobody_writes(tmp_path):
     for name in ("t.json", "t", "t.png"):
         with pytest.raises(DataError, match=rf"cannot write .*{name}': name a .*\.parquet.*\.npz.* file"):
             write_table(ONE, tmp_path / name)
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    """Arrow takes names of UTF-8 alone, to write and to read."""
+    path = tmp_path / (os.fsdecode(b"\xff\xfe") + ".csv")
+    with pytest.raises(DataError, match=r"no UTF-8; give the file another name"):
+        write_table(ONE, path)
+    path.write_text("x\n1\n")
+    with pytest.raises(DataError, match=r"no UTF-8; give the file another name"):
+        open_source(path)
 
 
 def test_types_that_do_not_fit_those_of_the_first_table(tmp_path):

@@ -57,6 +57,13 @@ def _plain_warning(message: Any, *_: Any, **__: Any) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    try:
+        return _ended(arguments)
+    except KeyboardInterrupt:  # a second one, while the first was being told of
+        return INTERRUPTED
+
+
+def _ended(arguments: Sequence[str] | None) -> int:
     warnings.showwarning = _plain_warning
     try:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
@@ -89,6 +96,7 @@ def unforeseen(error: Exception, arguments: Sequence[str] | None) -> int:
     """Write what is needed to mend velbo into a file, and say where it is."""
     command = " ".join(sys.argv if arguments is None else arguments)
     text = f"velbo {__version__}: {command}\n\n{''.join(traceback.format_exception(error))}"
+    text = text.encode(errors="backslashreplace").decode()  # a name may hold bytes that are no text
     said = one_line(f"{type(error).__name__}: {error}")[:300]
     say(f"velbo: an error that nobody foresaw, {said}; please report it with the file {_written(text, arguments)}")
     return UNFORESEEN

@@ -81,8 +81,9 @@ def format_to_write(path: str | Path) -> Format:
     """The format that a file is written in.
 
     Raises:
-        DataError: if its suffix is not that of one.
+        DataError: if its suffix is not that of one, or its name is no text.
     """
+    _require_text(path)
     found = format_by_suffix(path)
     if found is None or found.write is None:
         raise DataError(f"cannot write '{path}': name a {', '.join(writable())} file")
@@ -103,10 +104,20 @@ def opened(path: Path, reading: Reading, kind: Format) -> Part:
     """A file as a part.
 
     Raises:
-        DataError: if it is empty or not of the format.
+        DataError: if it is empty or not of the format, or its name is no text.
     """
+    _require_text(path)
     if path.is_file() and not path.stat().st_size:
         raise DataError(f"{path}: the file is empty")
     if kind.read is None:
         raise DataError(f"{path}: files of the format {kind.name} are written, and not read")
     return kind.read(path, reading)
+
+
+def _require_text(path: str | Path) -> None:
+    """
+    Raises:
+        DataError: if a name holds bytes that are no UTF-8, which the readers and writers of tables cannot open.
+    """
+    if not str(path).isascii() and str(path) != str(path).encode(errors="replace").decode():
+        raise DataError(f"{str(path)!r}: the name holds bytes that are no UTF-8; give the file another name")
