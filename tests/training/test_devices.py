@@ -7,20 +7,23 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from torch import nn
 
 from contracts.own_parts import PATH, SOURCE
 from velbo import ELBO, Recipe, TrainingConfig, carry_out, plan
 from velbo.config import Budget, Machine, Optimisation, Validation
 from velbo.errors import Interrupted, TrainingError
 from velbo.files import read_tensors, write_tensors
-from velbo.oracles.linear_gaussian import LinearGaussian
+from velbo.oracles import LinearGaussian, LinearGaussianHierarchy
 from velbo.posteriors import Pathwise
 from velbo.rows import Store
 from velbo.training import Alone, Run, Team, Trainer, launch
@@ -36,16 +39,21 @@ class AtTheMean(Pathwise):
         return q.mean.expand(n_samples, *q.mean.shape)
 
 
-def gradients(team: Team, out: Path, n_rows: int) -> None:
+MODELS: dict[str, Callable[[], nn.Module]] = {
+    "flat": lambda: LinearGaussian.random(5, 2, seed=0).vae(),
+    "three groups": lambda: LinearGaussianHierarchy.random((5, 4, 3, 2), seed=0).model(),
+}
+
+
+def gradients(team: Team, out: Path, kind: str, n_rows: int) -> None:
     """One step on 7 rows: 4 for the first process, 3 for the second; or on a single one, of which the second
     has none.
     """
-    oracle = LinearGaussian.random(5, 2, seed=0)
     x = torch.linspace(-1, 1, 35, dtype=torch.float64).reshape(7, 5)
     config = TrainingConfig(
         Budget(epochs=1), Optimisation(batch_size=7, lr=1e-9, ema=0), validation=Validation(validation=0)
     )
-    trainer = Trainer(oracle.vae(), Store.from_tensor(x), ELBO(draw=AtTheMean()), config, team=team)
+    trainer = Trainer(MODELS[kind](), Store.from_tensor(x), ELBO(draw=AtTheMean()), config, team=team)
     trainer.step(torch.arange(n_rows))
     if team.rank == 0:
         named = {name: p.grad for name, p in trainer.model.named_parameters() if p.grad is not None}
@@ -54,8 +62,8 @@ def gradients(team: Team, out: Path, n_rows: int) -> None:
 
 
 def all_gradients(team: Team, folder: Path) -> None:
-    for n_rows in (7, 1):
-        gradients(team, folder / str(n_rows), n_rows)
+    for kind, n_rows in product(MODELS, (7, 1)):
+        gradients(team, folder / f"{kind} {n_rows}", kind, n_rows)
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +73,13 @@ def by_two_processes(tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("kind", list(MODELS))
 @pytest.mark.parametrize(("n_rows", "of_the_first"), [(7, 4), (1, 1)])
-def test_gradients_equal_those_of_one_process_on_the_joined_batch(tmp_path, by_two_processes, n_rows, of_the_first):
-    gradients(Alone(), tmp_path / "one", n_rows)
-    one, two = read_tensors(tmp_path / "one"), read_tensors(by_two_processes / str(n_rows))
+def test_gradients_equal_those_of_one_process_on_the_joined_batch(
+    tmp_path, by_two_processes, kind, n_rows, of_the_first
+):
+    gradients(Alone(), tmp_path / "one", kind, n_rows)
+    one, two = read_tensors(tmp_path / "one"), read_tensors(by_two_processes / f"{kind} {n_rows}")
     assert one.pop("rows seen") == n_rows
     assert two.pop("rows seen") == of_the_first
     assert one.keys() == two.keys()

@@ -80,10 +80,11 @@ class Parts:
         self._require_own(tensors)
         self.model.load_state_dict(without_prefix("weights/", tensors))
         self.ema.load(without_prefix("ema/", tensors))
-        slots: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in without_prefix("optimizer/", tensors).items():
-            index, _, slot = name.partition("/")
-            slots.setdefault(int(index), {})[slot] = tensor
+        slots, like = dict[int, dict[str, Tensor]](), self._slots()
+        for name, tensor in with_prefix("optimizer/", without_prefix("optimizer/", tensors)).items():
+            _, index, slot = name.split("/")
+            # fused Adam goes through memory number by number: moments must lie there as their parameter does
+            slots.setdefault(int(index), {})[slot] = torch.empty_like(like[name], device="cpu").copy_(tensor)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
         # a process that was not there when this was saved keeps the generator that it was seeded with
         rank = self.team.rank

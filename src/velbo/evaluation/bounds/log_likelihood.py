@@ -129,8 +129,8 @@ def log_weights(model: Model, data: Store, samples: int, seed: int = 0) -> Itera
 def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int) -> tuple[Tensor, ...]:
     device = device_of_model(model)
     x, draw = data.fixed(seed).to(device), RowDraw(data.kept, seed)
-    weights, reconstruction, rate = StreamingWeights(samples), torch.zeros(len(x), dtype=torch.float64), 0.0
-    done, terms = 0, None
+    weights, reconstruction = StreamingWeights(samples), torch.zeros(len(x), dtype=torch.float64)
+    kl, done = torch.zeros(len(x), 1, dtype=torch.float64), 0
     while done < samples:
         k = min(chunk, samples - done)
         terms = model.terms(x, k, draw.onwards())
@@ -138,15 +138,14 @@ def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int)
             terms.as_weights(f"log p(x) by {samples} samples")
         weights.add(terms.log_w)
         reconstruction += terms.log_px_z.double().cpu().sum(0)
-        rate = rate + k * best_rate(terms).double().cpu()
+        kl = kl + k * _kl(terms)  # of a group below others it depends on the samples
         done += k
-    assert terms is not None
     mean = mean_of(view_of(model, x).encode(x), "q(z|x)").double().cpu()
     return (
         weights.log_mean,
         reconstruction / samples,
-        torch.as_tensor(rate) / samples,
-        _kl(terms),
+        kl.sum(-1) / samples,
+        kl / samples,
         mean,
         weights.effective_samples,
         weights.pareto_shape,

@@ -1,0 +1,36 @@
+"""The contract of models, for every kind of model that a recipe makes."""
+
+from __future__ import annotations
+
+from contracts.models import Kind, ModelContract
+from velbo import Recipe
+
+
+class TestFlat(ModelContract):
+    kind = Kind("table", Recipe("resmlp", 4, (16,)))
+
+
+class TestFlatConvolutions(ModelContract):
+    kind = Kind("images", Recipe("conv", 4, (4, 6)))
+
+
+class TestFlatConditional(ModelContract):
+    kind = Kind("table", Recipe("resmlp", 4, (16,), condition=("target",)))
+
+
+class TestLadder(ModelContract):
+    kind = Kind("table", Recipe("ladder", 4, (16,), groups=(3, 2)))
+
+
+class TestLadderConditional(ModelContract):
+    kind = Kind("table", Recipe("ladder", 4, (16,), groups=(3, 2), condition=("target",)))
+
+
+class TestLadderOfMaps(ModelContract):
+    kind = Kind("images", Recipe("ladder", 4, (4, 6), groups=(2, 1)))
+
+
+class TestLadderBelowAFlow(ModelContract):
+    """The top group has no closed-form KL."""
+
+    kind = Kind("table", Recipe("ladder", 4, (16,), groups=(3, 2), prior="real-nvp"))
