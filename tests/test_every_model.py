@@ -34,3 +34,12 @@ class TestLadderBelowAFlow(ModelContract):
     """The top group has no closed-form KL."""
 
     kind = Kind("table", Recipe("ladder", 4, (16,), groups=(3, 2), prior="real-nvp"))
+
+
+def test_a_run_of_groups_records_the_rate_of_each():
+    """From the top, of the held-out rows; their sum is the rate."""
+    for kind, n in ((TestLadder.kind, 3), (TestFlat.kind, 0)):
+        for line in kind.fitted.history.metrics:
+            rates = [line[f"validation_rate_{group}"] for group in range(1, n + 1)]
+            assert sum(name.startswith("validation_rate_") for name in line) == n
+            assert not rates or abs(sum(rates) - line["validation_rate"]) < 1e-5

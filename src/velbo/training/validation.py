@@ -73,8 +73,10 @@ class ValidationSet:
 
     @torch.no_grad()
     def evaluate(self, model: Model, autocast: AbstractContextManager[Any]) -> dict[str, float]:
-        """Means over all held-out rows, an observation's nats of the data."""
-        totals = {"bound": 0.0, "reconstruction": 0.0, "rate": 0.0}
+        """Means over all held-out rows, an observation's nats of the data; of several groups of latents the rate of
+        each too, from the top.
+        """
+        totals, of_groups = {"bound": 0.0, "reconstruction": 0.0, "rate": 0.0}, list[float]()
         for chunk, x, log_det in self.chunks:
             with autocast:
                 terms = model.terms(x, self.objective.samples, RowDraw(chunk.kept, self.seed))
@@ -82,5 +84,12 @@ class ValidationSet:
             totals["bound"] += float(bound.value.double().sum())
             totals["reconstruction"] += float(bound.reconstruction.double().sum())
             totals["rate"] += float(bound.rate.double().sum())
+            if len(terms.groups) > 1:
+                kl = terms.group_kl.double().sum(0).tolist()
+                of_groups = [a + b for a, b in zip(of_groups or [0.0] * len(kl), kl, strict=True)]
+        # a process without a row does not know how many groups there are
+        n_groups = max(int(n) for n in self.team.gather(torch.tensor(len(of_groups))))
+        of_groups = of_groups or [0.0] * n_groups
+        totals |= {f"rate_{group}": kl for group, kl in enumerate(of_groups, start=1)}
         sums = self.team.total(list(totals.values()))
         return {f"validation_{name}": total / self.n_rows for name, total in zip(totals, sums, strict=True)}

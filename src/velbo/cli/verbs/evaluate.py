@@ -44,4 +44,8 @@ def evaluate(
     result = trained.evaluate(x, samples, chunk, seed, precision, device).to_json()
     shown = {name: value for name, value in result.items() if name != "given"}  # said above
     shown["kl_per_latent"] = sorted(result["kl_per_latent"], reverse=True)
+    if len(result["kl_per_group"]) > 1:
+        del shown["kl_per_latent"]  # hundreds, of which no one tells which group is silent
+    else:
+        del shown["kl_per_group"]
     print_record(result if json else shown, json)

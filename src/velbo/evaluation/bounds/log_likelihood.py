@@ -27,7 +27,7 @@ from ...rows import AnyRows, Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.precision import autocast, products
 from ...runtime.threads import threads
-from ...terms import Model, Terms, device_of_model, mean_of, n_latents, view_of
+from ...terms import Model, device_of_model, mean_of, n_latents, view_of
 from .importance import StreamingWeights
 
 CELLS_PER_CHUNK = 4_000_000
@@ -42,6 +42,7 @@ class RowScores:
         reconstruction: mean over the same samples of log p(x|z).
         rate: KL(q(z|x) || p(z)), in closed form where there is one.
         kl: per latent, (N, Z), or (N, 1) where it does not factorise.
+        group_kl: per group of latents, (N, groups), from the top.
         posterior_mean: (N, Z).
         effective_samples: what the K weights are worth, 1 to K.
         pareto_shape: k-hat of the weights' tail; above 0.7 log_likelihood is to be doubted. NaN for fewer than 25
@@ -52,6 +53,7 @@ class RowScores:
     reconstruction: Tensor
     rate: Tensor
     kl: Tensor
+    group_kl: Tensor
     posterior_mean: Tensor
     effective_samples: Tensor
     pareto_shape: Tensor
@@ -130,7 +132,7 @@ def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int)
     device = device_of_model(model)
     x, draw = data.fixed(seed).to(device), RowDraw(data.kept, seed)
     weights, reconstruction = StreamingWeights(samples), torch.zeros(len(x), dtype=torch.float64)
-    kl, done = torch.zeros(len(x), 1, dtype=torch.float64), 0
+    kl, group_kl, done = torch.zeros(()), torch.zeros(()), 0
     while done < samples:
         k = min(chunk, samples - done)
         terms = model.terms(x, k, draw.onwards())
@@ -138,7 +140,10 @@ def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int)
             terms.as_weights(f"log p(x) by {samples} samples")
         weights.add(terms.log_w)
         reconstruction += terms.log_px_z.double().cpu().sum(0)
-        kl = kl + k * _kl(terms)  # of a group below others it depends on the samples
+        of_latents = best_rate(terms).unsqueeze(-1) if terms.kl is None else terms.kl
+        of_groups = of_latents if terms.kl is None else terms.group_kl
+        # of a group below others it depends on the samples
+        kl, group_kl = kl + k * of_latents.double().cpu(), group_kl + k * of_groups.double().cpu()
         done += k
     mean = mean_of(view_of(model, x).encode(x), "q(z|x)").double().cpu()
     return (
@@ -146,12 +151,8 @@ def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int)
         reconstruction / samples,
         kl.sum(-1) / samples,
         kl / samples,
+        group_kl / samples,
         mean,
         weights.effective_samples,
         weights.pareto_shape,
     )
-
-
-def _kl(terms: Terms) -> Tensor:
-    kl = best_rate(terms).unsqueeze(-1) if terms.kl is None else terms.kl
-    return kl.double().cpu()

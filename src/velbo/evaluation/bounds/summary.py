@@ -49,6 +49,7 @@ class Evaluation:
         active_units: latents that carry information.
         latent: Z.
         kl_per_latent: mean KL of each latent.
+        kl_per_group: mean KL of each group of latents, from the top.
         effective_samples: mean over rows of what the K importance weights are worth.
         unreliable: share of rows whose weights have so heavy a tail (k-hat above 0.7) that more samples would still
             raise the bound; NaN for fewer than 25 samples.
@@ -68,6 +69,7 @@ class Evaluation:
     active_units: int
     latent: int
     kl_per_latent: tuple[float, ...]
+    kl_per_group: tuple[float, ...]
     effective_samples: float
     unreliable: float
     given: tuple[str, ...] = ()
@@ -128,6 +130,7 @@ def summarise(scores: RowScores, data: Store, samples: int) -> Evaluation:
         active_units=active_units(mean),
         latent=mean.shape[-1],
         kl_per_latent=tuple(scores.kl.mean(0).tolist()),
+        kl_per_group=tuple(scores.group_kl.mean(0).tolist()),
         effective_samples=float(scores.effective_samples.mean()),
         unreliable=share_of_unreliable(scores.pareto_shape),
     )
