@@ -20,7 +20,7 @@ from ..errors import ConfigError
 from ..hierarchy import BottomUp, Group, Hierarchy, TopDown, conv_group, dense_group
 from ..hierarchy.bottom_up import OfTop
 from ..likelihoods import Mixed
-from ..nets import MLP, AnyLead, ConvBlock, ConvDown, ConvUp, FieldFeatures, ResidualBlock, ResidualMLP, ToMap
+from ..nets import MLP, AnyLead, ConvDown, ConvUp, FieldFeatures, ResidualBlock, ResidualMLP, ToMap
 from ..rows import Schema
 from .composition import BESIDE_WIDTH, ImageRows, condition_of, given, is_of_images, with_mask
 from .parts import POSTERIORS, prior_of
@@ -75,7 +75,7 @@ def _of_images(schema: Schema, recipe: Recipe) -> AnyModel:
     to_top = nn.Sequential(nn.Flatten(-3), nn.SiLU(), nn.Linear(n, TOP_WIDTH), nn.SiLU())
     encoder = BottomUp(nn.Sequential(rows.pixels, trunk), to_top, head, reads, rows.beside)
     n_in = recipe.n_latents + (condition.n_features if condition else 0)
-    start = nn.Sequential(ToMap(n_in, shape), AnyLead(ConvBlock(shape[0])))
+    start = ToMap(n_in, shape)
     groups = [conv_group(shape, n_channels) for n_channels in recipe.groups]
     decoder = rows.head(ConvUp(rows.shape, recipe.hidden), lambda: nn.Sequential(nn.Flatten(-3), MLP(n, BESIDE_WIDTH)))
     return given(_assembled(schema, recipe, encoder, start, groups, decoder), condition)

@@ -116,20 +116,16 @@ def conv_group(map_shape: Sequence[int], n_channels: int) -> Group:
     width, height, breadth = map_shape
     return Group(
         (n_channels, height, breadth),
-        p=AnyLead(
-            nn.Sequential(
-                nn.GroupNorm(1, width),
-                nn.SiLU(),
-                nn.Conv2d(width, width, 3, padding=1),
-                nn.SiLU(),
-                _small(FullPrecisionConv2d(width, 2 * n_channels, 1)),
-            )
-        ),
-        seen=AnyLead(nn.Sequential(nn.GroupNorm(1, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))),
-        q=AnyLead(nn.Sequential(nn.SiLU(), _small(FullPrecisionConv2d(width, 2 * n_channels, 1)))),
+        p=AnyLead(nn.Sequential(nn.GroupNorm(1, width), nn.SiLU(), _small(_to_law(width, n_channels)))),
+        seen=AnyLead(nn.Conv2d(width, width, 1)),
+        q=AnyLead(nn.Sequential(nn.SiLU(), _small(_to_law(width, n_channels)))),
         into=AnyLead(nn.Conv2d(n_channels, width, 1)),
         block=AnyLead(ConvBlock(width)),
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _to_law(width: int, n_channels: int) -> nn.Conv2d:
+    return FullPrecisionConv2d(width, 2 * n_channels, 3, padding=1)
 
 
 def _small(layer: nn.Linear | nn.Conv2d) -> nn.Module:
