@@ -155,6 +155,11 @@ class Conditional(nn.Module):
         return self._whole(self.given(x).reconstruct(x), x)
 
     @torch.no_grad()
+    def variations(self, x: Tensor, n: int, n_kept: int = 1, seed: int = 0, mean: bool = False) -> Tensor:
+        """See `LatentVariableModel.variations`; what is given stays as it is."""
+        return self._whole(self.given(x).variations(x, n, n_kept, seed, mean), x)
+
+    @torch.no_grad()
     def changed(self, x: Tensor, c: Tensor) -> Tensor:
         """Point estimates of rows x, were c given instead, (B, D): their own z, another condition."""
         z = self.encode(x).mean

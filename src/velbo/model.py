@@ -67,6 +67,20 @@ class LatentVariableModel(nn.Module, ABC):
         """Z."""
         return self.prior().event_shape[0]
 
+    @property
+    def n_groups(self) -> int:
+        """Groups of latents, each drawn given those above it."""
+        return 1
+
+    def redrawn(self, z: Tensor, n_kept: int) -> Tensor:
+        """z (..., Z), of which all but the first groups, from the top, are drawn anew from p(z) given those above.
+
+        Args:
+            z: of all groups.
+            n_kept: how many groups stay, 0 to n_groups.
+        """
+        return z if n_kept else self.prior().sample(z.shape[:-1])
+
     def given(self, x: Tensor) -> LatentVariableModel:
         """The model of rows x with what is given in them, which is nothing here; see `Conditional`."""
         return self
@@ -92,6 +106,31 @@ class LatentVariableModel(nn.Module, ABC):
         """`sample` by the generator in use, which is torch's own outside of an `OwnGenerator`."""
         z = self.prior().sample(torch.Size((n,)))
         return self.point(z) if mean else self.decode(z).sample()
+
+    @torch.no_grad()
+    def variations(self, x: Tensor, n: int, n_kept: int = 1, seed: int = 0, mean: bool = False) -> Tensor:
+        """Draws x' ~ p(x|z), z of the first groups being the posterior mean of a row, of the others drawn from p(z)
+        given those.
+
+        Args:
+            x: (B, D).
+            n: draws of each row.
+            n_kept: how many groups are the row's own, 0 to n_groups.
+            seed: of the draw.
+            mean: point estimates of p(x|z) instead of draws.
+
+        Returns:
+            (n, B, D).
+
+        Raises:
+            ConfigError: for more groups than there are.
+        """
+        if not 0 <= n_kept <= self.n_groups:
+            raise ConfigError(f"this model has {self.n_groups} group(s) of latents, of which {n_kept} cannot be kept")
+        with OwnGenerator(seed, "variations"):
+            z = self.encode(x).mean
+            z = self.redrawn(z.expand(n, *z.shape), n_kept)
+            return self.point(z) if mean else self.decode(z).sample()
 
     @torch.no_grad()
     def interpolate(self, start: Tensor, end: Tensor, steps: int = 8) -> Tensor:

@@ -203,6 +203,27 @@ class TrainedModel:
             c = even if c is None else torch.where(c.isnan(), even.to(c), c)
         return self._new(self._conditional.sample(n, seed, mean, c), seed if missing else None)
 
+    def variations(self, x: Any, n: int, groups: int = 1, seed: int = 0, mean: bool = False) -> list[Any]:
+        """Rows like those of x: the first groups of latents are each row's own, those below are drawn anew.
+
+        Args:
+            x: rows.
+            n: how many of each.
+            groups: how many groups, from the top, are the row's own; a model of one group has no others.
+            seed: of the draw.
+            mean: point estimates of p(x|z) instead of draws.
+
+        Returns:
+            n times x, its modelled cells made by the model.
+
+        Raises:
+            ConfigError: for more groups than the model has.
+        """
+        if n < 1:
+            raise DataError(f"the number of variations must be at least 1, not {n}")
+        made = self._with_parts.variations(self.store(x).fixed(seed), n, groups, seed, mean)
+        return [self._remade(x, each) for each in made]
+
     def what_if(self, x: Any, changes: Mapping[str, Any], seed: int = 0) -> Any:
         """Rows as they would be, were other values given: each row's own z, decoded under the changed condition.
 

@@ -18,6 +18,7 @@ from velbo import (
     LinearGaussian,
     Optimisation,
     Recipe,
+    ObjectiveConfig,
     TrainedModel,
     TrainingConfig,
     Validation,
@@ -76,7 +77,7 @@ def is_fault(found: Finding, *words: str) -> None:
 
 def test_a_healthy_model_has_no_faults(examined):
     found = answers(examined)
-    assert len(found) == len(QUESTIONS)
+    assert len(found) == len(QUESTIONS) - 1  # of one group of latents nothing is asked
     assert {f.verdict for f in found.values()} <= {"fine", "look"}, found
     for question in ("convergence", "over-fitting", "latents", "likelihood", "scales"):
         assert found[question].verdict == "fine", found[question]
@@ -89,6 +90,22 @@ def test_a_collapsed_posterior(healthy):
         model.encoder[-1].linear.bias[2:] = inverse_softplus(1.0)
 
     is_fault(planted(healthy, collapse)["latents"], "0 of 2 latents", "collapsed")
+
+
+def test_a_silent_group_of_latents():
+    """q of the second group is set to p; the others go on."""
+    free = ObjectiveConfig(free_bits=0.5, free_bits_per_group=True)
+    recipe = Recipe("ladder", 2, (16,), "normal", groups=(2, 2))
+    fitted = carry_out(plan(TRAIN, recipe, objective=free, training=TRAINING), TRAIN)
+    assert findings(fitted)["groups"].verdict == "fine"
+
+    def silence(model):
+        torch.nn.init.zeros_(model.generator.groups[0].q[-1].weight)
+        torch.nn.init.zeros_(model.generator.groups[0].q[-1].bias)
+
+    found = planted(fitted, silence)["groups"]
+    is_fault(found, "0.00", "group 2 says nothing")
+    assert "--free-bits-per-group" in found.advice
 
 
 def test_a_saturated_scale_of_the_data(healthy):

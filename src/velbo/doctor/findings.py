@@ -23,7 +23,7 @@ from .examination import Examination
 
 LAST_QUARTER_SHARE, MIN_EVALUATIONS = 0.05, 8
 STANDARD_ERRORS, GAP_PER_DIMENSION, UNSURE = 3.0, 0.002, 5
-COLLAPSED_RATE = 0.01
+COLLAPSED_RATE, SILENT_NATS = 0.01, 0.1
 HOLES, WIDE_HOLES, WASTED_RATE = 0.65, 0.8, 0.1
 DISTANCE, DISPERSION, MISFITTING = 0.1, 2.0, 0.05
 AT_THE_FLOOR = 0.01
@@ -107,6 +107,21 @@ def latents(e: Examination) -> Finding:
     return Finding("latents", "fine", figure)
 
 
+def groups(e: Examination) -> Finding | None:
+    """Does every group of latents say something? Of one group there is nothing to ask."""
+    rates = e.test.kl_per_group
+    silent = [str(i) for i, kl in enumerate(rates, start=1) if kl < SILENT_NATS]
+    if len(rates) == 1:
+        return None
+    figure = f"from the top the groups of latents hold {', '.join(f'{kl:.2f}' for kl in rates)} nats"
+    if silent:
+        which = f"group{'s'[: len(silent) > 1]} {', '.join(silent)} say{'s'[: len(silent) == 1]} nothing"
+        advice = "let every group have a nat for nothing, so that it begins to speak (--free-bits 1 "
+        advice += "--free-bits-per-group), or take fewer --groups"
+        return Finding("groups", "fault", f"{figure}: {which}", advice)
+    return Finding("groups", "fine", figure)
+
+
 def prior(e: Examination) -> Finding:
     """Is the prior where the posteriors are?"""
     single = e.aggregated.dimension_wise_kl
@@ -181,10 +196,11 @@ def bound(e: Examination) -> Finding:
     return Finding("bound", "fine", figure)
 
 
-QUESTIONS: tuple[Callable[[Examination], Finding], ...] = (
+QUESTIONS: tuple[Callable[[Examination], Finding | None], ...] = (
     convergence,
     fit,
     latents,
+    groups,
     prior,
     likelihood,
     scales,
@@ -193,8 +209,9 @@ QUESTIONS: tuple[Callable[[Examination], Finding], ...] = (
 
 
 def diagnose(e: Examination) -> list[Finding]:
-    """Every question's answer."""
-    return [question(e) for question in QUESTIONS]
+    """The answer of every question that there is to ask."""
+    answers = (question(e) for question in QUESTIONS)
+    return [answer for answer in answers if answer is not None]
 
 
 def _number(x: float) -> float:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
-from ..posteriors.draw import detach, from_noise, noise_like, transport
+from ..posteriors.draw import detach, from_noise, noise_like, signal, transport
 from .group import Group
 
 
@@ -114,6 +114,23 @@ class Chain(Distribution):
         """Of every latent given those above it, on the path of means."""
         return torch.cat([law.variance for law in self.path(lambda law: law.mean).laws], -1)
 
+    def redrawn(self, z: Tensor, n_kept: int) -> Tensor:
+        """z (..., Z), of which all but the first groups, from the top, are drawn anew given those above them.
+
+        Args:
+            z: of all groups.
+            n_kept: how many groups stay.
+        """
+        if not n_kept:
+            return self.sample(z.shape[: z.dim() - 1 - len(self.batch_shape)])
+        kept = iter(z.split(self.sizes, -1)[:n_kept])
+
+        def choose(law: Distribution) -> Tensor:
+            found = next(kept, None)
+            return law.sample() if found is None else found
+
+        return self._joined(choose)
+
     def expand(self, batch_shape: Any, _instance: Any = None) -> Chain:
         top = self.top.expand(torch.Size(batch_shape))
         return Chain(top, self.start, self.groups, self.features, self.constant)
@@ -145,6 +162,14 @@ def _(q: Chain) -> Chain:
 def _(q: Chain) -> Tensor:
     top = noise_like(q.top)
     return torch.cat((top, top.new_zeros(*top.shape[:-1], sum(q.sizes[1:]))), -1)
+
+
+@signal.register
+def _(q: Chain) -> Tensor:
+    """On the path of means."""
+    path = q.path(lambda law: law.mean)
+    moved = [law.mean - p.mean for law, p in zip(path.laws[1:], path.priors, strict=True)]
+    return torch.cat([path.laws[0].mean, *moved], -1)
 
 
 def _of_noise(q: Chain, eps: Tensor, function: Callable[[Distribution, Tensor], Tensor]) -> Tensor:

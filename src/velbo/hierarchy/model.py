@@ -54,6 +54,13 @@ class Hierarchy(LatentVariableModel):
     def decode(self, z: Tensor) -> Distribution:
         return self.decoder(self.generator.state(z))
 
+    @property
+    def n_groups(self) -> int:
+        return 1 + len(self.generator.groups)
+
+    def redrawn(self, z: Tensor, n_kept: int) -> Tensor:
+        return self.generator().redrawn(z, n_kept)
+
     def with_given(self, c: Tensor, sizes: Sequence[Tensor]) -> Hierarchy:
         # the state of the generator holds c already; of the decoder's head the sizes alone are asked
         decoder = Given(self.decoder, c[..., :0], sizes) if sizes else self.decoder

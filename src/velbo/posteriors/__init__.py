@@ -2,7 +2,7 @@
 
 from .base import Posterior, body_and_head
 from .diagonal_normal import DiagonalNormal
-from .draw import Detached, Draw, Pathwise, StickingTheLanding, detach, from_noise, noise_like, transport
+from .draw import Detached, Draw, Pathwise, StickingTheLanding, detach, from_noise, noise_like, signal, transport
 from .flow import FlowPosterior, NormalFlow, inverse_autoregressive, spline_coupling
 from .full_normal import FullNormal
 from .normal_mixture import MixturePosterior, NormalMixture
@@ -30,6 +30,7 @@ __all__ = [
     "inverse_autoregressive",
     "noise_like",
     "normal_points",
+    "signal",
     "spline_coupling",
     "transport",
 ]

@@ -134,6 +134,14 @@ def noise_like(q: Distribution) -> Tensor:
 
 
 @singledispatch
+def signal(q: Distribution) -> Tensor:
+    """What rows move of q, (*batch shape of q, Z): its mean; of a law that begins with another, such as that of a group
+    of latents below others, its mean less that of the other.
+    """
+    return q.mean
+
+
+@singledispatch
 def transport(q: Distribution, eps: Tensor) -> Tensor:
     """z = g(eps; q) with eps of the shape of z and g smooth in eps and in all parameters of q, to be differentiated
     twice at constant eps; `from_noise`, unless that is not smooth.

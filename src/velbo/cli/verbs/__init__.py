@@ -22,6 +22,7 @@ from . import (
     schema,
     score,
     sweep,
+    vary,
     what_if,
 )
 
@@ -47,5 +48,6 @@ __all__ = [
     "schema",
     "score",
     "sweep",
+    "vary",
     "what_if",
 ]

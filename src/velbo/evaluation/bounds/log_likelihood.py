@@ -22,7 +22,7 @@ from ...checks import rows_for
 from ...config import COMPUTED_PRECISIONS
 from ...errors import ConfigError, unknown
 from ...objectives import best_rate
-from ...posteriors import RowDraw
+from ...posteriors import RowDraw, signal
 from ...rows import AnyRows, Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.precision import autocast, products
@@ -44,6 +44,8 @@ class RowScores:
         kl: per latent, (N, Z), or (N, 1) where it does not factorise.
         group_kl: per group of latents, (N, groups), from the top.
         posterior_mean: (N, Z).
+        signal: what rows move of it, (N, Z): of a group of latents below others, the mean less that of the prior given
+            those; else the posterior mean.
         effective_samples: what the K weights are worth, 1 to K.
         pareto_shape: k-hat of the weights' tail; above 0.7 log_likelihood is to be doubted. NaN for fewer than 25
             samples.
@@ -55,6 +57,7 @@ class RowScores:
     kl: Tensor
     group_kl: Tensor
     posterior_mean: Tensor
+    signal: Tensor
     effective_samples: Tensor
     pareto_shape: Tensor
 
@@ -145,7 +148,8 @@ def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int)
         # of a group below others it depends on the samples
         kl, group_kl = kl + k * of_latents.double().cpu(), group_kl + k * of_groups.double().cpu()
         done += k
-    mean = mean_of(view_of(model, x).encode(x), "q(z|x)").double().cpu()
+    q = view_of(model, x).encode(x)
+    mean = mean_of(q, "q(z|x)").double().cpu()
     return (
         weights.log_mean,
         reconstruction / samples,
@@ -153,6 +157,7 @@ def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int)
         kl / samples,
         group_kl / samples,
         mean,
+        signal(q).double().cpu(),
         weights.effective_samples,
         weights.pareto_shape,
     )

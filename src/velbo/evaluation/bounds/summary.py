@@ -114,7 +114,7 @@ def evaluate(
 
 def summarise(scores: RowScores, data: Store, samples: int) -> Evaluation:
     """Means, errors and latent diagnostics of scored rows."""
-    log_p, elbo, mean = scores.log_likelihood, scores.elbo, scores.posterior_mean
+    log_p, elbo, mean = scores.log_likelihood, scores.elbo, scores.signal
     bits = -float(log_p.sum()) / (max(data.n_cells(), 1) * math.log(2))
     return Evaluation(
         rows=len(data),
