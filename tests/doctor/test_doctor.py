@@ -16,9 +16,9 @@ from contracts.commands import call
 from velbo import (
     Budget,
     LinearGaussian,
+    ObjectiveConfig,
     Optimisation,
     Recipe,
-    ObjectiveConfig,
     TrainedModel,
     TrainingConfig,
     Validation,
