@@ -77,7 +77,8 @@ def _of_images(schema: Schema, recipe: Recipe) -> AnyModel:
     n_in = recipe.n_latents + (condition.n_features if condition else 0)
     start = ToMap(n_in, shape)
     groups = [conv_group(shape, n_channels) for n_channels in recipe.groups]
-    decoder = rows.head(ConvUp(rows.shape, recipe.hidden), lambda: nn.Sequential(nn.Flatten(-3), MLP(n, BESIDE_WIDTH)))
+    up = ConvUp(rows.shape, recipe.hidden, rows.n_features)
+    decoder = rows.head(up, lambda: nn.Sequential(nn.Flatten(-3), MLP(n, BESIDE_WIDTH)))
     return given(_assembled(schema, recipe, encoder, start, groups, decoder), condition)
 
 

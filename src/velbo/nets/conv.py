@@ -93,7 +93,7 @@ class ConvDown(nn.Module):
         self.missing = w * 2 ** len(channels) - width, h * 2 ** len(channels) - height
         layers: list[nn.Module] = []
         for before, after in pairwise([n_channels * n_planes, *channels]):
-            layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * before, after, 3, padding=1), ConvBlock(after)]
+            layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * before, after, 1), ConvBlock(after)]
         self.convolutions = nn.Sequential(*layers)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -140,9 +140,10 @@ class ConvUp(nn.Module):
         self.size, self.n_features, self.n_positions = (height, width), n_features, height * width
         self.map_shape = channels[-1], *smallest(height, width, len(channels))
         layers: list[nn.Module] = []
-        for before, after in pairwise([*channels[::-1], n_features]):
-            layers += [ConvBlock(before), nn.Conv2d(before, 4 * after, 3, padding=1), nn.PixelShuffle(2)]
-        layers.insert(-2, nn.SiLU())
+        for before, after in pairwise(channels[::-1]):
+            layers += [ConvBlock(before), nn.Conv2d(before, 4 * after, 1), nn.PixelShuffle(2)]
+        layers += [ConvBlock(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 4 * n_features, 3, padding=1)]
+        layers.append(nn.PixelShuffle(2))
         self.convolutions = nn.Sequential(*layers)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
