@@ -165,6 +165,11 @@ def test_what_a_ladder_cannot_do_is_refused(recipe, words):
         velbo.plan({"a": [1.0, 2.0] * 10, "b": [0.5, 0.1] * 10}, recipe)
 
 
+def test_gaps_are_for_one_group(model, x):
+    with pytest.raises(ConfigError, match=r"has 3 groups of latents.* velbo anneal"):
+        velbo.gaps(model, x, 4)
+
+
 def test_objectives_that_change_the_gradient_of_z_are_refused():
     data = {"a": [1.0, 2.5, 0.3] * 10, "b": [0.5, 0.1, 0.9] * 10}
     training = TrainingConfig(Budget(epochs=1))

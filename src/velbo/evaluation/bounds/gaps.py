@@ -141,6 +141,12 @@ def family(view: View) -> tuple[Callable[[Tensor], Tensor], Posterior]:
         ConfigError: if the parameters of q cannot be found.
     """
     encoder: Any = getattr(view, "encoder", None)
+    n_groups = getattr(view, "n_groups", 1)
+    if n_groups > 1:
+        raise ConfigError(
+            f"gaps look for the best parameters of one q(z|x), and this model has {n_groups} groups of latents, each with "
+            "a q given those above it; measure it with velbo anneal, or with more --samples"
+        )
     if encoder is None:
         raise ConfigError(
             f"gaps look for the best parameters of q(z|x) of each row, and this {type(view).__name__} has no encoder "
