@@ -144,8 +144,8 @@ def family(view: View) -> tuple[Callable[[Tensor], Tensor], Posterior]:
     n_groups = getattr(view, "n_groups", 1)
     if n_groups > 1:
         raise ConfigError(
-            f"gaps look for the best parameters of one q(z|x), and this model has {n_groups} groups of latents, each with "
-            "a q given those above it; measure it with velbo anneal, or with more --samples"
+            f"gaps look for the best parameters of one q(z|x), and this model has {n_groups} groups of latents, each "
+            "with a q given those above it; measure it with velbo anneal, or with more --samples"
         )
     if encoder is None:
         raise ConfigError(
