@@ -1,0 +1,66 @@
+"""One step of the chain, between times s < t: what it is where x is known, and what the model makes of it.
+
+    q(z_s|z_t, x) = N( m(z_t, x), sigma_s^2 c ),   m = (alpha_s / alpha_t) (1 - c) z_t + alpha_s c x             (14)
+    p(z_s|z_t)    = N( m(z_t, x_hat), sigma_s^2 c ),   c = 1 - SNR(t) / SNR(s)
+    KL(q || p)    = 1/2 (SNR(s) - SNR(t)) |x - x_hat|^2                                                          (15)
+
+At z_s = m(z_t, x) + sigma_s sqrt(c) e the ratio of the two is
+
+    log p - log q = -1/2 |d|^2 - d . e,   d = sqrt(SNR(s) - SNR(t)) (x - x_hat)
+
+whose mean over e is -KL. And forwards q(z_t|z_s) = N( (alpha_t / alpha_s) z_s, sigma_t^2 c ).
+
+Source: Variational diffusion models, Kingma, Salimans, Poole and Ho, 2021, https://arxiv.org/abs/2107.00630 (eqs. 9, 13
+and appendix A).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .schedule import alpha, sigma, snr
+
+
+@dataclass(frozen=True)
+class Step:
+    """From t down to s.
+
+    Attributes:
+        early: gamma_s.
+        late: gamma_t, greater.
+    """
+
+    early: Tensor
+    late: Tensor
+
+    @property
+    def change(self) -> Tensor:
+        """c."""
+        return -torch.expm1(self.early - self.late)
+
+    @property
+    def snr_lost(self) -> Tensor:
+        """SNR(s) - SNR(t)."""
+        return snr(self.early) * self.change
+
+    def mean(self, z: Tensor, x: Tensor) -> Tensor:
+        """m(z_t, x)."""
+        kept = alpha(self.early) / alpha(self.late) * torch.exp(self.early - self.late)
+        return kept * z + alpha(self.early) * self.change * x
+
+    @property
+    def scale(self) -> Tensor:
+        """Standard deviation of q(z_s|z_t, x)."""
+        return sigma(self.early) * self.change.sqrt()
+
+    def forwards(self, z: Tensor, noise: Tensor) -> Tensor:
+        """z_t ~ q(z_t|z_s), of z_s and standard normal numbers."""
+        return alpha(self.late) / alpha(self.early) * z + self.forward_scale * noise
+
+    @property
+    def forward_scale(self) -> Tensor:
+        """Standard deviation of q(z_t|z_s)."""
+        return sigma(self.late) * self.change.sqrt()
