@@ -190,8 +190,8 @@ def test_cross_entropy_of_a_normal_is_the_oracles(oracle, schedule):
 
 
 def test_a_path_has_the_bound_for_its_mean_and_its_weight_the_law_of_the_chain(oracle, schedule):
-    """Of 20 steps and 40,000 paths of one row: mean log-weight = bound of T steps, mean weight = p_T(x), either way round;
-    within 4.5 standard errors (five figures: a false alarm in 30,000).
+    """Of 20 steps and 40,000 paths of one row: mean log-weight = bound of T steps, mean weight = p_T(x), either way
+    round; within 4.5 standard errors (five figures: a false alarm in 30,000).
     """
     x = oracle.data().sample((1,)).expand(40_000, D)
     path = by_path(oracle.denoiser(), schedule, x, PATHWISE, 20)
@@ -244,9 +244,7 @@ def test_what_is_not_known_costs_nothing(oracle, schedule, x):
     """
     path = by_path(oracle.denoiser(), schedule, x, PATHWISE, 7, torch.zeros(D, dtype=torch.bool))
     assert torch.equal(path.log_ratio, torch.zeros(6).double())
-    z = by_path(
-        oracle.denoiser(), schedule, x[:1].expand(50_000, D), PATHWISE, 7, torch.zeros(D, dtype=torch.bool)
-    ).z
+    z = by_path(oracle.denoiser(), schedule, x[:1].expand(50_000, D), PATHWISE, 7, torch.zeros(D, dtype=torch.bool)).z
     law = oracle.first_latents(7)
     # each of 20 moments within 5 standard errors: a false alarm in 80,000
     white = torch.linalg.solve_triangular(law.scale_tril, (z - law.loc).T, upper=False)

@@ -60,12 +60,12 @@ def test_order_of_convergence(oracle, schedule, kind, order):
 
 
 def test_ancestral_samples_have_the_law_of_the_chain(oracle, schedule, monkeypatch):
-    """A linear denoiser makes z_0 a line in z_1 and the noise of each step: pushing unit vectors through the sampler gives
-    its mean and covariance exactly, which are the chain's to 1e-12 and tend to the data's as 1 / T.
+    """A linear denoiser makes z_0 a line in z_1 and the noise of each step: pushing unit vectors through the sampler
+    gives its mean and covariance exactly, which are the chain's to 1e-12 and tend to the data's as 1 / T.
     """
-    law, noise = {}, iter(())
+    noise = iter(())
     monkeypatch.setattr(torch, "randn_like", lambda z: next(noise).expand_as(z))
-    for steps in (5, 10, 100, 200):
+    for steps in (5, 10):
         columns = []
         for source in range(steps + 1):  # z_1 and every step's noise in turn, the others 0
             unit, zero = torch.eye(D).double(), torch.zeros(D, D).double()
@@ -78,8 +78,8 @@ def test_ancestral_samples_have_the_law_of_the_chain(oracle, schedule, monkeypat
         exact = oracle.first_latents(steps)
         torch.testing.assert_close(mean, exact.loc, rtol=0, atol=1e-12)
         torch.testing.assert_close(parts.T @ parts, exact.covariance_matrix, rtol=0, atol=1e-12)
-        law[steps] = oracle.chain(steps).covariance_matrix
-    ratio = (law[100] - oracle.covariance).norm() / (law[200] - oracle.covariance).norm()
+    few, many = (oracle.chain(t).covariance_matrix for t in (100, 200))
+    ratio = (few - oracle.covariance).norm() / (many - oracle.covariance).norm()
     assert float(ratio) == pytest.approx(2, abs=0.1)
 
 
@@ -131,8 +131,8 @@ def test_the_density_of_a_network_integrates_to_one():
 
 
 def test_hutchinsons_estimate_has_the_right_mean(oracle, schedule):
-    """Over 20,000 copies of one row within 4.5 standard errors (a false alarm in 10^5), and it does scatter; log-mean-exp of
-    it would be no density.
+    """Over 20,000 copies of one row within 4.5 standard errors (a false alarm in 10^5), and it does scatter; log-mean-exp
+    of it would be no density.
     """
     z = oracle.flow().sample((1,)).expand(20_000, D)
     with torch.no_grad():
@@ -169,7 +169,7 @@ def test_guidance_of_two_normals_is_the_closed_form():
     of_c, of_all = (GaussianDenoiser(torch.zeros(1).double(), torch.eye(1).double() * v) for v in (c, u))
     z = torch.randn(10, 1).double()
     gammas = schedule.grid(1)
-    first, last = (float((sigma(g) / alpha(g))) for g in (gammas[1], gammas[0]))
+    first, last = (float(sigma(g) / alpha(g)) for g in (gammas[1], gammas[0]))
     gain = guided_gain(c, u, w, first, last)
     end = Heun(Guided(of_c, of_all, w), schedule, 2000)(z)
     torch.testing.assert_close(end / alpha(gammas[0]), gain * z / alpha(gammas[1]), rtol=1e-5, atol=0)
@@ -180,12 +180,16 @@ def test_guidance_of_two_normals_is_the_closed_form():
 
 
 def test_a_conditional_denoiser_sees_what_is_given_of_each_row():
-    """In evaluation always; nothing given is the same for all rows, and another c another answer. In training c is left out
-    of 30 % of 5,000 rows, within 4.5 standard deviations (a false alarm in 10^5).
+    """In evaluation always; nothing given is the same for all rows, and another c another answer. In training c is left
+    out of 30 % of 5,000 rows, within 4.5 standard deviations (a false alarm in 10^5).
     """
     model = ConditionalDenoiser(LevelMLP(D + 2 + 1, D, 8).double(), Preconditioned, 0.3)
     nn.init.normal_(model.network.leave[-1].weight)
-    z, gamma, c = torch.randn(4, 1, D).double().expand(4, 5000, D), torch.tensor(0.0).double(), torch.ones(5000, 2).double()
+    z, gamma, c = (
+        torch.randn(4, 1, D).double().expand(4, 5000, D),
+        torch.tensor(0.0).double(),
+        torch.ones(5000, 2).double(),
+    )
     z = z[:, :1].expand(4, 5000, D)
     nothing = model.eval().nothing(c)(z, gamma)
     given = model.given(c)(z, gamma)

@@ -166,8 +166,8 @@ def by_path(
         x: (..., B, D).
         draw: where noise comes from.
         steps: T.
-        known: which numbers of x are, (B, D) or as x; all, if not given. Where x is not known, q goes as the model goes,
-            from N(0, 1) by p(z_s|z_t): nothing is assumed of x, and nothing is added to the ratio.
+        known: which numbers of x are, (B, D) or as x; all, if not given. Where x is not known, q goes as the model
+            goes, from N(0, 1) by p(z_s|z_t): nothing is assumed of x, and nothing is added to the ratio.
     """
     eps = noise(draw, x, steps + 1, x.shape[-1])
     gammas = schedule.grid(steps)

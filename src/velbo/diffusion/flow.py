@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -65,8 +66,9 @@ def flow_log_prob(
     """
     if trace is exact_trace and z.shape[-1] > MAX_EXACT:
         raise ConfigError(
-            f"the density of a diffusion takes as many derivatives as there are numbers, and for {z.shape[-1]} of them, "
-            f"more than {MAX_EXACT}, that is too many; use what needs estimates alone, such as evaluate and score_rows"
+            "the density of a diffusion takes as many derivatives as there are numbers, and for "
+            f"{z.shape[-1]} of them, more than {MAX_EXACT}, that is too many; use what needs estimates alone, such as "
+            "evaluate and score_rows"
         )
     gammas, total = schedule.grid(steps), z.new_zeros(z.shape[:-1])
     wanted = torch.is_grad_enabled()
@@ -78,7 +80,7 @@ def flow_log_prob(
             divergence = trace(f, z) if f.requires_grad else torch.zeros_like(total)
         return (f, divergence) if wanted else (f.detach(), divergence.detach())
 
-    for start, end in zip(gammas[:-1], gammas[1:], strict=True):
+    for start, end in pairwise(gammas):
         h, middle = end - start, (start + end) / 2
         k1, d1 = rates(z, start)
         k2, d2 = rates(z + h / 2 * k1, middle)

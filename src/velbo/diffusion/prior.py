@@ -5,8 +5,8 @@
     E_q[ -log p(z) ] <= E_q[ -bound(z) ],   the cross entropy of q(z|x) and p(z)                                 (23)
 
 log p(z) is no formula. In training it is estimated by one time; in evaluation by a whole path, which makes every
-importance weight a true one. The noise at the end costs 1/2 log(1 + e^gamma_0) nats a latent of unit variance: 1.7e-4 at
-gamma_0 = -8.
+importance weight a true one. The noise at the end costs 1/2 log(1 + e^gamma_0) nats a latent of unit variance: 1.7e-4
+at gamma_0 = -8.
 
 The flow has a density of z_0, which differs from that of z by the noise at the end and by the finite number of steps of
 the chain. At first, where the network says 0, it is N(0, I).

@@ -1,7 +1,7 @@
 """How much noise at what time: t in [0, 1] -> gamma(t) = -log SNR(t), which increases.
 
-    q(z_t|x) = N(alpha_t x, sigma_t^2 I)                                                equation (12)
-    alpha_t^2 = sigmoid(-gamma_t),   sigma_t^2 = sigmoid(gamma_t),   SNR(t) = alpha_t^2 / sigma_t^2 = e^-gamma_t      (13)
+    q(z_t|x) = N(alpha_t x, sigma_t^2 I)                                                            (12)
+    alpha_t^2 = sigmoid(-gamma_t),   sigma_t^2 = sigmoid(gamma_t),   SNR(t) = alpha_t^2 / sigma_t^2 = e^-gamma_t    (13)
 
     gamma(t) = gamma_0 + (gamma_1 - gamma_0) f(t),   f(0) = 0,  f(1) = 1,  f increasing
 
@@ -60,7 +60,9 @@ class Schedule(nn.Module, ABC):
     def __init__(self, start: float = START, end: float = END, learned_ends: bool = False) -> None:
         super().__init__()
         if not (math.isfinite(start) and start < end < math.inf):
-            raise ConfigError(f"a schedule leads from a lower gamma to a higher one, such as -8 to 5, not {start}, {end}")
+            raise ConfigError(
+                f"a schedule leads from a lower gamma to a higher one, such as -8 to 5, not {start}, {end}"
+            )
         for name, value in (("start", start), ("end", end)):
             number = torch.tensor(float(value))
             if learned_ends:
@@ -77,8 +79,8 @@ class Schedule(nn.Module, ABC):
 
         Args:
             t: in [0, 1].
-            scatter: gives, when gradients are computed, what those of f are to be multiplied by; times 2 l, the gradient
-                of an estimate l is that of its square.
+            scatter: gives, when gradients are computed, what those of f are to be multiplied by; times 2 l, the
+                gradient of an estimate l is that of its square.
         """
         fraction, slope = self.fraction(t)
         for tensor in (fraction, slope):
@@ -117,8 +119,8 @@ class CosineSchedule(Schedule):
 
 
 class MonotoneSchedule(Schedule):
-    """f is a network with positive weights, learned: h(t) = |a| t + mean_j 2 |c_j| sigmoid(|b_j| (2 t - 1) + d_j), and f
-    is h, shifted and scaled to its ends.
+    """f is a network with positive weights, learned: h(t) = |a| t + mean_j 2 |c_j| sigmoid(|b_j| (2 t - 1) + d_j), and
+    f is h, shifted and scaled to its ends.
 
     Args:
         start: gamma_0.
@@ -127,9 +129,7 @@ class MonotoneSchedule(Schedule):
         width: of the network.
     """
 
-    def __init__(
-        self, start: float = START, end: float = END, learned_ends: bool = False, width: int = 128
-    ) -> None:
+    def __init__(self, start: float = START, end: float = END, learned_ends: bool = False, width: int = 128) -> None:
         super().__init__(start, end, learned_ends)
         self.line = nn.Parameter(torch.ones(1))
         self.inner, self.outer = nn.Parameter(torch.ones(width)), nn.Parameter(torch.full((width,), 0.1))
