@@ -22,6 +22,7 @@ from torch.distributions import Distribution, Independent, kl_divergence
 
 from .errors import ConfigError, MissingMethodError
 from .posteriors import Draw, Pathwise
+from .priors import Estimated
 
 PATHWISE = Pathwise()
 
@@ -185,6 +186,39 @@ def log_density(p: Distribution, value: Tensor, name: str) -> Tensor:
             f"{name} of this model, a {type(p).__name__}, has no log_prob, and the density is what is asked for; use "
             "what needs the terms alone, such as evaluate and score_rows"
         ) from error
+
+
+def log_weight_of(prior: Distribution, z: Tensor, draw: Draw) -> Tensor:
+    """log p(z), or an estimate of it whose exponential averages to p(z): what an importance weight is made of.
+
+    Args:
+        prior: p(z).
+        z: (..., B, Z).
+        draw: where noise comes from, if any is needed.
+
+    Raises:
+        ConfigError: if an estimate is all that is known, and it is no weight.
+        MissingMethodError: if there is no density.
+    """
+    if not isinstance(prior, Estimated):
+        return log_density(prior, z, "p(z)")
+    if not prior.is_weight:
+        raise ConfigError(
+            f"the estimates of p(z) by a {type(prior).__name__} in training are no weights; call model.eval() first"
+        )
+    return prior.estimate(z, draw)
+
+
+def require_density(prior: Distribution, asker: str) -> None:
+    """
+    Raises:
+        ConfigError: that names it, if p(z) is known by estimates.
+    """
+    if isinstance(prior, Estimated):
+        raise ConfigError(
+            f"{asker} takes the gradient of log p(z) at many z, and p(z) of this model, a {type(prior).__name__}, is "
+            "known by estimates; use evaluate and score_rows, or refit a prior with a density, such as 'real-nvp'"
+        )
 
 
 def mean_of(p: Distribution, name: str) -> Tensor:

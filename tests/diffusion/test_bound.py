@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from velbo.diffusion import (
     ContinuousTime,
@@ -106,14 +106,25 @@ def test_a_step_is_bayes_rule():
 
 
 def test_the_kl_of_a_step_is_the_snr_lost_times_the_squared_error(oracle, x):
-    """Equation (15) to 1e-12 of it, over 10 steps of 6 rows."""
+    """Equation (15) to 1e-12 of it, over 10 steps of 6 rows; and with a spread the KL and ratio of two Normals."""
     gammas, denoiser = oracle.gamma.grid(10), oracle.denoiser()
     for early, late in itertools.pairwise(gammas):
         step = Step(early, late)
         z = alpha(late) * x + sigma(late) * torch.randn_like(x)
         x_hat = denoiser(z, late)
-        kl = ((step.mean(z, x) - step.mean(z, x_hat)) / step.scale).square().sum(-1) / 2
-        torch.testing.assert_close(kl, 0.5 * step.snr_lost * (x - x_hat).square().sum(-1), rtol=1e-11, atol=1e-12)
+        q = Independent(Normal(step.mean(z, x), step.scale), 1)
+        for spread in (torch.tensor(0.0).double(), denoiser.variances.mean() / 2):
+            p = Independent(Normal(step.mean(z, x_hat), step.model_scale(spread)), 1)
+            kl = kl_divergence(q, p)
+            if spread == 0:
+                torch.testing.assert_close(
+                    kl, 0.5 * step.snr_lost * (x - x_hat).square().sum(-1), rtol=1e-11, atol=1e-12
+                )
+            torch.testing.assert_close(step.kl(x - x_hat, spread), kl, rtol=1e-9, atol=1e-10)
+            noise = torch.randn_like(x)
+            z_s = q.mean + q.stddev * noise
+            ratio = p.log_prob(z_s) - q.log_prob(z_s)
+            torch.testing.assert_close(step.log_ratio(x - x_hat, spread, noise), ratio, rtol=1e-9, atol=1e-9)
 
 
 # the three terms
@@ -212,6 +223,42 @@ def assert_mean(values: Tensor, exact: Tensor) -> None:
     assert error < 4.5 * float(values.std()) / math.sqrt(len(values))
 
 
+def test_a_network_that_says_nothing_makes_a_chain_whose_every_path_weighs_the_same():
+    """Its spread is that of N(0, I), so z_0 of the chain is N(0, I) for any number of steps, and each weight is its density,
+    to 1e-10: no variance at all.
+    """
+    silent, schedule = Preconditioned(lambda z, gamma: 0 * z).double(), LinearSchedule(-6, 5).double()  # type: ignore[arg-type]
+    z = torch.randn(50, D).double()
+    exact = Independent(Normal(torch.zeros(D).double(), 1.0), 1).log_prob(z)
+    for steps in (1, 3, 20):
+        torch.testing.assert_close(from_first(silent, schedule, z, PATHWISE, steps), exact, rtol=0, atol=1e-10)
+
+
+def test_the_spread_is_learned_to_be_the_squared_error():
+    """Of a denoiser that says the mean of N(0, 0.1 I), after 300 steps within 15 % of the mean squared error at three
+    levels of noise; the estimate itself is untouched by it.
+    """
+    schedule, x = LinearSchedule(-6, 5).double(), 0.1**0.5 * torch.randn(4000, D).double()
+    optimum = DiffusedGaussian(torch.zeros(D).double(), 0.1 * torch.eye(D).double(), schedule).denoiser()
+
+    class Learns(Preconditioned):
+        def forward(self, z: Tensor, gamma: Tensor) -> Tensor:
+            return optimum(z, gamma)
+
+    denoiser = Learns(nn.Identity()).double()
+    eps, u = torch.randn(4000, D).double(), torch.tensor(0.2).double()
+    torch.testing.assert_close(
+        by_one_time(denoiser, schedule, x, InTurn(u, eps)), by_one_time(optimum, schedule, x, InTurn(u, eps))
+    )
+    optimizer = torch.optim.Adam(denoiser.parameters(), 0.01)
+    for _ in range(300):
+        optimizer.zero_grad()
+        by_one_time(denoiser, schedule, x[torch.randint(4000, (200,))], PATHWISE).mean().backward()
+        optimizer.step()
+    gamma = torch.tensor([-4.0, 0.5, 4.0]).double()
+    torch.testing.assert_close(denoiser.spread(gamma), 0.1 / (1 + 0.1 * snr(gamma)), rtol=0.15, atol=0)
+
+
 def test_both_ways_to_weigh_a_path_are_one(oracle, schedule, x):
     """Walked back from x or on from the z_0 of that path, the same z_1 .. z_0 have the same ratio, to 1e-9.
 
@@ -252,7 +299,7 @@ def test_what_is_not_known_costs_nothing(oracle, schedule, x):
     off = (torch.cov(white) - torch.eye(D)).abs()
     assert (off < 5 * math.sqrt(2 / 50_000)).all()
     eps, known = torch.randn(6, 8, D).double(), torch.tensor([True, True, False, True])
-    alone = Preconditioned(lambda z, gamma: torch.tanh(z) * gamma, 1.3)  # type: ignore[arg-type]
+    alone = Preconditioned(lambda z, gamma: torch.tanh(z) * gamma, 1.3).double()  # type: ignore[arg-type]
     whole = by_path(alone, schedule, x, InTurn(eps), 7)
     part = by_path(alone, schedule, x.masked_fill(~known, math.nan), InTurn(eps), 7, known)
     few = by_path(alone, schedule, x[:, known], InTurn(eps[..., known]), 7)
@@ -294,6 +341,9 @@ def test_a_weighting_changes_the_gradient_of_the_denoiser_alone(schedule, weight
     gain = nn.Parameter(torch.rand(5, 1).double())  # a denoiser with a number of its own for each row
 
     class Gain(nn.Module):
+        def spread(self, gamma: Tensor) -> Tensor:
+            return torch.zeros_like(gamma)
+
         def forward(self, z: Tensor, gamma: Tensor) -> Tensor:
             return gain * z
 

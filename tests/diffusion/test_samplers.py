@@ -131,8 +131,8 @@ def test_the_density_of_a_network_integrates_to_one():
 
 
 def test_hutchinsons_estimate_has_the_right_mean(oracle, schedule):
-    """Over 20,000 copies of one row within 4.5 standard errors (a false alarm in 10^5), and it does scatter; log-mean-exp
-    of it would be no density.
+    """Over 20,000 copies of one row within 4.5 standard errors (a false alarm in 10^5), and it does scatter;
+    log-mean-exp of it would be no density.
     """
     z = oracle.flow().sample((1,)).expand(20_000, D)
     with torch.no_grad():

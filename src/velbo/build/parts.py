@@ -10,6 +10,7 @@ from collections.abc import Callable
 from torch import nn
 
 from ..config import Recipe
+from ..diffusion import diffusion_prior
 from ..posteriors import (
     DiagonalNormal,
     FullNormal,
@@ -46,6 +47,7 @@ PRIORS: dict[str, Callable[..., nn.Module]] = {
     "real-nvp": lambda n, encoder, n_dims: real_nvp(n),
     "spline": lambda n, encoder, n_dims: neural_spline(n),
     "maf": lambda n, encoder, n_dims: masked_autoregressive(n),
+    "diffusion": lambda n, encoder, n_dims: diffusion_prior(n),
     "autoregressive": lambda n, encoder, n_dims, *components: AutoregressivePrior(n, *components),
 }
 """(Z, encoder, D) -> prior; those that mix take a number of components too."""

@@ -40,13 +40,17 @@ from .weighting import Weighting
 LOG_2_PI = math.log(2 * math.pi)
 
 
+Cost = Callable[[Tensor, Tensor], Tensor]
+"""(x - x_hat (..., D), nu) -> (...,)."""
+
+
 class Times(Protocol):
     """What times there are."""
 
     def __call__(
         self, schedule: Schedule, u: Tensor, scatter: Callable[[], Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """(gamma_t, w) of u uniform on [0, 1): L = 1/2 E[ w |x - x_hat|^2 ]; ``scatter`` as in `Schedule.at`."""
+    ) -> tuple[Tensor, Cost]:
+        """(gamma_t, cost) of u uniform on [0, 1): L = E[ cost(x - x_hat, nu) ]; ``scatter`` as in `Schedule.at`."""
         ...
 
 
@@ -56,9 +60,9 @@ class ContinuousTime:
 
     def __call__(
         self, schedule: Schedule, u: Tensor, scatter: Callable[[], Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Cost]:
         gamma, slope = schedule.at(u, scatter)
-        return gamma, slope * snr(gamma)
+        return gamma, lambda error, spread: 0.5 * (slope * snr(gamma) * error.square()).sum(-1)
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,10 @@ class DiscreteTime:
 
     def __call__(
         self, schedule: Schedule, u: Tensor, scatter: Callable[[], Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Cost]:
         late = ((u * self.steps).floor() + 1) / self.steps
         (early, _), (gamma, _) = (schedule.at(t, scatter) for t in (late - 1 / self.steps, late))
-        return gamma, self.steps * Step(early, gamma).snr_lost
+        return gamma, lambda error, spread: self.steps * Step(early, gamma).kl(error, spread)
 
 
 CONTINUOUS = ContinuousTime()
@@ -114,7 +118,7 @@ def by_one_time(
 ) -> Tensor:
     """An estimate of L by one time for each row and sample, (..., B) of x (..., B, D)."""
     found = list[Tensor]()
-    gamma, weight = times(schedule, even_times(draw, x), lambda: 2 * found[0].detach().unsqueeze(-1))
+    gamma, cost = times(schedule, even_times(draw, x), lambda: 2 * found[0].detach().unsqueeze(-1))
     eps = noise(draw, x, x.shape[-1])
     if weighting is None:
         seen, ratio = x, None
@@ -122,9 +126,17 @@ def by_one_time(
         ratio = weighting(gamma.detach())
         seen = _Scaled.apply(x, 1 / ratio)
     x_hat = denoiser(alpha(gamma) * seen + sigma(gamma) * eps, gamma)
-    loss = 0.5 * (weight * (seen - x_hat).square()).sum(-1)
+    spread = denoiser.spread(gamma.detach())
+    loss = cost(seen - x_hat, spread)
     found.append(loss)
-    return loss if ratio is None else _Scaled.apply(loss, ratio.squeeze(-1))
+    loss = loss if ratio is None else _Scaled.apply(loss, ratio.squeeze(-1))
+    return loss + _nothing(spread, (x - x_hat).detach().square()) if spread.requires_grad else loss
+
+
+def _nothing(spread: Tensor, square: Tensor) -> Tensor:
+    """0, whose gradient leads nu to the mean of the squared errors: -log N(error; 0, nu) less itself."""
+    learned = 0.5 * (spread.log() + square / spread).sum(-1)
+    return learned - learned.detach()
 
 
 class _Scaled(torch.autograd.Function):
@@ -182,10 +194,13 @@ def by_path(
         step, e = Step(gammas[-i - 1], gammas[-i]), eps[..., i, :]
         x_hat = denoiser(z, step.late)
         target = x if known is None else torch.where(known, x, x_hat)
-        d = step.snr_lost.sqrt() * (target - x_hat)
-        half = 0.5 * d.square().sum(-1)
-        log_ratio, matching = log_ratio - half - (d * e).sum(-1), matching + half
-        z = step.mean(z, target) + step.scale * e
+        spread, scale = denoiser.spread(step.late), step.scale
+        if known is not None:  # elsewhere q is p, of p's variance: no error, and r = 1
+            scale = torch.where(known, scale, step.model_scale(spread))
+            spread = torch.where(known, spread, 0.0)
+        log_ratio = log_ratio + step.log_ratio(target - x_hat, spread, e)
+        matching = matching + step.kl(target - x_hat, spread)
+        z = step.mean(z, target) + scale * e
     return Path(z, log_ratio, matching)
 
 
@@ -197,8 +212,9 @@ def from_first(denoiser: Denoiser, schedule: Schedule, z: Tensor, draw: Draw, st
     for i in range(steps):
         step, e = Step(gammas[i], gammas[i + 1]), eps[..., i, :]
         later = step.forwards(z, e)
-        off = (z - step.mean(later, denoiser(later, step.late))) / step.scale
-        log_ratio = log_ratio + (0.5 * (e.square() - off.square()) + (step.forward_scale / step.scale).log()).sum(-1)
+        scale = step.model_scale(denoiser.spread(step.late))
+        off = (z - step.mean(later, denoiser(later, step.late))) / scale
+        log_ratio = log_ratio + (0.5 * (e.square() - off.square()) + (step.forward_scale / scale).log()).sum(-1)
         z = later
     return log_ratio - 0.5 * (z.square() + LOG_2_PI).sum(-1)
 

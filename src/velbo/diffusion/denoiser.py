@@ -5,7 +5,8 @@
     c_skip = alpha s^2 / v,   c_out = sigma s / sqrt v,   c_in = 1 / sqrt v,   v = alpha^2 s^2 + sigma^2
 
 for numbers of standard deviation s: the network's input has variance 1, and what it has to say too. A network that says
-0 leaves the optimum for N(0, s^2 I); with s = 1 that is x_hat = alpha z_t, and the flow carries N(0, I) to N(0, I).
+0 leaves the optimum for N(0, s^2 I); with s = 1 that is x_hat = alpha z_t, and the flow carries N(0, I) to N(0, I). So
+does the chain, as its spread begins as that of N(0, s^2 I), c_out^2; from there on it is learned.
 
 Source: Elucidating the design space of diffusion-based generative models, Karras, Aittala, Aila and Laine, 2022,
 https://arxiv.org/abs/2206.00364 (section 5); Score-based generative modeling in latent space, Vahdat, Kreis and Kautz,
@@ -22,6 +23,11 @@ from torch import Tensor, nn
 from .schedule import alpha, sigma
 
 
+LOWEST, HIGHEST = -14, 10
+PACE = 5.0
+"""How much faster the spread is learned than weights are."""
+
+
 class Denoiser(nn.Module, ABC):
     """(z_t, gamma_t) -> x_hat, the mean of x given z_t as far as it is known."""
 
@@ -36,6 +42,10 @@ class Denoiser(nn.Module, ABC):
             x_hat, (..., D).
         """
 
+    @abstractmethod
+    def spread(self, gamma: Tensor) -> Tensor:
+        """nu, what the mean squared error of a number of x_hat is held to be; of the shape of gamma. See steps.py."""
+
 
 class Preconditioned(Denoiser):
     """A denoiser by a network.
@@ -43,11 +53,22 @@ class Preconditioned(Denoiser):
     Args:
         network: (input (..., D), gamma (..., 1)) -> (..., D).
         scale: s, standard deviation of the numbers that are noised.
+
+    Attributes:
+        log_left: log of the share of c_out^2 that is left of the squared error, at whole numbers of gamma; 0 at first.
     """
 
     def __init__(self, network: nn.Module, scale: float = 1.0) -> None:
         super().__init__()
         self.network, self.scale = network, scale
+        self.log_left = nn.Parameter(torch.zeros(HIGHEST - LOWEST + 1))
+
+    def spread(self, gamma: Tensor) -> Tensor:
+        a, b, s = alpha(gamma), sigma(gamma), self.scale
+        place = (gamma - LOWEST).clamp(0, HIGHEST - LOWEST)
+        below = place.detach().floor().long().clamp_max(HIGHEST - LOWEST - 1)
+        log_left = torch.lerp(self.log_left[below], self.log_left[below + 1], place - below)
+        return (b * s) ** 2 / (a**2 * s**2 + b**2) * (PACE * log_left).exp()
 
     def forward(self, z: Tensor, gamma: Tensor) -> Tensor:
         a, b, s = alpha(gamma), sigma(gamma), self.scale
@@ -73,6 +94,9 @@ class GaussianDenoiser(Denoiser):
         variances, axes = torch.linalg.eigh(covariance)
         for name, value in (("mean", mean), ("variances", variances), ("axes", axes)):
             self.register_buffer(name, value)
+
+    def spread(self, gamma: Tensor) -> Tensor:
+        return torch.zeros_like(gamma)
 
     def forward(self, z: Tensor, gamma: Tensor) -> Tensor:
         a, b = alpha(gamma), sigma(gamma)

@@ -32,6 +32,9 @@ class Guided(Denoiser):
         super().__init__()
         self.conditional, self.unconditional, self.weight = conditional, unconditional, weight
 
+    def spread(self, gamma: Tensor) -> Tensor:
+        return self.conditional.spread(gamma)
+
     def forward(self, z: Tensor, gamma: Tensor) -> Tensor:
         w = self.weight
         return (1 + w) * self.conditional(z, gamma) - w * self.unconditional(z, gamma)

@@ -161,7 +161,7 @@ class DiffusionPrior(nn.Module):
         sampler: of z_0.
 
     Example:
-        >>> model = VAE(encoder, decoder, prior=diffusion_prior(16))
+        >>> model = VAE(encoder, decoder, prior=diffusion_prior(32))
     """
 
     def __init__(

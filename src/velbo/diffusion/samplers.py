@@ -68,7 +68,8 @@ class Ancestral(Sampler):
 
     def step(self, z: Tensor, late: Tensor, early: Tensor) -> Tensor:
         step = Step(early, late)
-        return step.mean(z, self.denoiser(z, late)) + step.scale * torch.randn_like(z)
+        scale = step.model_scale(self.denoiser.spread(late))
+        return step.mean(z, self.denoiser(z, late)) + scale * torch.randn_like(z)
 
 
 class DDIM(Sampler):

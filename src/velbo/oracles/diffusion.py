@@ -169,6 +169,9 @@ class DiffusedGaussian:
 class TwoPoints(Denoiser):
     """The optimal denoiser of x = +-1, each with probability 1/2, for every number by itself."""
 
+    def spread(self, gamma: Tensor) -> Tensor:
+        return torch.zeros_like(gamma)
+
     def forward(self, z: Tensor, gamma: Tensor) -> Tensor:
         return torch.tanh(alpha(gamma) * z / sigma(gamma) ** 2)
 

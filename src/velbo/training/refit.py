@@ -24,6 +24,7 @@ from ..errors import ConfigError
 from ..model import VAE
 from ..objectives import ELBO, best_rate
 from ..posteriors import Draw, RowDraw, SemiAmortised
+from ..priors import log_prior
 from ..rows import AnyRows, Store
 from ..terms import PATHWISE, Model, Terms, closed_form_kl, device_of_model
 from .loop import Trainer
@@ -72,9 +73,10 @@ class AggregatedPosterior(nn.Module):
             z = draw.sample(q, samples)
             log_qz = draw.log_prob(q, z)
         p = self.prior()
+        log_pz, is_weight = log_prior(p, z, draw)
         kl = closed_form_kl(q, p)
         groups = () if kl is None else (kl.shape[-1],)
-        return Terms(log_qz.new_zeros(log_qz.shape), p.log_prob(z), log_qz, z, kl, groups)
+        return Terms(log_qz.new_zeros(log_qz.shape), log_pz, log_qz, z, kl, groups, is_weight=is_weight)
 
 
 def with_prior_of_its_own(model: Model) -> VAE:
@@ -138,7 +140,7 @@ def _rate(model: VAE, prior: nn.Module, data: Store, training: TrainingConfig, s
     """Mean KL(q(z|x) || p(z)), by closed form or the same noise for every prior, nats a row."""
     seed, total, aggregated = training.machine.seed, 0.0, AggregatedPosterior(model, prior)
     device = device_of_model(model)
-    for chunk in data.chunks(1000):
+    for chunk in data.chunks(200):
         terms = aggregated.terms(chunk.fixed(seed).to(device), samples, RowDraw(chunk.kept, seed))
         total += float(best_rate(terms).double().sum())
     return total / len(data)

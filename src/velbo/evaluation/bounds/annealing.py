@@ -38,7 +38,7 @@ from torch import Tensor
 from ...errors import ConfigError
 from ...runtime.generators import OwnGenerator, generator
 from ...runtime.threads import threads
-from ...terms import Model, log_density, view_of
+from ...terms import Model, log_density, require_density, view_of
 
 TARGET_ACCEPTANCE = 0.65
 FIRST_STEP, LEARNING_RATE = 0.1, 0.2
@@ -124,6 +124,7 @@ class _Chains:
 
     def __init__(self, model: Model, x: Tensor, settings: Annealing, stream: str) -> None:
         self.view, self.x, self.settings, self.stream = view_of(model, x), x, settings, stream
+        require_density(self.view.prior(), "annealing")
         self.generator = generator(settings.seed, stream, x.device)
 
     def normal(self, like: Tensor) -> Tensor:

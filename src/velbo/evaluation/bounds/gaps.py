@@ -32,7 +32,7 @@ from ...posteriors import Draw, Posterior, RowDraw, SemiAmortised, StickingTheLa
 from ...rows import AnyRows, Store
 from ...runtime.generators import OwnGenerator
 from ...runtime.threads import threads
-from ...terms import Model, View, device_of_model, log_density, view_of
+from ...terms import Model, View, device_of_model, log_density, require_density, view_of
 from .annealing import Annealing, anneal
 from .importance import StreamingWeights
 from .summary import standard_error
@@ -165,6 +165,7 @@ def _gaps_of(
     x = data.fixed(seed).to(device)
     view = view_of(model, x)
     parameters, head = family(view)
+    require_density(view.prior(), "the ascent of gaps")
     with torch.no_grad():
         start = parameters(x)
     best = best_parameters(model, x, start, ascent, draw)

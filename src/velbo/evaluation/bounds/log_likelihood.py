@@ -23,6 +23,7 @@ from ...config import COMPUTED_PRECISIONS
 from ...errors import ConfigError, unknown
 from ...objectives import best_rate
 from ...posteriors import RowDraw, signal
+from ...priors import Estimated
 from ...rows import AnyRows, Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.precision import autocast, products
@@ -74,13 +75,15 @@ def chunk_sizes(n_samples: int, n_dims: int, chunk: int | None) -> tuple[int, in
 
 @torch.no_grad()
 def numbers_per_row(model: Model, data: Store) -> int:
-    """Numbers that p(x|z) of one z takes: D, and more where a cell is described by many."""
+    """Numbers that p(x|z) and p(z) of one z take: D, and more where a cell is described by many, or p(z) by a path."""
     if not len(data):
         return data.n_dims
     x = data.subset(torch.arange(1)).fixed(0).to(device_of_model(model))
     view = view_of(model, x)
     parts: Any = getattr(view.decode(x.new_zeros(1, n_latents(view))), "parts", ())
-    return max(data.n_dims, sum(len(at) * part.numbers_per_cell for at, part in parts))
+    prior = view.prior()
+    of_prior = prior.numbers if isinstance(prior, Estimated) else 0
+    return max(data.n_dims, of_prior, sum(len(at) * part.numbers_per_cell for at, part in parts))
 
 
 @torch.no_grad()

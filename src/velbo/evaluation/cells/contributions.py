@@ -35,8 +35,8 @@ from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ...terms import Model, device_of_model, view_of
 from ..bounds.importance import StreamingWeights
-from ..bounds.log_likelihood import chunk_sizes
-from .weighted import check_weights, chunks_of, importance_draws, modelled, probe, width
+from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
+from .weighted import check_weights, chunks_of, importance_draws, modelled, probe
 
 
 @torch.no_grad()
@@ -67,7 +67,7 @@ def contributions(model: Model, data: AnyRows, samples: int = 100, seed: int = 0
     x = data.fixed(seed).cpu()
     p = probe(model, data)
     found = torch.full(x.shape, math.nan, dtype=torch.float64)
-    n_cells, chunk = chunk_sizes(samples, width(p), None)
+    n_cells, chunk = chunk_sizes(samples, numbers_per_row(model, data), None)
     with threads(), freed_memory_kept():
         for cells in chunks_of((~x.isnan() & modelled(p)).nonzero(), n_cells):
             row, d = cells.unbind(-1)

@@ -32,7 +32,7 @@ from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ...terms import Model, device_of_model, view_of
 from ..bounds.importance import StreamingWeights
-from ..bounds.log_likelihood import chunk_sizes
+from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
 from .weighted import (
     WeightedMeans,
     check_weights,
@@ -41,7 +41,6 @@ from .weighted import (
     modelled,
     parts_with_holes,
     probe,
-    width,
 )
 
 
@@ -90,7 +89,7 @@ def impute(model: Model, data: AnyRows, samples: int = 1000, seed: int = 0, chun
     p = probe(model, data)
     missing = x.isnan() & modelled(p)
     rows = missing.any(-1).nonzero().squeeze(-1)
-    n_rows, n_samples = chunk_sizes(samples, width(p), chunk)
+    n_rows, n_samples = chunk_sizes(samples, numbers_per_row(model, data), chunk)
     with threads(), freed_memory_kept():
         for at in chunks_of(rows, n_rows):
             mean, deviation, weights = _filling(model, data.subset(at), samples, n_samples, seed)

@@ -32,9 +32,9 @@ from ...rows.noise import key_values
 from ...runtime.generators import OwnGenerator
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
-from ...terms import Model, View, device_of_model, log_density, view_of
+from ...terms import Model, View, device_of_model, log_weight_of, view_of
 from ..bounds.importance import StreamingWeights
-from ..bounds.log_likelihood import chunk_sizes
+from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
 from .weighted import (
     Cells,
     cells_of,
@@ -44,7 +44,6 @@ from .weighted import (
     modelled,
     parts_with_holes,
     probe,
-    width,
 )
 
 
@@ -81,8 +80,9 @@ def multiple_imputations(
     p = probe(model, data)
     rows = (x.isnan() & modelled(p)).any(-1).nonzero().squeeze(-1)
     rows = rows[order_of_bytes(data.kept[rows.to(data.kept.device)])]
-    n_rows, n_samples = chunk_sizes(samples, max(n, width(p)), None)
-    n_rows = min(n_rows, chunk_sizes(n, width(p), n)[0])
+    numbers = numbers_per_row(model, data)
+    n_rows, n_samples = chunk_sizes(samples, max(n, numbers), None)
+    n_rows = min(n_rows, chunk_sizes(n, numbers, n)[0])
     own = OwnGenerator(seed, "multiple imputation")
     with threads(), freed_memory_kept():
         for at in chunks_of(rows, n_rows):
@@ -100,6 +100,10 @@ class Fresh(Pathwise):
 
     def __init__(self, own: OwnGenerator) -> None:
         self.own = own
+
+    def noise(self, q: Distribution, n_samples: int) -> Tensor:
+        with self.own:
+            return super().noise(q, n_samples)
 
     def sample(self, q: Distribution, n_samples: int) -> Tensor:
         with self.own:
@@ -125,19 +129,25 @@ def resampled(view: View, x: Tensor, n: int, samples: int, chunk: int, own: OwnG
 
 
 def refined(view: View, x: Tensor, z: Tensor, steps: int, own: OwnGenerator) -> Tensor:
-    """x (n, B, D) with its missing cells drawn, after Metropolis-within-Gibbs steps that begin at z (n, B, Z)."""
-    prior, p = view.prior(), cells_of(view.decode(z))
-    filled = _drawn(p, x, own)
+    """x (n, B, D) with its missing cells drawn, after Metropolis-within-Gibbs steps that begin at z (n, B, Z).
+
+    Where p(z) is known by estimates, that of z is kept as long as z is: a chain over z and its estimate together, whose
+    law of z is right.
+    """
+    prior, p, draw = view.prior(), cells_of(view.decode(z)), Fresh(own)
+    filled, log_pz = _drawn(p, x, own), log_weight_of(prior, z, draw)
     for _ in range(steps):
         q = view.encode(filled)
         with own:
             proposal = q.sample()
         p_new = cells_of(view.decode(proposal))
-        new = _log_p_filled(p_new, x, filled) + log_density(prior, proposal, "p(z)") - q.log_prob(proposal)
-        old = _log_p_filled(p, x, filled) + log_density(prior, z, "p(z)") - q.log_prob(z)
+        log_pz_new = log_weight_of(prior, proposal, draw)
+        new = _log_p_filled(p_new, x, filled) + log_pz_new - q.log_prob(proposal)
+        old = _log_p_filled(p, x, filled) + log_pz - q.log_prob(z)
         with own:
             chance = torch.rand_like(new).log()
-        z = torch.where((chance < new - old).unsqueeze(-1), proposal, z)
+        taken = chance < new - old
+        z, log_pz = torch.where(taken.unsqueeze(-1), proposal, z), torch.where(taken, log_pz_new, log_pz)
         p = cells_of(view.decode(z))
         filled = _drawn(p, x, own)
     return filled

@@ -18,7 +18,7 @@ from ...errors import ConfigError, DataError
 from ...likelihoods import Factorised, MixedCells
 from ...posteriors import Draw
 from ...rows import Store
-from ...terms import Model, View, device_of_model, log_density, n_latents, view_of
+from ...terms import Model, View, device_of_model, log_weight_of, n_latents, view_of
 
 Cells = Factorised | MixedCells
 
@@ -30,7 +30,7 @@ def importance_draws(
     q, prior = view.encode(x), view.prior()
     for done in range(0, samples, chunk):
         z = draw.onwards().sample(q, min(chunk, samples - done))
-        yield z, cells_of(view.decode(z)), log_density(prior, z, "p(z)") - draw.log_prob(q, z)
+        yield z, cells_of(view.decode(z)), log_weight_of(prior, z, draw) - draw.log_prob(q, z)
 
 
 def cells_of(p: Distribution) -> Cells:

@@ -34,7 +34,7 @@ from ...errors import DataError
 from ...posteriors import RowDraw
 from ...rows import AnyRows, Store
 from ...runtime.threads import threads
-from ...terms import Model, log_density, view_of
+from ...terms import Model, log_weight_of, view_of
 
 ROWS = 256
 PAIRS_PER_CHUNK = 8_000_000
@@ -127,14 +127,16 @@ def aggregated_posterior(model: Model, data: AnyRows, samples: int = 1, seed: in
     sums, prior = list[dict[str, Tensor]](), view_of(model, data.subset(torch.arange(1)).fixed(seed)).prior()
     p, blocks = by_latent(prior), list(_blocks(model, data, seed))
     for first, part, q in blocks:
-        draws = RowDraw(part.kept, seed).sample(q, samples)
+        draw = RowDraw(part.kept, seed)
+        draws = draw.sample(q, samples)
+        log_pz = log_weight_of(prior, draws, draw).double().flatten()
         log_qz, rows = q.log_prob(draws).double(), torch.arange(first, first + len(part)).expand(samples, -1)
         z, own, log_q = draws.flatten(0, 1), rows.flatten(), log_qz.flatten()
         for points in torch.arange(len(z)).split(max(1, PAIRS_PER_CHUNK // (ROWS * z.shape[-1]))):
             mixture = _Mixture(z[points], own[points])
             for start, _, others in blocks:
                 mixture.add(others, start)
-            sums.append(_ratios(mixture, log_q[points], prior, p))
+            sums.append(_ratios(mixture, log_q[points], log_pz[points], p))
     n = len(data)
     mean = {name: torch.cat([s[name] for s in sums]).mean(0) for name in sums[0]}
     rate, low, high = (float(mean[name]) for name in ("rate", "low", "high"))
@@ -149,12 +151,12 @@ def aggregated_posterior(model: Model, data: AnyRows, samples: int = 1, seed: in
     )
 
 
-def _ratios(mixture: _Mixture, log_q: Tensor, prior: Distribution, p: Distribution | None) -> dict[str, Tensor]:
+def _ratios(mixture: _Mixture, log_q: Tensor, log_pz: Tensor, p: Distribution | None) -> dict[str, Tensor]:
     """Log-ratios of every point."""
     n, z = mixture.n, mixture.z
     log_every, log_others = mixture.every - math.log(n), mixture.others - math.log(n - 1)
     found = {
-        "rate": log_q - log_density(prior, z, "p(z)").double(),
+        "rate": log_q - log_pz,
         "low": log_q - log_every,
         "high": log_q - log_others,
     }
