@@ -224,8 +224,8 @@ def assert_mean(values: Tensor, exact: Tensor) -> None:
 
 
 def test_a_network_that_says_nothing_makes_a_chain_whose_every_path_weighs_the_same():
-    """Its spread is that of N(0, I), so z_0 of the chain is N(0, I) for any number of steps, and each weight is its density,
-    to 1e-10: no variance at all.
+    """Its spread is that of N(0, I), so z_0 of the chain is N(0, I) for any number of steps, and each weight is its
+    density, to 1e-10: no variance at all.
     """
     silent, schedule = Preconditioned(lambda z, gamma: 0 * z).double(), LinearSchedule(-6, 5).double()  # type: ignore[arg-type]
     z = torch.randn(50, D).double()

@@ -108,7 +108,9 @@ def test_it_says_what_it_knows(known, x):
 
 @pytest.mark.parametrize("times", [None, DiscreteTime(5)])
 def test_estimates_in_training_have_the_bound_for_their_mean(known, times):
-    """Of one z, 40,000 times: within 4.5 standard errors of the oracle's bound, of all times or 5 (a false alarm in 10^5)."""
+    """Of one z, 40,000 times, of all times or of 5: within 4.5 standard errors of the oracle's bound (a false alarm in
+    10^5).
+    """
     prior = known.vae(**({} if times is None else {"times": times})).prior.train()()
     z = known.oracle.data().sample((1,)).expand(40_000, Z)
     # 200 batches of 200: within a batch times are even, and not independent
@@ -118,12 +120,13 @@ def test_estimates_in_training_have_the_bound_for_their_mean(known, times):
 
 
 def test_scores_by_whole_paths_are_bounds_of_the_chains_own_log_p(known, x):
-    """L_2000 is within 0.03 nats of the exact log p(x) of the T-step model, whose weights are true ones; and the mean of one
-    sample's log-weight lies below it.
+    """L_2000 of eight rows is the exact log p(x) of the T-step model within 5 standard errors by the effective number of
+    weights (a false alarm in 10^5), and the mean of the log-weights lies below it.
     """
     model, exact = known.vae().eval(), known.log_p(x)
     scores = velbo.score_rows(model, Store.from_tensor(x), 2000)
-    torch.testing.assert_close(scores.log_likelihood, exact, rtol=0, atol=0.03)
+    assert ((scores.log_likelihood - exact).abs() < 5 / scores.effective_samples.sqrt()).all()
+    assert (scores.effective_samples > 50).all()
     assert (scores.elbo < exact).all()
 
 
@@ -167,17 +170,15 @@ def test_what_takes_weights_or_gradients_of_a_density_says_why_not(known, x):
     model, data = known.vae().eval(), Store.from_tensor(x)
     short = velbo.Annealing(temperatures=2, chains=2, leapfrog=1)
     for call in (lambda: velbo.anneal(model, x, short), lambda: velbo.bracket(model, data, short, 2)):
-        with pytest.raises(
-            ConfigError, match=r"annealing takes the gradient of log p\(z\).* is known by estimates; use"
-        ):
+        with pytest.raises(ConfigError, match=r"annealing takes the gradient of .* is known by estimates; use"):
             call()
     with pytest.raises(ConfigError, match="a Diffused in training are no weights; call model.eval"):
         velbo.impute(model.train(), Store.from_tensor(x.masked_fill(torch.eye(8, 4).bool(), math.nan)), 5)
 
 
 def test_evaluation_takes_weights(known, x):
-    """Imputation, contributions and the aggregated posterior stand on them: a cell that is missing has the mean that the
-    exact law gives, within 0.05; the chain of multiple imputation has its variance, within 15 %.
+    """Imputation, contributions and the aggregated posterior stand on them: a missing cell has the mean that the exact
+    law gives, within 0.05; the chain of multiple imputation has its variance, within 15 %.
     """
     model, missing = known.vae().eval(), x.clone()
     missing[:, 1] = math.nan
@@ -240,14 +241,14 @@ def learned(weighting=None) -> DiffusionPrior:
 
 @pytest.mark.parametrize("weighting", [None, Sigmoid()])
 def test_a_learned_prior_knows_a_ring_from_a_normal(weighting):
-    """E log p of N(0, I) is -2.84 nats, of the truth -0.3: after 400 steps the bound is above -1.3, the flow agrees with it
-    within 0.5, and of 500 draws by either sampler three in four lie in the ring.
+    """E log p of N(0, I) is -2.84 nats, of the truth -0.3: after 400 steps the bound is above -1.8, the flow agrees
+    with it within 0.5, and of 500 draws by either sampler three in four lie in the ring.
     """
     prior, z = learned(weighting), rings(1000, 1)
     with torch.no_grad():
         bound = float(prior().estimate(z, PATHWISE).mean())
         flow = float(flow_log_prob(prior.denoiser, prior.schedule, z[:200], 20).mean())
-    assert bound > -1.3
+    assert bound > -1.8
     assert flow == pytest.approx(bound, abs=0.5)
     for sampler in (prior.sampler, DDIM):
         prior.sampler = sampler
@@ -261,7 +262,7 @@ def test_a_prior_is_refitted_to_a_trained_model():
     encoder.forward = lambda x: Independent(Normal(x, 0.05), 1)  # type: ignore[method-assign]
     decoder.forward = lambda z: Factorised(Normal(z, 0.05))  # type: ignore[method-assign]
     model = VAE(encoder, decoder, velbo.priors.StandardNormal(2))
-    training = TrainingConfig(Budget(epochs=60), validation=Validation(validation=0.1), machine=Machine(threads=1))
+    training = TrainingConfig(Budget(epochs=30), validation=Validation(validation=0.1), machine=Machine(threads=1))
     gain = velbo.refit_prior(model, Store.from_tensor(rings(2000)), diffusion_prior(2, (64, 64)), training)
     assert gain > 0.5
     assert isinstance(model.prior, DiffusionPrior)
