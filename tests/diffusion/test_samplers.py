@@ -183,8 +183,8 @@ def test_a_conditional_denoiser_sees_what_is_given_of_each_row():
     """In evaluation always; nothing given is the same for all rows, and another c another answer. In training c is left
     out of 30 % of 5,000 rows, within 4.5 standard deviations (a false alarm in 10^5).
     """
-    model = ConditionalDenoiser(LevelMLP(D + 2 + 1, D, 8).double(), Preconditioned, 0.3)
-    nn.init.normal_(model.network.leave[-1].weight)
+    model = ConditionalDenoiser(Preconditioned(LevelMLP(D + 2 + 1, D, 8)).double(), 0.3)
+    nn.init.normal_(model.denoiser.network.leave[-1].weight)
     z, gamma, c = (
         torch.randn(4, 1, D).double().expand(4, 5000, D),
         torch.tensor(0.0).double(),

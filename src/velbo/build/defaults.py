@@ -249,8 +249,8 @@ def closed(recipe: Recipe, schema: Schema) -> tuple[Recipe, dict[str, str]]:
             prior=taken.prior if recipe.prior == "auto" else recipe.prior,
         )
         choices["recipe"] = f"{recipe.recipe} with prior {recipe.prior}: {taken.why}"
-    latent = recipe.latent or DEFAULT_LATENTS
     if is_own(recipe.recipe):  # which has a prior and widths of its own
-        return replace(recipe, latent=latent), choices
+        return replace(recipe, latent=recipe.latent or DEFAULT_LATENTS), choices
+    recipe = sized(schema, recipe)
     prior = "standard" if recipe.prior == "auto" else recipe.prior
-    return sized(schema, replace(recipe, prior=prior, latent=latent)), choices
+    return replace(recipe, prior=prior, latent=recipe.latent or DEFAULT_LATENTS), choices

@@ -5,6 +5,7 @@
     resmlp      ResidualMLP               ResidualMLP, mirrored    width of each residual block
     conv        ConvEncoder               ConvDecoder              channels of each stage, finest first
     ladder      ResidualMLP or ConvDown   groups, then mirrored    as resmlp or conv; see ladder.py
+    diffusion   none                      LevelMLP, head           width of each residual block; see by_diffusion.py
 
 A recipe of one's own is a function like these, my_module:make; see own.py.
 The names of posteriors and priors are in parts.py. Given fields go into the encoder and, with z, into the decoder.
@@ -29,7 +30,7 @@ from ..posteriors import SemiAmortised
 from ..rows import Encoding, Schema
 from ..rows.encodings import joined, standardised
 from ..runtime.generators import OwnGenerator
-from . import ladder
+from . import by_diffusion, ladder
 from .composition import BESIDE_WIDTH, ImageRows, condition_of, given, with_mask
 from .own import Maker, is_own, made, maker
 from .parts import MECHANISMS, MIXING, POSTERIORS, PRIORS, prior_of
@@ -194,6 +195,7 @@ RECIPES: dict[str, Callable[[Schema, Recipe], AnyModel]] = {
     "resmlp": resmlp,
     "conv": conv,
     "ladder": ladder.ladder,
+    "diffusion": by_diffusion.diffusion,
 }
 
 HIDDEN: dict[str, tuple[int, ...]] = {"mlp": (256, 256), "resmlp": (256, 256), "conv": (32, 64)}
@@ -203,6 +205,8 @@ def sized(schema: Schema, recipe: Recipe) -> Recipe:
     """The recipe with its widths, if they are open."""
     if recipe.recipe == "ladder":
         return ladder.sized(schema, recipe)
+    if recipe.recipe == "diffusion":
+        return by_diffusion.sized(schema, recipe)
     return replace(recipe, hidden=recipe.hidden or HIDDEN[recipe.recipe])
 
 

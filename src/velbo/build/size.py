@@ -39,6 +39,8 @@ def least_parameters(schema: Schema, recipe: Recipe) -> int:
     z, hidden = recipe.n_latents, recipe.hidden
     if _is_of_maps(schema, recipe):
         n = 2 * 9 * sum(a * b for a, b in pairwise(hidden))
+    elif recipe.recipe == "diffusion":
+        return 2 * z * hidden[0]
     else:
         n = 2 * sum(a * b for a, b in pairwise((*hidden, z))) + sum(f.size for f in schema.modelled) * hidden[0]
     n += sum(recipe.groups) * hidden[-1]

@@ -7,6 +7,7 @@ prediction   x, noise, score and velocity are one prediction   (18)
 samplers     ancestral, DDIM, Heun                             (20) (21)
 flow         the density of the flow                           (22)
 prior        p(z) of a VAE                                     (23)
+model        of rows x
 guidance     beyond what is given                              (24)
 """
 
@@ -25,6 +26,7 @@ from .bound import (
 from .denoiser import Denoiser, GaussianDenoiser, Preconditioned
 from .flow import exact_trace, flow_log_prob, hutchinson_trace
 from .guidance import ConditionalDenoiser, Guided
+from .model import Diffusion, Embedding
 from .network import LevelMLP
 from .prediction import Prediction
 from .prior import Diffused, DiffusionPrior, FirstLatents, Process, diffusion_prior
@@ -41,8 +43,10 @@ __all__ = [
     "CosineSchedule",
     "Denoiser",
     "Diffused",
+    "Diffusion",
     "DiffusionPrior",
     "DiscreteTime",
+    "Embedding",
     "FirstLatents",
     "GaussianDenoiser",
     "Guided",

@@ -101,11 +101,12 @@ def even_times(draw: Draw, like: Tensor) -> Tensor:
     return (first + steps / n) % 1.0
 
 
-def prior_matching(schedule: Schedule, x: Tensor) -> Tensor:
-    """KL( q(z_1|x) || N(0, I) ), (...,) of x (..., D)."""
+def prior_matching(schedule: Schedule, x: Tensor, known: Tensor | None = None) -> Tensor:
+    """KL( q(z_1|x) || N(0, I) ), (...,) of x (..., D), over the numbers that are ``known``; see `by_path`."""
     gamma = schedule.end
     variance = sigma(gamma) ** 2
-    return 0.5 * (alpha(gamma) ** 2 * x.square() + variance - 1 - variance.log()).sum(-1)
+    each = 0.5 * (alpha(gamma) ** 2 * x.square() + variance - 1 - variance.log())
+    return (each if known is None else torch.where(known, each, 0.0)).sum(-1)
 
 
 def by_one_time(

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from .schedule import alpha, sigma
 
-
 LOWEST, HIGHEST = -14, 10
 PACE = 5.0
 """How much faster the spread is learned than weights are."""
@@ -62,6 +61,12 @@ class Preconditioned(Denoiser):
         super().__init__()
         self.network, self.scale = network, scale
         self.log_left = nn.Parameter(torch.zeros(HIGHEST - LOWEST + 1))
+
+    def by(self, network: nn.Module) -> Preconditioned:
+        """This denoiser by another network, such as its own with something given."""
+        other = Preconditioned(network, self.scale)
+        other.log_left = self.log_left
+        return other
 
     def spread(self, gamma: Tensor) -> Tensor:
         a, b, s = alpha(gamma), sigma(gamma), self.scale

@@ -11,12 +11,10 @@ Source: Classifier-free diffusion guidance, Ho and Salimans, 2022, https://arxiv
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
-from .denoiser import Denoiser
+from .denoiser import Denoiser, Preconditioned
 
 
 class Guided(Denoiser):
@@ -62,26 +60,28 @@ class ConditionalDenoiser(nn.Module):
     """c -> a denoiser of rows whose c is given.
 
     Args:
-        network: (..., D + F + 1), gamma -> (..., D); see `WithGiven`.
-        make: network -> denoiser, such as `Preconditioned`.
+        denoiser: by a network (..., D + F + 1), gamma -> (..., D); see `WithGiven`.
         left_out: share of rows whose c is left out in training.
     """
 
-    def __init__(self, network: nn.Module, make: Callable[[nn.Module], Denoiser], left_out: float = 0.1) -> None:
+    def __init__(self, denoiser: Preconditioned, left_out: float = 0.1) -> None:
         super().__init__()
-        self.network, self.make, self.left_out = network, make, left_out
+        self.denoiser, self.left_out = denoiser, left_out
 
     def given(self, c: Tensor) -> Denoiser:
         """Of rows whose c (B, F) is given, to all but a share in training."""
         is_given = torch.ones_like(c[:, :1])
         if self.training:
             is_given = (torch.rand_like(is_given) >= self.left_out).to(c)
-        return self.make(WithGiven(self.network, c, is_given))
+        return self._of(c, is_given)
 
     def nothing(self, c: Tensor) -> Denoiser:
         """Of as many rows of which nothing is given."""
-        return self.make(WithGiven(self.network, c, torch.zeros_like(c[:, :1])))
+        return self._of(c, torch.zeros_like(c[:, :1]))
 
     def guided(self, c: Tensor, weight: float) -> Guided:
         """Of rows whose c (B, F) is given, with guidance."""
         return Guided(self.given(c), self.nothing(c), weight)
+
+    def _of(self, c: Tensor, is_given: Tensor) -> Denoiser:
+        return self.denoiser.by(WithGiven(self.denoiser.network, c, is_given))

@@ -18,19 +18,20 @@ https://arxiv.org/abs/2106.05931.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import constraints
 
+from ..errors import ConfigError
 from ..posteriors import Draw
 from ..priors import Estimated
 from ..runtime.precision import in_full
 from .bound import CONTINUOUS, Times, by_one_time, by_path, end_of_path, expected_end, from_first, prior_matching
 from .denoiser import Denoiser, Preconditioned
 from .flow import flow_log_prob
+from .guidance import ConditionalDenoiser
 from .network import LevelMLP
 from .samplers import Ancestral, Sampler
 from .schedule import LinearSchedule, Schedule, alpha
@@ -39,28 +40,63 @@ from .weighting import Weighting
 STEPS = 100
 
 
-@dataclass(frozen=True)
-class Process:
-    """What a law by a diffusion is made of.
+class Process(nn.Module):
+    """() -> `FirstLatents`: what a law by a diffusion is made of.
 
-    Attributes:
-        denoiser: (z_t, gamma) -> x_hat.
-        schedule: t -> gamma.
+    Args:
+        denoiser: (z_t, gamma) -> x_hat; a `ConditionalDenoiser` makes one of what is given.
+        n: D, numbers of z_t.
+        schedule: t -> gamma; linear, if not given.
         steps: T of whole paths and of the sampler.
         sampler: by which z_0 is drawn.
     """
 
-    denoiser: Denoiser
-    schedule: Schedule
-    steps: int = STEPS
-    sampler: Callable[[Denoiser, Schedule, int], Sampler] = Ancestral
+    def __init__(
+        self,
+        denoiser: Denoiser | ConditionalDenoiser,
+        n: int,
+        schedule: Schedule | None = None,
+        steps: int = STEPS,
+        sampler: Callable[[Denoiser, Schedule, int], Sampler] = Ancestral,
+    ) -> None:
+        super().__init__()
+        self.denoiser, self.n = denoiser, n
+        self.schedule = LinearSchedule() if schedule is None else schedule
+        self.steps, self.sampler = steps, sampler
+
+    def forward(self) -> FirstLatents:
+        return FirstLatents(self)
+
+    @property
+    def known(self) -> Denoiser:
+        """The denoiser, known to be one.
+
+        Raises:
+            ConfigError: if what is given is still open.
+        """
+        if isinstance(self.denoiser, ConditionalDenoiser):
+            raise ConfigError("this diffusion is of rows of which something is given; take model.given(x) of them")
+        return self.denoiser
+
+    def with_given(self, c: Tensor, guidance: float = 0.0) -> Process:
+        """The process of rows whose c (B, F) is given.
+
+        Raises:
+            ConfigError: if the denoiser takes nothing given.
+        """
+        if not isinstance(self.denoiser, ConditionalDenoiser):
+            raise ConfigError("the denoiser of this diffusion takes nothing given; make it a ConditionalDenoiser")
+        denoiser = self.denoiser.guided(c, guidance) if guidance else self.denoiser.given(c)
+        process = Process(denoiser, self.n, self.schedule, self.steps, self.sampler)
+        process.training = self.training
+        return process
 
     def first(self, shape: torch.Size) -> Tensor:
         """Draws of z_0, by torch's generator."""
         start = self.schedule.start
         noise = torch.randn(shape, dtype=start.dtype, device=start.device)
         with in_full(start.device.type):
-            return self.sampler(self.denoiser, self.schedule, self.steps)(noise)
+            return self.sampler(self.known, self.schedule, self.steps)(noise)
 
 
 class FirstLatents(Estimated):
@@ -68,16 +104,15 @@ class FirstLatents(Estimated):
 
     Args:
         process: whose z_0 it is.
-        n: D.
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = {}  # pyright: ignore
     support = constraints.real_vector  # pyright: ignore
     is_weight = True
 
-    def __init__(self, process: Process, n: int) -> None:
+    def __init__(self, process: Process) -> None:
         self.process = process
-        super().__init__(torch.Size(), torch.Size((n,)), validate_args=False)
+        super().__init__(torch.Size(), torch.Size((process.n,)), validate_args=False)
 
     @property
     def numbers(self) -> int:
@@ -88,7 +123,7 @@ class FirstLatents(Estimated):
         """The log-weight of a whole path from z_0 = value (..., B, D), (..., B)."""
         p = self.process
         with in_full(value.device.type):
-            return from_first(p.denoiser, p.schedule, value, draw, p.steps)
+            return from_first(p.known, p.schedule, value, draw, p.steps)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Density of the flow, (...,) of z_0 (..., D); exact but for the solver's steps.
@@ -97,7 +132,7 @@ class FirstLatents(Estimated):
             ConfigError: for more than 64 numbers.
         """
         with in_full(value.device.type):
-            return flow_log_prob(self.process.denoiser, self.process.schedule, value)
+            return flow_log_prob(self.process.known, self.process.schedule, value)
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
@@ -133,9 +168,9 @@ class Diffused(Estimated):
         p = self.first.process
         with in_full(value.device.type):
             if self.is_weight:
-                path = by_path(p.denoiser, p.schedule, value, draw, p.steps)
+                path = by_path(p.known, p.schedule, value, draw, p.steps)
                 return path.log_ratio + end_of_path(p.schedule, value, path.z)
-            matching = by_one_time(p.denoiser, p.schedule, value, draw, self.times, self.weighting)
+            matching = by_one_time(p.known, p.schedule, value, draw, self.times, self.weighting)
             return expected_end(p.schedule, value) - prior_matching(p.schedule, value) - matching
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -152,38 +187,22 @@ class DiffusionPrior(nn.Module):
     """() -> `Diffused`.
 
     Args:
-        denoiser: of latents of unit variance or near it.
-        n_latents: Z.
-        schedule: t -> gamma.
-        steps: T of whole paths and of samples.
+        process: of latents of unit variance or near it.
         times: of training, all by default; few for a model that will be used with few steps.
         weighting: of the gradient of training; by default the bound's.
-        sampler: of z_0.
 
     Example:
         >>> model = VAE(encoder, decoder, prior=diffusion_prior(32))
     """
 
-    def __init__(
-        self,
-        denoiser: Denoiser,
-        n_latents: int,
-        schedule: Schedule | None = None,
-        steps: int = STEPS,
-        times: Times = CONTINUOUS,
-        weighting: Weighting | None = None,
-        sampler: Callable[[Denoiser, Schedule, int], Sampler] = Ancestral,
-    ) -> None:
+    def __init__(self, process: Process, times: Times = CONTINUOUS, weighting: Weighting | None = None) -> None:
         super().__init__()
-        self.denoiser, self.n_latents = denoiser, n_latents
-        self.schedule = LinearSchedule() if schedule is None else schedule
-        self.steps, self.times, self.weighting, self.sampler = steps, times, weighting, sampler
+        self.process, self.times, self.weighting = process, times, weighting
 
     def forward(self) -> Diffused:
-        process = Process(self.denoiser, self.schedule, self.steps, self.sampler)
-        return Diffused(FirstLatents(process, self.n_latents), not self.training, self.times, self.weighting)
+        return Diffused(self.process(), not self.training, self.times, self.weighting)
 
 
 def diffusion_prior(n_latents: int, hidden: tuple[int, ...] = (128, 128)) -> DiffusionPrior:
     """A diffusion prior whose flow carries N(0, I) to N(0, I) at first."""
-    return DiffusionPrior(Preconditioned(LevelMLP(n_latents, n_latents, *hidden)), n_latents)
+    return DiffusionPrior(Process(Preconditioned(LevelMLP(n_latents, n_latents, *hidden)), n_latents))

@@ -14,8 +14,9 @@ At z_s = m(z_t, x) + sigma_s sqrt(c) e the ratio of the two is
 
 whose mean over e is -KL. And forwards q(z_t|z_s) = N( (alpha_t / alpha_s) z_s, sigma_t^2 c ).
 
-Sources: Variational diffusion models, Kingma, Salimans, Poole and Ho, 2021, https://arxiv.org/abs/2107.00630 (eqs. 9, 13
-and appendix A; nu = 0); Analytic-DPM, Bao, Li, Zhu and Zhang, 2022, https://arxiv.org/abs/2201.06503 (theorem 1: nu).
+Sources: Variational diffusion models, Kingma, Salimans, Poole and Ho, 2021, https://arxiv.org/abs/2107.00630 (eqs. 9,
+13 and appendix A; nu = 0); Analytic-DPM, Bao, Li, Zhu and Zhang, 2022, https://arxiv.org/abs/2201.06503 (theorem 1:
+nu).
 """
 
 from __future__ import annotations

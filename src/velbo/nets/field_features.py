@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..rows import KINDS, Field, kind_of
+from ..rows.kinds.base import View
 
 
 class FieldFeatures(nn.Module):
@@ -43,6 +44,12 @@ class FieldFeatures(nn.Module):
         self.register_buffer("seen", torch.tensor(seen, dtype=torch.long), persistent=False)
         self._is_whole = len(groups) == 1 and seen == list(range(len(cells)))
         self.n_features = sum(cast(int, view.n_features) for view in self.views.values()) + (len(seen) if mask else 0)
+
+    @property
+    def owners(self) -> list[int]:
+        """Which cell of x each feature is of, without those of the mask."""
+        places = (cast(Tensor, getattr(self, f"at_{name}")).tolist() for name in self.views)
+        return [at[i] for at, view in zip(places, self.views.values(), strict=True) for i in cast(View, view).owners]
 
     def forward(self, x: Tensor) -> Tensor:
         if self._is_whole:

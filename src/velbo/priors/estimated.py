@@ -19,11 +19,14 @@ class Estimated(Distribution, ABC):
 
     Attributes:
         is_weight: whether exp(estimate) averages to p(z).
-        numbers: that an estimate at one z takes at a time; what chunks are to be measured by.
     """
 
     is_weight: bool
-    numbers: int
+
+    @property
+    @abstractmethod
+    def numbers(self) -> int:
+        """How many an estimate at one z takes at a time: what chunks are to be measured by."""
 
     @abstractmethod
     def estimate(self, value: Tensor, draw: Draw) -> Tensor:

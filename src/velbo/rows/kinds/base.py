@@ -46,6 +46,11 @@ class View(nn.Module):
 
     n_features: int
 
+    @property
+    def owners(self) -> list[int]:
+        """Which cell each feature is of: one feature a cell, unless a view says otherwise."""
+        return list(range(self.n_features))
+
 
 class Elementwise(View):
     """One feature a cell: a x + b of each."""

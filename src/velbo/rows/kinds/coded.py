@@ -261,11 +261,16 @@ class OneHot(View):
 
     def __init__(self, sizes: Sequence[int], ranked: bool = False) -> None:
         super().__init__()
-        self.ranked, self.n_codes = ranked, sum(sizes)
+        self.ranked, self.n_codes, self.sizes = ranked, sum(sizes), tuple(sizes)
         self.n_features = self.n_codes + (len(sizes) if ranked else 0)
         self.register_buffer("first", torch.tensor([0, *sizes]).cumsum(0)[:-1], persistent=False)
         tops = torch.tensor([max(size - 1, 1) for size in sizes], dtype=torch.float32)
         self.register_buffer("tops", tops, persistent=False)
+
+    @property
+    def owners(self) -> list[int]:
+        hot = [cell for cell, size in enumerate(self.sizes) for _ in range(size)]
+        return [*range(len(self.sizes)), *hot] if self.ranked else hot
 
     def forward(self, x: Tensor) -> Tensor:
         at = torch.nan_to_num(x, nan=0.0).long() + cast(Tensor, self.first)
