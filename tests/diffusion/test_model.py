@@ -64,7 +64,9 @@ def law(oracle: DiffusedGaussian) -> MultivariateNormal:
 
 
 def test_scores_are_the_exact_law_of_the_chain(model, oracle, x):
-    """L_2000 within 5 standard errors by the effective number of weights (8 rows: a false alarm in 10^5); the ELBO is below."""
+    """L_2000 within 5 standard errors by the effective number of weights (8 rows: a false alarm in 10^5), the ELBO below
+    it.
+    """
     scores, exact = velbo.score_rows(model, Store.from_tensor(x), 2000), law(oracle).log_prob(x)
     assert (scores.effective_samples > 50).all()
     assert ((scores.log_likelihood - exact).abs() < 5 / scores.effective_samples.sqrt()).all()
