@@ -18,6 +18,20 @@ class TestFlatConditional(ModelContract):
     kind = Kind("table", Recipe("resmlp", 4, (16,), condition=("target",)))
 
 
+class TestFlatBelowADiffusion(ModelContract):
+    """log p(z) is an estimate: by one time in training, by a whole path in evaluation."""
+
+    kind = Kind("table", Recipe("resmlp", 4, (16,), prior="diffusion"))
+
+
+class TestDiffusion(ModelContract):
+    kind = Kind("images", Recipe("diffusion", hidden=(16, 16)))
+
+
+class TestDiffusionConditional(ModelContract):
+    kind = Kind("whole table", Recipe("diffusion", hidden=(16,), condition=("target",)))
+
+
 class TestLadder(ModelContract):
     kind = Kind("table", Recipe("ladder", 4, (16,), groups=(3, 2)))
 

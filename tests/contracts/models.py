@@ -21,7 +21,7 @@ from velbo import Budget, Optimisation, Plan, Recipe, TrainedModel, TrainingConf
 from velbo.conditional import AnyModel
 from velbo.errors import Interrupted
 from velbo.posteriors import Pathwise, RowDraw
-from velbo.priors import log_prior
+from velbo.priors import Estimated, log_prior
 from velbo.rows import Store
 from velbo.terms import PATHWISE, view_of
 from velbo.training import Run
@@ -32,7 +32,8 @@ TABLE = load_wine(as_frame=True).frame[::2].copy()
 TABLE["target"] = TABLE["target"].map(["barolo", "grignolino", "barbera"].__getitem__)
 TABLE.iloc[::4, 2] = np.nan
 TABLE.iloc[1::5, 6] = np.nan
-DATA: dict[str, Any] = {"images": IMAGES, "table": TABLE}
+WHOLE = TABLE.dropna(axis="columns")
+DATA: dict[str, Any] = {"images": IMAGES, "table": TABLE, "whole table": WHOLE}
 SHORT = TrainingConfig(Budget(epochs=3), Optimisation(batch_size=32), validation=Validation(validation=0.2))
 
 
@@ -64,6 +65,9 @@ class Kind:
 
 class AtTheMean(Pathwise):
     """No noise in z, so that the gradient of a batch is one number whoever computes it."""
+
+    def noise(self, q: Any, n_samples: int) -> Tensor:
+        return torch.zeros_like(super().noise(q, n_samples))
 
     def sample(self, q: Any, n_samples: int) -> Tensor:
         return q.mean.expand(n_samples, *q.mean.shape)
@@ -100,15 +104,18 @@ class ModelContract:
         torch.testing.assert_close(terms.log_qz, view.encode(x).log_prob(terms.z), rtol=0, atol=1e-9)
         log_pz, is_weight = log_prior(view.prior(), terms.z, RowDraw(data.kept, 0))
         assert terms.is_weight == is_weight
-        torch.testing.assert_close(terms.log_pz, log_pz, rtol=0, atol=1e-9)
-        assert terms.group_kl.shape == (6, len(terms.groups))
+        if not isinstance(view.prior(), Estimated):
+            torch.testing.assert_close(terms.log_pz, log_pz, rtol=0, atol=1e-9)
+        assert terms.kl is None or terms.group_kl.shape == (6, len(terms.groups))
 
     def test_the_rate_in_closed_form_is_that_of_samples(self):
         """Their difference has mean 0, within 5 standard errors over 4,000 samples of 4 rows (one false alarm in
         400,000)."""
-        model, k = self.kind.double, 4000
+        model, k, x = self.kind.double, 4000, self.kind.rows(4).fixed(0)
+        if model.terms(x).kl is None:
+            pytest.skip("this prior has none in closed form")
         with torch.no_grad():
-            terms = model.terms(self.kind.rows(4).fixed(0), k)
+            terms = model.terms(x, k)
         assert terms.kl is not None
         sampled = terms.log_qz - terms.log_pz
         error = (sampled.mean(0) - terms.kl.sum(-1)).abs()

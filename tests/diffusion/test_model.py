@@ -1,4 +1,4 @@
-"""A diffusion of rows: its scores against an exact law, with and without missing cells, and a trained one end to end."""
+"""A diffusion of rows: its scores against an exact law, with and without missing cells; a trained one."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def law(oracle: DiffusedGaussian) -> MultivariateNormal:
 
 
 def test_scores_are_the_exact_law_of_the_chain(model, oracle, x):
-    """L_2000 within 5 standard errors by the effective number of weights (8 rows: a false alarm in 10^5), the ELBO below
-    it.
+    """L_2000 within 5 standard errors by the effective number of weights (8 rows: a false alarm in 10^5); the
+    ELBO is below.
     """
     scores, exact = velbo.score_rows(model, Store.from_tensor(x), 2000), law(oracle).log_prob(x)
     assert (scores.effective_samples > 50).all()

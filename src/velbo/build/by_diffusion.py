@@ -1,8 +1,8 @@
 """Recipe diffusion: the row itself is noised, so there is no encoder, and a latent for each number of a row.
 
-    f(x)      what an encoder would see of the row, standardised      no more is learned of it
-    network   a residual MLP that is told the level of the noise      hidden: the width of each block, all equal
-    head      p(x|z_0), by the likelihoods of the fields
+f(x)      what an encoder would see of the row, standardised      no more is learned of it
+network   a residual MLP that is told the level of the noise      hidden: the width of each block, all equal
+head      p(x|z_0), by the likelihoods of the fields
 """
 
 from __future__ import annotations

@@ -160,12 +160,10 @@ class Path:
     Attributes:
         z: z_0, (..., B, D).
         log_ratio: log p(z_0, .., z_1) - log q(z_0, .., z_1|x), (..., B).
-        matching: an estimate of L_T of smaller variance than the ratio's, (..., B).
     """
 
     z: Tensor
     log_ratio: Tensor
-    matching: Tensor
 
 
 def by_path(
@@ -190,7 +188,6 @@ def by_path(
         x = torch.where(known, x, 0.0)
     z = a * x + b * eps[..., 0, :]
     log_ratio = (0.5 * (eps[..., 0, :].square() - z.square()) + b.log()).sum(-1)
-    matching = torch.zeros_like(log_ratio)
     for i in range(1, steps + 1):
         step, e = Step(gammas[-i - 1], gammas[-i]), eps[..., i, :]
         x_hat = denoiser(z, step.late)
@@ -200,9 +197,8 @@ def by_path(
             scale = torch.where(known, scale, step.model_scale(spread))
             spread = torch.where(known, spread, 0.0)
         log_ratio = log_ratio + step.log_ratio(target - x_hat, spread, e)
-        matching = matching + step.kl(target - x_hat, spread)
         z = step.mean(z, target) + scale * e
-    return Path(z, log_ratio, matching)
+    return Path(z, log_ratio)
 
 
 def from_first(denoiser: Denoiser, schedule: Schedule, z: Tensor, draw: Draw, steps: int) -> Tensor:

@@ -31,7 +31,7 @@ from ..posteriors import Draw
 from ..rows import Field
 from ..terms import PATHWISE, Terms
 from .bound import CONTINUOUS, Times, by_one_time, by_path, prior_matching
-from .prior import FirstLatents, Process
+from .prior import Process
 from .schedule import alpha, sigma
 from .weighting import Weighting
 
@@ -153,33 +153,30 @@ class Diffusion(LatentVariableModel):
         Raises:
             DataError: in training, for a missing cell.
         """
-        q, p, known = self.encode(x), self.process(), self.embedding.known(x)
+        q, process, known = self.encode(x), self.process, self.embedding.known(x)
         f = self.embedding(x).expand(samples, -1, -1)
-        whole = bool(known.all())
-        end = prior_matching(self.process.schedule, f[0], None if whole else known)
-        if self.training:
-            if not whole:
-                raise DataError(
-                    "a diffusion of x is trained on whole rows, as nothing is known in closed form of the noised "
-                    "numbers of a missing cell; take recipe 'resmlp' with prior 'diffusion', or fill the cells first"
-                )
+        where = None if bool(known.all()) else known
+        end = prior_matching(process.schedule, f[0], where)
+        if not self.training:
+            path = by_path(process.known, process.schedule, f, draw, process.steps, where)
+            z, log_ratio = path.z, path.log_ratio
+        elif where is None:
             z = draw.sample(q, samples)
-            matching = by_one_time(self.process.known, self.process.schedule, f, draw, self.times, self.weighting)
-            log_ratio = -end - matching
+            log_ratio = -end - by_one_time(process.known, process.schedule, f, draw, self.times, self.weighting)
         else:
-            path = by_path(
-                self.process.known, self.process.schedule, f, draw, self.process.steps, None if whole else known
+            raise DataError(
+                "a diffusion of x is trained on whole rows, as nothing is known in closed form of the noised "
+                "numbers of a missing cell; take recipe 'resmlp' with prior 'diffusion', or fill the cells first"
             )
-            z, matching, log_ratio = path.z, path.matching, path.log_ratio
         log_qz = draw.log_prob(q, z)
         return Terms(
             log_px_z=self.decode(z).log_prob(x),
             log_pz=log_qz + log_ratio,
             log_qz=log_qz,
             z=z,
-            kl=torch.stack((end, matching.mean(0)), -1),
+            kl=torch.stack((end, -log_ratio.mean(0) - end), -1),
             groups=(1, 1),
             q=q,
-            p=cast(FirstLatents, p),
+            p=process(),
             is_weight=not self.training,
         )
