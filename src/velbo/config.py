@@ -35,15 +35,15 @@ class Recipe(Checked):
             such data, and why is said. Or your own, a function make(schema, recipe) that returns the model, by its
             import path, my_module:make; it is imported.
         latent: number of latents Z, of a ladder that of its top group; 16 if not given, but for auto, which has its
-            own number, and a diffusion, which has one for each number of a row.
-        hidden: width of each layer (mlp), of each residual block (resmlp, diffusion), or channels of each stage (conv), as in
-            200,200; the recipe's own if empty.
+            own number, and diffusion, which has one for each number of a row.
+        hidden: width of each layer (mlp), of each residual block (resmlp, diffusion), or channels of each stage (conv),
+            as in 200,200; the recipe's own if empty.
         likelihood: of all fields that name none of their own, such as bernoulli or normal; auto takes for each what
             suits its kind. `velbo.likelihoods.LIKELIHOODS` has the names.
         dropout: share of the inner units of residual blocks dropped in training.
         prior: auto (standard, but for recipe auto, and for your own what it has), standard, learned (Normal), mixture
-            (of Normals), vamp (mixture of the encoder's posteriors), real-nvp, spline, maf (masked autoregressive flow),
-            autoregressive or diffusion.
+            (of Normals), vamp (mixture of the encoder's posteriors), real-nvp, spline, maf (masked autoregressive
+            flow), autoregressive or diffusion.
         posterior: diagonal (Normal with independent latents), full (with correlated ones), mixture (of 4 diagonal
             ones), iaf (inverse autoregressive flow) or spline (neural spline flow).
         components: of prior mixture, vamp or autoregressive; the prior's own number if not given.
