@@ -50,6 +50,10 @@ class TestLadderBelowAFlow(ModelContract):
     kind = Kind("table", Recipe("ladder", 4, (16,), groups=(3, 2), prior="real-nvp"))
 
 
+class TestLadderBelowADiffusion(ModelContract):
+    kind = Kind("table", Recipe("ladder", 4, (16,), groups=(3, 2), prior="diffusion"))
+
+
 def test_a_run_of_groups_records_the_rate_of_each():
     """From the top, of the held-out rows; their sum is the rate."""
     for kind, n in ((TestLadder.kind, 3), (TestFlat.kind, 0)):

@@ -241,7 +241,7 @@ NO_DENSITY = r"p\(z\) of this model, a NoDensity, has no log_prob"
 REFUSED: dict[str, dict[str, str]] = {
     "three groups": {
         "gaps": "this Groups has no encoder that makes q of them",
-        "refit_prior": r"a prior is put into a VAE\(encoder, decoder, prior\), and this model, a Groups, is none",
+        "refit_prior": r"a prior is put into a VAE.* or a Hierarchy.* this model, a Groups, is neither",
         "train by dreg": "DReG changes the gradient that reaches z.* this model has 3",
         "train by piwae": "PIWAE changes the gradient that reaches z.* this model has 3",
         "train by beta-tc": "needs a posterior with independent latents.* has MultivariateNormal",
@@ -255,7 +255,7 @@ REFUSED: dict[str, dict[str, str]] = {
             ("anneal", "anneal_backwards", "rate_distortion", "bracket", "aggregated_posterior"), NO_DENSITY
         ),
         **dict.fromkeys(("impute", "multiple_imputations", "contributions"), NO_DENSITY),
-        "refit_prior": "this model, a OneTerm, is none",
+        "refit_prior": "this model, a OneTerm, is neither",
         **{f"train by {name}": WEIGHTS for name in ("iwae", "dreg", "miwae", "ciwae", "piwae", "renyi", "tvo")},
         "train by beta-tc": "needs a posterior with independent latents",
         "train by info-vae": "draws from the prior, and the terms of this model hold none",

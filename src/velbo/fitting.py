@@ -27,7 +27,7 @@ from .runtime.generators import OwnGenerator
 from .trained_model import TrainedModel
 from .training import Alone, History, Logger, Run, Team, Trainer, device_of, launch, refit_prior
 from .training.order import first_kept, permutation
-from .training.refit import with_prior_of_its_own
+from .training.refit import place_of_prior
 
 
 class Options(TypedDict, total=False):
@@ -247,9 +247,9 @@ def refit(
     """
     training = training or TrainingConfig()
     recipe, _ = closed(replace(trained.recipe, prior=prior, components=components), trained.schema)
-    model, rows = copy.deepcopy(with_prior_of_its_own(trained.model)), trained.store(x)
+    model, rows = copy.deepcopy(trained.model), trained.store(x)
     with OwnGenerator(training.machine.seed):
-        new = prior_of(recipe, model.encoder, trained.schema.n_dims)
+        new = prior_of(recipe, place_of_prior(model).encoder, trained.schema.n_dims)
     gain = refit_prior(model, rows, new, training)
     choices = {**trained.plan.choices, "prior": f"{prior}, refitted: {gain:.3f} nats gained"}
     plan = replace(trained.plan, recipe=recipe, choices=choices)

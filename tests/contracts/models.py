@@ -87,6 +87,7 @@ class StopAfter:
         pass
 
 
+@pytest.mark.filterwarnings("ignore::velbo.errors.CollapseWarning")  # three epochs are few
 class ModelContract:
     """A member gives ``kind``."""
 

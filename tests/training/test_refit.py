@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from contracts.commands import call
-from velbo import Budget, TrainedModel, TrainingConfig, evaluate
+from velbo import Budget, Conditional, Recipe, TrainedModel, TrainingConfig, evaluate, fit
 from velbo.config import Optimisation, Validation
 from velbo.errors import ConfigError
 from velbo.fitting import refit
 from velbo.model import VAE
-from velbo.oracles.linear_gaussian import LinearGaussian
+from velbo.oracles import LinearGaussian, LinearGaussianHierarchy
 from velbo.posteriors import SemiAmortised
 from velbo.priors import LearnedNormal, MixturePrior, VampPrior, real_nvp
 from velbo.rows import Store
@@ -112,3 +112,30 @@ def test_a_refined_posterior_would_move_and_is_refused():
     model = VAE(SemiAmortised(plain.encoder, plain.decoder, plain.prior, 1), plain.decoder, plain.prior)
     with pytest.raises(ConfigError, match="follows its prior"):
         refit_prior(model, X, LearnedNormal(2).double(), TRAINING)
+
+
+def test_of_a_hierarchy_the_top_group_has_the_new_prior():
+    """Its posterior means are moved by 1.5 for two latents: N(c, I) gains c^2 nats, and the other groups stay."""
+    oracle = LinearGaussianHierarchy.random((6, 3, 2), seed=1)
+    x, model = oracle.sample(3000, seed=1), oracle.model()
+    head = model.encoder.head.linear  # pyright: ignore
+    with torch.no_grad():
+        head.bias[:2] += 1.5
+    before, prior = evaluate(model, x, 1), LearnedNormal(2).double()
+    gain = refit_prior(model, x, prior, TRAINING)
+    assert model.generator.top is prior
+    assert gain == pytest.approx(1.5**2, abs=0.25)
+    after = evaluate(model, x, 1)
+    assert after.elbo - before.elbo == pytest.approx(gain, abs=0.25)
+    assert after.kl_per_group[1:] == before.kl_per_group[1:]
+
+
+def test_a_conditional_model_keeps_its_condition():
+    rows = {"a": X.kept[:200, 0].numpy(), "b": X.kept[:200, 1].numpy(), "c": np.arange(200) % 2}
+    short = TrainingConfig(Budget(epochs=2))
+    trained = fit(rows, Recipe("mlp", 2, (8,), condition=("c",)), training=short)
+    again, _ = refit(trained, rows, "learned", training=short)
+    assert again.given == ("c",)
+    assert isinstance(again.model, Conditional)
+    assert type(again.model.model.prior).__name__ == "LearnedNormal"
+    assert len(again.sample(3, given={"c": 1})["a"]) == 3

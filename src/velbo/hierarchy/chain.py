@@ -18,7 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
+from ..posteriors import Draw
 from ..posteriors.draw import detach, from_noise, noise_like, signal, transport
+from ..priors import Estimated
 from .group import Group
 
 
@@ -134,6 +136,27 @@ class Chain(Distribution):
     def expand(self, batch_shape: Any, _instance: Any = None) -> Chain:
         top = self.top.expand(torch.Size(batch_shape))
         return Chain(top, self.start, self.groups, self.features, self.constant)
+
+
+class EstimatedChain(Chain, Estimated):
+    """p(z) over all groups whose top one is known by estimates."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {}  # pyright: ignore
+    top: Estimated
+
+    @property
+    def is_weight(self) -> bool:  # type: ignore[override]
+        return self.top.is_weight
+
+    @property
+    def numbers(self) -> int:
+        return self.top.numbers
+
+    def estimate(self, value: Tensor, draw: Draw) -> Tensor:
+        """That of the top group, and log p of the others given those above."""
+        path = self.of(value)
+        below = [law.log_prob(z) for law, z in zip(path.priors, path.z[1:], strict=True)]
+        return sum_of([self.top.estimate(path.z[0], draw), *below])
 
 
 def _first(

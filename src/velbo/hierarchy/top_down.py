@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..nets import Given
-from .chain import Chain
+from ..priors import Estimated
+from .chain import Chain, EstimatedChain
 from .group import Group
 
 
@@ -27,7 +28,9 @@ class TopDown(nn.Module):
         self.top, self.start, self.groups = top, start, nn.ModuleList(groups)
 
     def forward(self) -> Chain:
-        return Chain(self.top(), self.start, self._groups)
+        top = self.top()
+        kind = EstimatedChain if isinstance(top, Estimated) else Chain
+        return kind(top, self.start, self._groups)
 
     def given(self, q: Distribution, features: Sequence[Tensor]) -> Chain:
         """q(z|x) of the same groups, of q(z_L|x) and the features of the rows for the others."""

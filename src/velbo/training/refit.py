@@ -11,6 +11,7 @@ Hoffman and Johnson, 2016, http://approximateinference.org/accepted/HoffmanJohns
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -21,12 +22,14 @@ from ..checks import rows_for
 from ..conditional import Conditional
 from ..config import TrainingConfig
 from ..errors import ConfigError
+from ..hierarchy import Hierarchy
+from ..hierarchy.bottom_up import OfTop
 from ..model import VAE
 from ..objectives import ELBO, best_rate
 from ..posteriors import Draw, RowDraw, SemiAmortised
 from ..priors import log_prior
 from ..rows import AnyRows, Store
-from ..terms import PATHWISE, Model, Terms, closed_form_kl, device_of_model
+from ..terms import PATHWISE, Model, Terms, closed_form_kl
 from .loop import Trainer
 from .order import held_out_rows
 
@@ -48,20 +51,20 @@ class AggregatedPosterior(nn.Module):
     """A model of z alone: its bound is -KL(q(z|x) || p(z)), and only the prior is learned.
 
     Args:
-        model: whose encoder gives q(z|x).
+        encoder: x -> q(z|x).
         prior: () -> p(z).
     """
 
-    def __init__(self, model: VAE, prior: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, prior: nn.Module) -> None:
         super().__init__()
-        self.prior, self._model = prior, (model,)
+        self.prior, self._encoder = prior, (encoder,)
 
     def given(self, x: Tensor) -> AggregatedPosterior:
         return self
 
     def encode(self, x: Tensor) -> Distribution:
         """q(z|x), which is not learned."""
-        return self._model[0].encode(x)
+        return self._encoder[0](x)
 
     def decode(self, z: Tensor) -> Distribution:
         """No x is modelled."""
@@ -79,32 +82,60 @@ class AggregatedPosterior(nn.Module):
         return Terms(log_qz.new_zeros(log_qz.shape), log_pz, log_qz, z, kl, groups, is_weight=is_weight)
 
 
-def with_prior_of_its_own(model: Model) -> VAE:
-    """The model, or what it is made of, whose prior can be replaced.
+@dataclass(frozen=True)
+class Place:
+    """Where a prior stands in a model: of all latents, or of the top group.
+
+    Attributes:
+        model: all of it.
+        encoder: x -> q(z|x) of the latents that the prior is of.
+        owner: part of the model whose attribute the prior is.
+        name: of the attribute.
+    """
+
+    model: nn.Module
+    encoder: nn.Module
+    owner: nn.Module
+    name: str
+
+    @property
+    def prior(self) -> nn.Module:
+        """The prior that stands there."""
+        return getattr(self.owner, self.name)
+
+    def put(self, prior: nn.Module) -> None:
+        """Another prior in its place."""
+        setattr(self.owner, self.name, prior)
+
+
+def place_of_prior(model: Model) -> Place:
+    """Where the prior of a model can be replaced.
 
     Raises:
         ConfigError: for a model without such parts, or for a refined posterior, which climbs towards its prior and
             would move with it.
     """
-    model = model.model if isinstance(model, Conditional) else model
-    if not isinstance(model, VAE):
+    inner = model.model if isinstance(model, Conditional) else model
+    if isinstance(inner, Hierarchy):
+        return Place(inner, OfTop(inner.encoder), inner.generator, "top")
+    if not isinstance(inner, VAE):
         raise ConfigError(
-            f"a prior is put into a VAE(encoder, decoder, prior), and this model, a {type(model).__name__}, is none; "
-            "train it with the prior that is wanted"
+            f"a prior is put into a VAE(encoder, decoder, prior) or a Hierarchy, and this model, a "
+            f"{type(inner).__name__}, is neither; train it with the prior that is wanted"
         )
-    if isinstance(model.encoder, SemiAmortised):
+    if isinstance(inner.encoder, SemiAmortised):
         raise ConfigError(
             "a refined posterior follows its prior, so that a new prior would move it; refit a model trained without "
             "--refine, or train one with the prior that is wanted (--prior)"
         )
-    return model
+    return Place(inner, inner.encoder, inner, "prior")
 
 
 def refit_prior(model: Model, data: AnyRows, prior: nn.Module, training: TrainingConfig) -> float:
     """Fit ``prior`` to the aggregated posterior of the data and put it into the model.
 
     Args:
-        model: trained; its prior is replaced.
+        model: trained; its prior is replaced, of a hierarchy that of the top group.
         data: rows x that the model was trained on, (N, D), of any container; see `velbo.checks.rows_for`.
         prior: any of velbo.priors, over as many latents.
         training: budget and the rest; its held-out rows choose the best weights.
@@ -116,30 +147,34 @@ def refit_prior(model: Model, data: AnyRows, prior: nn.Module, training: Trainin
         ConfigError: for a model without such parts, or for a refined posterior, which climbs towards its prior and
             would move with it.
     """
-    owner, data = with_prior_of_its_own(model), rows_for(model, data)
-    wanted_before = {p: p.requires_grad for part in (owner.encoder, owner.decoder) for p in part.parameters()}
+    place, data = place_of_prior(model), rows_for(model, data)
+    inner = place.model
+    wanted_before = {p: p.requires_grad for p in inner.parameters()}
     for p in wanted_before:
         p.requires_grad_(False)
     held_out = held_out_rows(data, training.validation.validation, training.machine.seed)
     rows = data.subset(held_out) if len(held_out) else data
-    before = _rate(owner.eval(), owner.prior, rows, training)
+    inner.eval()
+    before = _rate(AggregatedPosterior(place.encoder, place.prior), inner, rows, training)
     try:
-        trainer = Trainer(AggregatedPosterior(owner, prior), data, ELBO(), training)
-        owner.to(trainer.device)  # which the aggregated posterior, that owns the prior alone, does not
+        aggregated = AggregatedPosterior(place.encoder, prior)
+        trainer = Trainer(aggregated, data, ELBO(), training)
+        inner.to(trainer.device)  # which the aggregated posterior, that owns the prior alone, does not
         trainer.run()
-        owner.prior = prior
-        return before - _rate(owner, prior, rows, training)
+        place.put(prior)
+        return before - _rate(aggregated, inner, rows, training)
     finally:
         for p, wanted in wanted_before.items():
             p.requires_grad_(wanted)
-        owner.to("cpu")
+        inner.to("cpu")
 
 
 @torch.no_grad()
-def _rate(model: VAE, prior: nn.Module, data: Store, training: TrainingConfig, samples: int = 20) -> float:
+def _rate(
+    aggregated: AggregatedPosterior, model: nn.Module, data: Store, training: TrainingConfig, samples: int = 20
+) -> float:
     """Mean KL(q(z|x) || p(z)), by closed form or the same noise for every prior, nats a row."""
-    seed, total, aggregated = training.machine.seed, 0.0, AggregatedPosterior(model, prior)
-    device = device_of_model(model)
+    seed, total, device = training.machine.seed, 0.0, next(model.parameters()).device
     for chunk in data.chunks(200):
         terms = aggregated.terms(chunk.fixed(seed).to(device), samples, RowDraw(chunk.kept, seed))
         total += float(best_rate(terms).double().sum())
