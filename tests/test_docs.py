@@ -57,6 +57,13 @@ def test_links_and_pictures_exist():
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_pictures_of_the_road_are_small_and_on_a_page():
+    shown = {target for page in ROAD for target in re.findall(r"\]\(\.\./images/road/([^)]+)\)", page.read_text())}
+    pictures = list((ROOT / "docs" / "images" / "road").iterdir())
+    assert {p.name for p in pictures} == shown
+    assert max(p.stat().st_size for p in pictures) < 60_000
+
+
 def test_every_name_of_the_reference_exists():
     names = re.findall(r"^::: (\S+)", (ROOT / "docs" / "reference.md").read_text(), re.M)
     assert len(names) > 50
