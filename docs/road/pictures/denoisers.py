@@ -11,6 +11,7 @@ from drawing import BLUE, GREEN, INK, MOONS, ORANGE, PALE, PINK, axes_of, number
 from matplotlib.ticker import NullFormatter
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
+
 from velbo.diffusion import (
     DDIM,
     Ancestral,
@@ -22,7 +23,6 @@ from velbo.diffusion import (
     flow_log_prob,
     sigma,
 )
-
 from velbo.oracles import DiffusedGaussian
 from velbo.report.pictures import figure
 

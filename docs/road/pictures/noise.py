@@ -9,6 +9,7 @@ import torch
 from drawing import BLUE, GREEN, INK, ORANGE, PINK, axes_of, sheet
 from sklearn.datasets import load_digits
 from torch.distributions import Normal
+
 from velbo.diffusion import (
     CosineSchedule,
     LinearSchedule,
@@ -21,7 +22,6 @@ from velbo.diffusion import (
     prior_matching,
     sigma,
 )
-
 from velbo.oracles import DiffusedGaussian
 from velbo.posteriors import Pathwise
 from velbo.report.pictures import figure

@@ -10,6 +10,8 @@ from drawing import BLUE, INK, MOONS, ORANGE, axes_of, log_mean_exp, number, she
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
+
+import velbo
 from velbo.diffusion import (
     ConditionalDenoiser,
     DiffusionPrior,
@@ -30,8 +32,6 @@ from velbo.diffusion import (
     sigma,
     simple,
 )
-
-import velbo
 from velbo.oracles import DiffusedGaussian, LinearGaussianHierarchy, guided_gain
 from velbo.posteriors import Pathwise
 from velbo.priors import StandardNormal, real_nvp
