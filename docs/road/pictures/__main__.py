@@ -11,10 +11,9 @@ import sys
 import torch
 from denoisers import flow_density, samplers, targets
 from drawing import FOLDER, save
+from layers import exact_hierarchy, jensen, nats_by_group, two_levels
 from noise import hierarchy_of_noise, noising, schedules, three_terms
 from uses import guidance, priors, traps
-
-from layers import exact_hierarchy, jensen, nats_by_group, two_levels
 
 PICTURES = (
     jensen,
