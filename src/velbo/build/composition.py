@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import cast
 
 from torch import nn
 
 from ..conditional import AnyModel, Condition, Conditional
 from ..config import Recipe
 from ..errors import ConfigError
-from ..likelihoods import Likelihood, MissingNotAtRandom, Mixed, SideBySide
+from ..likelihoods import MissingNotAtRandom, Mixed, SideBySide
 from ..model import LatentVariableModel
 from ..nets import ConvDecoder, ConvUp, FieldFeatures
 from ..rows import Field, Schema
 from .parts import MECHANISMS
 
-MOST_FEATURES = 8
-"""Of a pixel at full size, where they cost most."""
 BESIDE_WIDTH = 64
 """Of the layer that leads to the fields beside an image."""
 
@@ -105,13 +101,6 @@ class ImageRows:
     def pixels(self) -> FieldFeatures:
         """x -> what an encoder sees of the image."""
         return FieldFeatures(self.cells, self.image.has_missing, self.inside)
-
-    @property
-    def n_features(self) -> int:
-        """Of a pixel at full size: no more than its likelihood has parameters, of which they are a linear map."""
-        cells = [self.cells[d] for d in self.inside]
-        probe = Mixed(1, cells, positions=math.prod(self.shape[:2]))
-        return min(MOST_FEATURES, sum(cast(Likelihood, head).linear.out_features for head in probe.heads.values()))
 
     def head(self, pixels: ConvUp | ConvDecoder, others: Callable[[], nn.Module]) -> nn.Module:
         """p(x|z) of all fields, from what goes into ``pixels``.

@@ -77,7 +77,7 @@ def _of_images(schema: Schema, recipe: Recipe) -> AnyModel:
     n_in = recipe.n_latents + (condition.n_features if condition else 0)
     start = ToMap(n_in, shape)
     groups = [conv_group(shape, n_channels) for n_channels in recipe.groups]
-    up = ConvUp(rows.shape, recipe.hidden, rows.n_features)
+    up = ConvUp(rows.shape, recipe.hidden)
     decoder = rows.head(up, lambda: nn.Sequential(nn.Flatten(-3), MLP(n, BESIDE_WIDTH)))
     return given(_assembled(schema, recipe, encoder, start, groups, decoder), condition)
 

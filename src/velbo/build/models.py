@@ -168,7 +168,7 @@ def conv(schema: Schema, recipe: Recipe) -> AnyModel:
     if rows.beside is not None:
         trunk, n_features = Beside(trunk, rows.beside), n_features + rows.beside.n_features
     n_in = recipe.n_latents + (condition.n_features if condition else 0)
-    down = ConvDecoder(n_in, rows.shape, recipe.hidden, rows.n_features)
+    down = ConvDecoder(n_in, rows.shape, recipe.hidden)
     return _assemble(schema, recipe, [trunk], n_features, [rows.head(down, lambda: MLP(n_in, BESIDE_WIDTH))], condition)
 
 
