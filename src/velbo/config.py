@@ -133,7 +133,8 @@ class Optimisation(Checked):
     Attributes:
         batch_size: rows a step; the last batch of an epoch is as short as it is. If not given, 128 to 2,048, more
             for more rows.
-        lr: peak learning rate; if not given, 0.002 for batches of 128 and with the square root of the batch beyond.
+        lr: peak learning rate; if not given, 0.002 (convolutions 0.004) for batches of 128 and with the square root of
+            the batch beyond.
         weight_decay: decoupled, AdamW's.
         warmup: share of the run in which the learning rate rises to its peak.
         clip: longest gradient, as a multiple of the running average of their lengths; longer ones are shortened to it.

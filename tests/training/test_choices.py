@@ -34,10 +34,12 @@ def test_batches_of_convolutions_stay_small_on_a_cpu():
 
 
 def test_the_learning_rate_grows_with_the_square_root_of_the_batch():
-    assert choices.learning_rate(128) == 2e-3
-    assert choices.learning_rate(8) == 2e-3
-    assert choices.learning_rate(512) == pytest.approx(4e-3)
-    assert choices.learning_rate(2048) == pytest.approx(8e-3)
+    dense, convolutions = nn.Linear(2, 2), nn.Sequential(nn.Conv2d(1, 2, 3))
+    assert choices.learning_rate(128, dense) == 2e-3
+    assert choices.learning_rate(8, dense) == 2e-3
+    assert choices.learning_rate(512, dense) == pytest.approx(4e-3)
+    assert choices.learning_rate(2048, dense) == pytest.approx(8e-3)
+    assert choices.learning_rate(128, convolutions) == 4e-3
 
 
 def test_what_is_given_is_kept_and_nothing_stays_open():

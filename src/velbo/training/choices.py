@@ -3,7 +3,7 @@
     batch_size   the power of two next to n_rows / 128, from 128 to 4096: small steps cost the same overhead as large
                  ones, and more than a hundred steps an epoch are left; 128 for convolutions on a CPU, whose steps are
                  work and no overhead
-    lr           0.002 sqrt(batch_size / 128)
+    lr           0.002 sqrt(batch_size / 128), twice that for convolutions
     threads      those that torch would take, dealt out among processes; one, where more are slower (threads.py)
     precision    bf16 where the hardware multiplies it faster: layers and all where they are wide, else in large batches
                  on the CPU the factors of matrix products
@@ -30,6 +30,7 @@ from ..runtime.threads import best_number, speedup
 STEPS_PER_EPOCH = 128
 SMALLEST_BATCH, LARGEST_BATCH = 128, 4096
 LR_AT_SMALLEST_BATCH = 2e-3
+MORE_FOR_CONVOLUTIONS = 2.0
 MIN_SPEEDUP = 1.5
 MIN_WIDTH = 192
 MIN_BATCH = 2048
@@ -37,15 +38,20 @@ MIN_BATCH = 2048
 
 def batch_size(n_rows: int, model: nn.Module, device: torch.device) -> tuple[int, str]:
     """(rows a step where none are asked for, reason)."""
-    if device.type == "cpu" and any(isinstance(m, nn.Conv2d) for m in model.modules()):
+    if device.type == "cpu" and has_convolutions(model):
         return SMALLEST_BATCH, "larger steps of convolutions save no time on a CPU"
     batch = min(LARGEST_BATCH, max(SMALLEST_BATCH, 2 ** round(math.log2(max(1, n_rows / STEPS_PER_EPOCH)))))
     return batch, f"for {n_rows} rows"
 
 
-def learning_rate(batch: int) -> float:
-    """Peak rate where none is asked for."""
-    return LR_AT_SMALLEST_BATCH * math.sqrt(max(batch, SMALLEST_BATCH) / SMALLEST_BATCH)
+def has_convolutions(model: nn.Module) -> bool:
+    return any(isinstance(m, nn.Conv2d) for m in model.modules())
+
+
+def learning_rate(batch: int, model: nn.Module) -> float:
+    """Peak rate where none is asked for. Convolutions, whose weights are used at every place, bear a higher one."""
+    least = LR_AT_SMALLEST_BATCH * (MORE_FOR_CONVOLUTIONS if has_convolutions(model) else 1)
+    return least * math.sqrt(max(batch, SMALLEST_BATCH) / SMALLEST_BATCH)
 
 
 @cache
@@ -105,7 +111,7 @@ def decide(
         reasons["batch_size"] = f"{batch}, {why}"
     lr = o.lr
     if lr is None:
-        lr = learning_rate(batch)
+        lr = learning_rate(batch, model)
         reasons["lr"] = f"{lr:.3g}, for batches of {batch}"
     if machine.threads is None:
         most = max(1, torch.get_num_threads() // machine.devices)
