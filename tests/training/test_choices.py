@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from torch import nn
 
 from velbo import Recipe, TrainingConfig, infer, plan
 from velbo.build.defaults import closed, settled
