@@ -96,7 +96,7 @@ def row(options: argparse.Namespace, name: str) -> dict[str, Any]:
     folder = options.runs / f"{name.replace(', ', '-').replace(' ', '-')}-{options.pflop:g}"
     folder.parent.mkdir(exist_ok=True, parents=True)
     each, epochs = train(options, MODELS[name].split(), folder)
-    last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    last = json.loads((folder / "clock.jsonl").read_text().splitlines()[-1])
     n_rows = json.loads((folder / "config.json").read_text())["data"]["n_rows"]
     pflop = each.step * epochs * 0.98 * n_rows / 1e15
     command = ["evaluate", folder, f"{options.data}:test_images", "--json", "--samples", options.samples]

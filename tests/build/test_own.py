@@ -192,9 +192,7 @@ def test_a_model_with_terms_and_a_view_alone_does_all_that_it_does_with_parts(he
     ):
         np.testing.assert_array_equal(call(viewed), call(parts))
     assert viewed.evaluate(ROWS, 5) == parts.evaluate(ROWS, 5)
-    with pytest.raises(
-        ConfigError, match=r"a prior is put into a VAE.* or a Hierarchy, and this model"
-    ):
+    with pytest.raises(ConfigError, match=r"a prior is put into a VAE.* or a Hierarchy, and this model"):
         refit(viewed, ROWS, "learned", training=SHORT)
     with pytest.raises(ConfigError, match=r"gives a TermsAndView, and prior 'learned' goes into a velbo\.VAE"):
         plan(ROWS, Recipe("my_parts:viewed", prior="learned"))

@@ -149,7 +149,9 @@ class DiscretizedLogistic(Likelihood):
             bias = self.linear.bias.view(3, n_out, n_components)
             bias[1] = (torch.arange(n_components) + 0.5) / n_components
             bias[2] = inverse_softplus(0.5 / n_components)
-            self.linear.weight.view(3, n_out * n_components, n_in)[1:] *= 0.1
+            # pixels of a map share their biases, so their features alone say where they are
+            gain = 0.1 if positions == 1 else 0.5
+            self.linear.weight.view(3, n_out * n_components, n_in)[1:] *= gain
 
     @property
     def n_cells(self) -> int:

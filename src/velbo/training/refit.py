@@ -29,7 +29,7 @@ from ..objectives import ELBO, best_rate
 from ..posteriors import Draw, RowDraw, SemiAmortised
 from ..priors import log_prior
 from ..rows import AnyRows, Store
-from ..terms import PATHWISE, Model, Terms, closed_form_kl
+from ..terms import PATHWISE, Model, Terms, closed_form_kl, device_of_model
 from .loop import Trainer
 from .order import held_out_rows
 
@@ -171,10 +171,10 @@ def refit_prior(model: Model, data: AnyRows, prior: nn.Module, training: Trainin
 
 @torch.no_grad()
 def _rate(
-    aggregated: AggregatedPosterior, model: nn.Module, data: Store, training: TrainingConfig, samples: int = 20
+    aggregated: AggregatedPosterior, model: Any, data: Store, training: TrainingConfig, samples: int = 20
 ) -> float:
     """Mean KL(q(z|x) || p(z)), by closed form or the same noise for every prior, nats a row."""
-    seed, total, device = training.machine.seed, 0.0, next(model.parameters()).device
+    seed, total, device = training.machine.seed, 0.0, device_of_model(model)
     for chunk in data.chunks(200):
         terms = aggregated.terms(chunk.fixed(seed).to(device), samples, RowDraw(chunk.kept, seed))
         total += float(best_rate(terms).double().sum())
