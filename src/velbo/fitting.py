@@ -16,12 +16,12 @@ from .build import Asked, DataRecord, Maker, Plan, complete
 from .build.defaults import closed
 from .build.parts import prior_of
 from .build.size import require_room
+from .conditional import AnyModel
 from .config import ObjectiveConfig, Recipe, TrainingConfig
 from .errors import RunError, VelboError, unknown
 from .evaluation import typical
 from .evaluation.cells.typical import ROWS as MOST_ROWS
 from .files import read_json, read_tensors, write_json, write_tensors
-from .model import VAE
 from .rows import Rows, Schema, Store, rows_of
 from .runtime.generators import OwnGenerator
 from .trained_model import TrainedModel
@@ -181,7 +181,7 @@ def train_plan(
         launch(machine.devices, device, _work, plan.to_json(), rows, run and run.path, loggers, out, model)
         model.load_state_dict(read_tensors(out / "model.safetensors"))
         history, typical = History(**read_json(out / "history.json")), Run(out).read_typical()
-        return TrainedModel(cast(VAE, model.eval()), plan, history, typical=typical)
+        return TrainedModel(cast(AnyModel, model.eval()), plan, history, typical=typical)
 
 
 def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger], model: Any) -> TrainedModel:

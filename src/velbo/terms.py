@@ -37,7 +37,8 @@ class Terms:
         log_qz: log q(z|x), (K, B).
         z: the samples, (K, B, Z).
         kl: closed-form KL, (B, parts): a part is a latent where q and p factorise, else the whole; None where there
-            is no closed form. Of a group below others it is the KL given z of those above, and here its mean over K.
+            is no closed form. Of a group below others it is the KL given z of those above, and here its mean over K. Of
+            a group without a closed form among others it is one part, the mean over K of log q - log p.
         groups: how many consecutive parts make each group of latents; one group unless the model is a hierarchy.
         q: the posterior q(z|x) of the batch, batch shape (B,), for what is made of more than its samples; None from a
             model that gives none.
@@ -73,7 +74,8 @@ class Terms:
         if not self.is_weight:
             raise ConfigError(
                 f"{asker} averages exp(log w), and log w of this model is only an estimate of a log-weight: the result "
-                "would lie above log p(x). Use what is linear in log w: objective 'elbo', or samples=1"
+                "would lie above log p(x). If it is to be measured, call model.eval() first, as a diffusion gives weights "
+                "then; else use what is linear in log w: objective 'elbo', or samples=1"
             )
         return self
 

@@ -133,7 +133,7 @@ class ModelContract:
         torch.testing.assert_close(whole.group_kl.sum(-1), whole.rate, rtol=0, atol=1e-9)
 
     def test_every_parameter_learns(self):
-        """After one step from where it begins, each has a gradient that is finite, and for most not 0."""
+        """After one step from where it begins, each has a gradient that is finite and not 0."""
         model = self.kind.plan.build().double()
         x = self.kind.rows(8).fixed(0)
         optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)

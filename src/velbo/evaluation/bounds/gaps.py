@@ -129,6 +129,10 @@ class Landing(StickingTheLanding):
     def __init__(self, own: OwnGenerator) -> None:
         self.own = own
 
+    def noise(self, q: Distribution, n_samples: int) -> Tensor:
+        with self.own:
+            return super().noise(q, n_samples)
+
     def sample(self, q: Distribution, n_samples: int) -> Tensor:
         with self.own:
             return super().sample(q, n_samples)

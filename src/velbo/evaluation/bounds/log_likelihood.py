@@ -42,7 +42,7 @@ class RowScores:
         log_likelihood: the K-sample bound of log p(x).
         reconstruction: mean over the same samples of log p(x|z).
         rate: KL(q(z|x) || p(z)), in closed form where there is one.
-        kl: per latent, (N, Z), or (N, 1) where it does not factorise.
+        kl: per latent, (N, Z), or (N, 1) where it does not factorise; of several groups, so for each; see `Terms.kl`.
         group_kl: per group of latents, (N, groups), from the top.
         posterior_mean: (N, Z).
         signal: what rows move of it, (N, Z): of a group of latents below others, the mean less that of the prior given
