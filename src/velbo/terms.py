@@ -74,8 +74,8 @@ class Terms:
         if not self.is_weight:
             raise ConfigError(
                 f"{asker} averages exp(log w), and log w of this model is only an estimate of a log-weight: the result "
-                "would lie above log p(x). If it is to be measured, call model.eval() first, as a diffusion gives weights "
-                "then; else use what is linear in log w: objective 'elbo', or samples=1"
+                "would lie above log p(x). If it is to be measured, call model.eval() first, as a diffusion gives "
+                "weights then; else use what is linear in log w: objective 'elbo', or samples=1"
             )
         return self
 
