@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ import bayesian_networks
 import records
 from table_peers import ask, columns
 from velbo import Budget, Recipe, TrainingConfig, fit, infer
+from velbo.build.parts import PRIORS
 from velbo.config import Machine
 from velbo.evaluation.synthetic import SDGYM, efficacy
 
@@ -46,11 +48,11 @@ PUBLISHED = {
 Synthetic = tuple[pd.DataFrame, float, float]
 
 
-def velbo(frame: pd.DataFrame, seed: int, options: argparse.Namespace) -> Synthetic:
+def velbo(prior: str, frame: pd.DataFrame, seed: int, options: argparse.Namespace) -> Synthetic:
     """(as many rows as in frame, seconds of training, seconds of sampling)."""
     start = time.perf_counter()
     training = TrainingConfig(Budget(epochs=options.epochs), machine=Machine(seed=seed))
-    recipe = Recipe(latent=options.latent, prior=options.prior)
+    recipe = Recipe(latent=options.latent, prior=prior)
     fitted = fit(frame, recipe, objective=options.objective, training=training)
     middle = time.perf_counter()
     rows = fitted.sample(len(frame), seed)
@@ -67,7 +69,7 @@ def real(frame: pd.DataFrame, seed: int, options: argparse.Namespace) -> Synthet
     return frame, 0.0, 0.0
 
 
-METHODS = {"velbo": velbo, "TVAE": tvae, "real": real}
+METHODS = {**{f"velbo, {prior}": partial(velbo, prior) for prior in PRIORS}, "TVAE": tvae, "real": real}
 
 
 def adult(method: str, seed: int, options: argparse.Namespace) -> dict[str, float]:
@@ -117,7 +119,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=100, help="of velbo")
     parser.add_argument("--latent", type=int, default=8)
-    parser.add_argument("--prior", default="mixture")
     parser.add_argument("--objective", default="elbo", help="of velbo")
     parser.add_argument("--tvae-epochs", type=int, default=300)
     parser.add_argument("--rows", type=int, help="training rows of adult, where 23,000 would take too long")
@@ -127,7 +128,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "synthesis.json")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    methods = options.methods or [m for m in METHODS if m != "TVAE" or options.peers]
+    methods = options.methods or ["velbo, mixture", *(["TVAE"] if options.peers else []), "real"]
     if options.peers is None and "TVAE" in methods:
         parser.error("TVAE needs --peers PYTHON")
     for table in options.only:
@@ -137,12 +138,12 @@ def main() -> None:
                 for seed in range(options.seeds)
             ]
             found: dict[str, Any] = {name: [e[name] for e in each] for name in each[0]}
-            epochs = {"velbo": options.epochs, "TVAE": options.tvae_epochs}.get(method)
+            epochs = {"TVAE": options.tvae_epochs, "real": None}.get(method, options.epochs)
             records.add(options.output, table, method, {**found, "epochs": epochs, "rows": options.rows})
     for table, methods_found in records.read(options.output).items():
         print(f"{table}. {PUBLISHED.get(table, '')}")
         for method, found in methods_found.items():
-            print(f"  {method:6s} {line(found)}", flush=True)
+            print(f"  {method:15s} {line(found)}", flush=True)
 
 
 if __name__ == "__main__":

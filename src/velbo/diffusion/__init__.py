@@ -23,6 +23,7 @@ from .bound import (
     from_first,
     prior_matching,
 )
+from .conv_network import LevelConv
 from .denoiser import Denoiser, GaussianDenoiser, Preconditioned
 from .flow import exact_trace, flow_log_prob, hutchinson_trace
 from .guidance import ConditionalDenoiser, Guided
@@ -51,6 +52,7 @@ __all__ = [
     "GaussianDenoiser",
     "Guided",
     "Heun",
+    "LevelConv",
     "LevelMLP",
     "LinearSchedule",
     "MinSNR",

@@ -29,7 +29,7 @@ def smallest(height: int, width: int, n_stages: int) -> tuple[int, int]:
     return math.ceil(height / factor), math.ceil(width / factor)
 
 
-def _checked(shape: Sequence[int], channels: Sequence[int]) -> tuple[int, int, int]:
+def checked(shape: Sequence[int], channels: Sequence[int]) -> tuple[int, int, int]:
     height, width, n_channels = shape
     if min(height, width) < 8:
         raise ConfigError(
@@ -86,7 +86,7 @@ class ConvDown(nn.Module):
 
     def __init__(self, shape: Sequence[int], channels: Sequence[int], n_planes: int = 1) -> None:
         super().__init__()
-        height, width, n_channels = _checked(shape, channels)
+        height, width, n_channels = checked(shape, channels)
         self.planes = n_planes, height, width, n_channels
         h, w = smallest(height, width, len(channels))
         self.map_shape = channels[-1], h, w
@@ -136,7 +136,7 @@ class ConvUp(nn.Module):
 
     def __init__(self, shape: Sequence[int], channels: Sequence[int], n_features: int = 8) -> None:
         super().__init__()
-        height, width, _ = _checked(shape, channels)
+        height, width, _ = checked(shape, channels)
         self.size, self.n_features, self.n_positions = (height, width), n_features, height * width
         self.map_shape = channels[-1], *smallest(height, width, len(channels))
         layers: list[nn.Module] = []
