@@ -155,7 +155,7 @@ class Weighting(Checked):
     """Weight of the rate in what is differentiated; the reported bound is always at beta = 1.
 
     Attributes:
-        beta: final weight.
+        beta: final weight of the rate; 1 for the ELBO.
         beta_warmup: share of the run in which the weight rises linearly from 0 to beta; 0 for none.
         target_rate: nats; the weight follows from beta on until the rate is this, and nothing is warmed up.
         target_reconstruction: nats of the data; likewise, until E_q[log p(x|z)] is this.
@@ -186,7 +186,7 @@ class Validation(Checked):
 
     Attributes:
         validation: share of the rows held out, 2,000 rows at most; none are from fewer than 10 rows.
-        patience: evaluations (one an epoch) without a better bound before training stops; None never stops.
+        patience: evaluations (one an epoch) without a better bound before training stops; it never does if not given.
     """
 
     validation: Annotated[float, SHARE] = 0.1
@@ -198,7 +198,7 @@ class Machine(Checked):
     """Where and how to compute.
 
     Attributes:
-        device: "auto" takes a GPU where there is one; else a torch device name.
+        device: auto takes a GPU where there is one; else the name of a torch device.
         devices: train on so many devices, one process each, every batch dealt out among them; for several GPUs, as
             one process makes better use of the cores of a processor.
         precision: "float32"; "bf16": the trunks' layers in bfloat16, weights, parameters of distributions and bounds

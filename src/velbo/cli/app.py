@@ -13,11 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from .. import __version__
 from ..errors import Interrupted, RunError, VelboError
 from ..files import write_text
+from .pages import ALL, EPILOGUE, OPTIONS, OTHERS, Panel, asked_for_all, default_text
+from .sources import with_sources
 
 INTERRUPTED, UNFORESEEN, NO_READER = 130, 70, 141
 """Exit codes: of a program that SIGINT has stopped; EX_SOFTWARE of sysexits.h; of one that SIGPIPE has ended."""
@@ -30,9 +32,14 @@ app = App(
     help="Variational autoencoders with honest likelihoods: train, measure and use them.",
     version=__version__,
     help_format="plaintext",
+    help_flags=("--help", "-h", ALL),
+    help_formatter=Panel(),
+    help_epilogue=EPILOGUE,
+    group_parameters=OPTIONS,
+    group_commands=OTHERS,
+    default_parameter=Parameter(show_default=default_text, negative_iterable=""),
     suppress_keyboard_interrupt=False,  # main() says so
 )
-
 
 LONGEST = 2000
 
@@ -66,7 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _ended(arguments: Sequence[str] | None) -> int:
     warnings.showwarning = _plain_warning
     try:
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        asked = sys.argv[1:] if arguments is None else arguments
+        with asked_for_all(asked):
+            app(with_sources(app, asked), exit_on_error=False, print_error=False, result_action="return_value")
         if sys.stdout is not None:
             sys.stdout.flush()
     except Interrupted as error:

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter, Token
+from cyclopts import Group, Parameter, Token
 
-from ..config import Recipe
+from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, Validation, Weighting
 from ..errors import ConfigError
 from ..files import as_path
 from ..formats.reading import COLUMN_TYPES, ColumnReading, Reading
 from ..limits import COUNT, POSITIVE, ROWS, SEED, Limits
+from . import pages
 
 Count = Annotated[int, Parameter(validator=COUNT.validate)]
 CountOr0 = Annotated[int, Parameter(validator=Limits(0, COUNT.high).validate)]
@@ -27,7 +28,6 @@ def _path(type_: Any, tokens: Sequence[Token]) -> Path:
     return as_path(tokens[0].value)
 
 
-Flat = Parameter(name="*")
 Folder = Annotated[Path, Parameter(converter=_path)]
 Output = Annotated[Path, Parameter(name=["--output", "-o"], converter=_path)]
 SomeOutput = Annotated[Path | None, Parameter(name=["--output", "-o"], converter=_path)]
@@ -37,6 +37,7 @@ OwnParts = Annotated[
     str | None,
     Parameter(
         name="--model",
+        group=pages.OWN,
         help="the import path of the run's own parts, my_module:make, as it was given to 'velbo fit --recipe'; the one "
         "that the run names is not imported by itself.",
     ),
@@ -134,7 +135,19 @@ def _split(words: str) -> tuple[str, ...]:
     return tuple(word.strip().lower() for word in words.split(",") if word.strip())
 
 
-ReadAs = Annotated[ReadingOptions, Flat]
+def _flat(group: Group) -> Parameter:
+    """The fields of a dataclass as options of a panel."""
+    return Parameter(name="*", group=group)
+
+
+ReadAs = Annotated[ReadingOptions, _flat(pages.READING)]
+OfModel = Annotated[RecipeOptions, _flat(pages.MODEL)]
+OfBound = Annotated[ObjectiveConfig, _flat(pages.BOUND)]
+OfWeighting = Annotated[Weighting, _flat(pages.BOUND)]
+OfBudget = Annotated[Budget, _flat(pages.TRAINING)]
+OfOptimisation = Annotated[Optimisation, _flat(pages.TRAINING)]
+OfValidation = Annotated[Validation, _flat(pages.TRAINING)]
+OfMachine = Annotated[Machine, _flat(pages.MACHINE)]
 
 
 @dataclass(frozen=True)
@@ -204,3 +217,6 @@ class FieldOptions:
             return read.reading(base), asked
         file = from_json(SchemaFile, read_json(self.schema), str(self.schema))
         return read.reading(file.reading), {**file.columns(), **asked}
+
+
+OfFields = Annotated[FieldOptions, _flat(pages.FIELDS)]

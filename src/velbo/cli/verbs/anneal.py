@@ -5,9 +5,10 @@ from __future__ import annotations
 from ..app import app
 from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Rows, Seed
 from ..output import print_record
+from ..pages import MEASURE
 
 
-@app.command
+@app.command(group=MEASURE)
 def anneal(
     run: Folder,
     data: str,
@@ -21,11 +22,13 @@ def anneal(
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
-    """log p(x) by annealed importance sampling, and on data of the model's own a bracket that holds the true value.
+    """log p(x) held between two bounds, by annealed importance sampling.
+
+    On data of the model's own the bracket holds the true value; on the data given there is the lower bound alone.
 
     Args:
         run: folder of a trained model.
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         rows: anneal a seeded random subset of so many rows, and as many of the model's own.
         temperatures: from prior to posterior; the bracket narrows as they grow.
         chains: of each row.

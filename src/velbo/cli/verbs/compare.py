@@ -6,9 +6,10 @@ from ...errors import ConfigError
 from ..app import app
 from ..options import Folder, OwnParts, ReadAs, ReadingOptions, Rows, Seed
 from ..output import print_json
+from ..pages import MEASURE
 
 
-@app.command
+@app.command(group=MEASURE)
 def compare(
     run: Folder,
     real: str,
@@ -22,8 +23,10 @@ def compare(
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
-    """How good a synthetic table is, and how private: columns, pairs of columns, a classifier that tries to tell its
-    rows from real ones, what can be learned from it, and whether it gives training rows away.
+    """How good a synthetic table is, and how private.
+
+    Columns, pairs of columns, a classifier that tries to tell its rows from real ones, what can be learned from it, and
+    whether it gives training rows away.
 
     Args:
         run: folder of a trained model, whose schema says what the columns are.

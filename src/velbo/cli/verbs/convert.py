@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from ..app import app, say
 from ..options import File, ReadAs, ReadingOptions
+from ..pages import DATA
 
 
-@app.command
+@app.command(group=DATA)
 def convert(data: str, output: File, *, read: ReadAs = ReadingOptions()) -> None:
-    """Rows in another format, in a stream: from CSV to Parquet for training on more than fits into memory.
+    """Rows in another format.
+
+    They are read and written in a stream: from CSV to Parquet for training on more than fits into memory.
 
     Args:
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         output: file to write.
     """
     from ...formats import convert as convert_rows

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from ..app import app
 from ..options import Folder, Output, OwnParts
+from ..pages import USE
 
 
-@app.command
+@app.command(group=USE)
 def decode(run: Folder, latents: str, *, output: Output, model: OwnParts = None) -> None:
-    """From latents back to data: the mean (or mode) of p(x|z).
+    """From latents back to data.
+
+    The mean (or mode) of p(x|z).
 
     Args:
         run: folder of a trained model.

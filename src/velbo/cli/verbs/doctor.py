@@ -8,12 +8,13 @@ from ...errors import VelboError, need
 from ..app import app, say
 from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Rows, Seed, SomeOutput
 from ..output import print_json
+from ..pages import MEASURE
 
 if TYPE_CHECKING:
     from ...trained_model import TrainedModel
 
 
-@app.command
+@app.command(group=MEASURE)
 def doctor(
     run: Folder,
     data: str,
@@ -27,7 +28,9 @@ def doctor(
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
-    """What is wrong with a model, in plain words, each with the figure that shows it and the option to try.
+    """What is wrong with a model, and what to try.
+
+    Each finding comes with the figure that shows it and the option to try.
 
     Args:
         run: folder of a trained model.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..app import app
 from ..options import Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed
+from ..pages import USE
 
 
-@app.command
+@app.command(group=USE)
 def encode(
     run: Folder, data: str, *, output: Output, seed: Seed = 0, model: OwnParts = None, read: ReadAs = ReadingOptions()
 ) -> None:
@@ -14,7 +15,7 @@ def encode(
 
     Args:
         run: folder of a trained model.
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         output: file to write.
         seed: of the binarisation of grey images, where there is one.
     """

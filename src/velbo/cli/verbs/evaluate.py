@@ -5,9 +5,10 @@ from __future__ import annotations
 from ..app import app
 from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Seed, SomeRows
 from ..output import print_record
+from ..pages import MEASURE
 
 
-@app.command
+@app.command(group=MEASURE)
 def evaluate(
     run: Folder,
     data: str,
@@ -22,11 +23,13 @@ def evaluate(
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
-    """Bounds of the log-likelihood with standard errors, bits per dimension, and what the latents do.
+    """Bounds of the log-likelihood, with standard errors.
+
+    And bits per dimension, and what the latents do. On a terminal each figure has its meaning beside it.
 
     Args:
         run: folder of a trained model.
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         samples: importance samples K of the log-likelihood bound.
         rows: evaluate a seeded random subset of so many rows.
         chunk: samples at a time; the result does not depend on it.

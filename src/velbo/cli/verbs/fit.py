@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
 
 from ...config import (
     Budget,
@@ -15,27 +14,44 @@ from ...config import (
     Weighting,
 )
 from ..app import app, say
-from ..options import FieldOptions, Flat, Folder, ReadAs, ReadingOptions, RecipeOptions, SomeFile, SomeRows
+from ..options import (
+    FieldOptions,
+    Folder,
+    OfBound,
+    OfBudget,
+    OfFields,
+    OfMachine,
+    OfModel,
+    OfOptimisation,
+    OfValidation,
+    OfWeighting,
+    ReadAs,
+    ReadingOptions,
+    RecipeOptions,
+    SomeFile,
+    SomeRows,
+)
+from ..pages import TRAIN
 
 
-@app.command
+@app.command(group=TRAIN)
 def fit(
     data: str,
     *,
     run: Folder,
-    recipe: Annotated[RecipeOptions, Flat] = RecipeOptions(),
-    objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),
-    budget: Annotated[Budget, Flat] = Budget(),
-    optimisation: Annotated[Optimisation, Flat] = Optimisation(),
-    weighting: Annotated[Weighting, Flat] = Weighting(),
-    validation: Annotated[Validation, Flat] = Validation(),
-    machine: Annotated[Machine, Flat] = Machine(),
-    what: Annotated[FieldOptions, Flat] = FieldOptions(),
+    recipe: OfModel = RecipeOptions(),
+    objective: OfBound = ObjectiveConfig(),
+    budget: OfBudget = Budget(),
+    optimisation: OfOptimisation = Optimisation(),
+    weighting: OfWeighting = Weighting(),
+    validation: OfValidation = Validation(),
+    machine: OfMachine = Machine(),
+    what: OfFields = FieldOptions(),
     read: ReadAs = ReadingOptions(),
     rows: SomeRows = None,
     stream: bool = False,
     anomalies: bool = False,
-    config: SomeFile = None,
+    like: SomeFile = None,
     tensorboard: bool = False,
 ) -> None:
     """Train a model on data and write a run folder.
@@ -50,7 +66,7 @@ def fit(
             than a quarter of the memory.
         anomalies: learn what most rows are like, for 'velbo score' of rows without labels: what is not set otherwise is
             taken so that anomalous rows do not bend the model.
-        config: config.json of a run, whose fields, model and training are taken again; options beside it go before it
+        like: config.json of a run, whose fields, model and training are taken again; options beside it go before it
             where they are not the defaults.
         tensorboard: write TensorBoard's event files into the run folder too.
     """
@@ -66,8 +82,8 @@ def fit(
     training = TrainingConfig(budget, optimisation, weighting, validation, machine)
     asked = Asked(recipe.plain(), objective, training, kind=what.kind, levels=what.levels, anomalies=anomalies)
     base = Reading()
-    if config is not None:
-        before = Plan.from_json(read_json(config), str(config))
+    if like is not None:
+        before = Plan.from_json(read_json(like), str(like))
         asked, base = as_before(before, asked), before.data.reading.of_columns()
     reading, columns = what.known(read, base)
     asked = replace(asked, columns={**asked.columns, **columns})

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ..app import app
 from ..options import Count, CountOr0, Folder, OwnParts, Positive, ReadAs, ReadingOptions, Seed, SomeRows
 from ..output import print_record
+from ..pages import MEASURE
 
 
-@app.command
+@app.command(group=MEASURE)
 def gaps(
     run: Folder,
     data: str,
@@ -22,11 +23,13 @@ def gaps(
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
-    """The gap between log p(x) and the ELBO, taken apart: what the posterior's family costs, what the encoder costs.
+    """What is lost between log p(x) and the ELBO.
+
+    The gap is taken apart: what the posterior's family costs, and what the encoder costs.
 
     Args:
         run: folder of a trained model.
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         rows: look at a seeded random subset of so many rows.
         samples: of every bound.
         steps: of the ascent to the best posterior of each row.

@@ -11,12 +11,13 @@ from cyclopts import Parameter
 from ...limits import COUNT
 from ..app import app, say
 from ..options import Count, CountOr0, Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed
+from ..pages import USE
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@app.command
+@app.command(group=USE)
 def impute(
     run: Folder,
     data: str,
@@ -29,12 +30,14 @@ def impute(
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
-    """Rows with their missing cells filled: the mean of numbers, the likeliest category; observed cells as they were,
-    in text character by character.
+    """Rows with their missing cells filled.
+
+    With the mean of numbers and the likeliest category; observed cells are as they were, in text character by
+    character.
 
     Args:
         run: folder of a trained model.
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         output: file to write; of several fillings, full.csv becomes full-1.csv ...
         n: draw so many fillings from what the model believes instead, for multiple imputation.
         samples: importance samples.

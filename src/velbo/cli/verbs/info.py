@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 from ..app import app
 from ..options import Folder, OwnParts
 from ..output import flat, print_json, print_record, text_of
+from ..pages import TRAIN
 
 if TYPE_CHECKING:
     from ...build import Plan
     from ...training.state import State
 
 
-@app.command
+@app.command(group=TRAIN)
 def info(run: Folder, *, model: OwnParts = None, json: bool = False) -> None:
-    """What a run is: data, model, objective, training, and how far it has come.
+    """What runs are, and how far they have come.
+
+    Of one run data, model, objective and training; of several a table, a row each: velbo info runs/*
 
     Args:
         run: its folder.

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..app import app
 from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Rows, Seed
 from ..output import print_record
+from ..pages import MEASURE
 
 if TYPE_CHECKING:
     from ...trained_model import TrainedModel
 
 
-@app.command
+@app.command(group=MEASURE)
 def quality(
     run: Folder,
     data: str,
@@ -25,8 +26,10 @@ def quality(
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
-    """Are samples like the data? Precision, recall, density, coverage, MMD, and a classifier that tries to tell them.
-    For synthetic tables, column by column and with their privacy, see 'velbo compare'.
+    """Are samples like the data?
+
+    Precision, recall, density, coverage, MMD, and a classifier that tries to tell them. For synthetic tables, column by
+    column and with their privacy, see 'velbo compare'.
 
     Args:
         run: folder of a trained model.

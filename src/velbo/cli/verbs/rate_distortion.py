@@ -5,9 +5,10 @@ from __future__ import annotations
 from ..app import app
 from ..options import Count, Folder, Output, OwnParts, ReadAs, ReadingOptions, Rows, Seed
 from ..output import check_output, print_record, write_rows
+from ..pages import MEASURE
 
 
-@app.command
+@app.command(group=MEASURE)
 def rate_distortion(
     run: Folder,
     data: str,
@@ -21,11 +22,13 @@ def rate_distortion(
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
-    """What the model trades: nats of rate for nats of distortion, a curve of columns b, rate, distortion.
+    """What rate buys: a curve of rate against distortion.
+
+    In nats; the file has the columns b, rate and distortion.
 
     Args:
         run: folder of a trained model.
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         output: file to write.
         rows: of a seeded random subset.
         temperatures: from prior to posterior, one line each.

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from ..app import app
 from ..options import Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed
+from ..pages import USE
 
 
-@app.command
+@app.command(group=USE)
 def reconstruct(
     run: Folder, data: str, *, output: Output, seed: Seed = 0, model: OwnParts = None, read: ReadAs = ReadingOptions()
 ) -> None:
-    """Every row as the model sees it: the mean (or mode) of p(x|z) at its embedding. Fields that are given or no part
-    of the model are as they were.
+    """Every row as the model sees it.
+
+    The mean (or mode) of p(x|z) at its embedding. Fields that are given or no part of the model are as they were.
 
     Args:
         run: folder of a trained model.
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         output: file to write.
         seed: of the binarisation of grey images, where there is one.
     """

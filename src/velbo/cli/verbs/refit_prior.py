@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from ...config import Budget, Machine, Optimisation, TrainingConfig, Validation
 from ..app import app, say
-from ..options import Flat, Folder, OwnParts, ReadAs, ReadingOptions, SomeRows
+from ..options import (
+    Folder,
+    OfBudget,
+    OfMachine,
+    OfOptimisation,
+    OfValidation,
+    OwnParts,
+    ReadAs,
+    ReadingOptions,
+    SomeRows,
+)
+from ..pages import TRAIN
 
 
-@app.command
+@app.command(group=TRAIN)
 def refit_prior(
     run: Folder,
     data: str,
@@ -18,14 +27,16 @@ def refit_prior(
     prior: str = "real-nvp",
     components: int | None = None,
     rows: SomeRows = None,
-    budget: Annotated[Budget, Flat] = Budget(),
-    optimisation: Annotated[Optimisation, Flat] = Optimisation(),
-    validation: Annotated[Validation, Flat] = Validation(),
-    machine: Annotated[Machine, Flat] = Machine(),
+    budget: OfBudget = Budget(),
+    optimisation: OfOptimisation = Optimisation(),
+    validation: OfValidation = Validation(),
+    machine: OfMachine = Machine(),
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
-    """A new prior, fitted to where the encoder puts the data; encoder and decoder stay as they are.
+    """Another prior for a trained model.
+
+    It is fitted to where the encoder puts the data; encoder and decoder stay as they are.
 
     Args:
         run: folder of a trained model.

@@ -7,9 +7,10 @@ from dataclasses import replace
 from ...errors import ConfigError
 from ..app import app
 from ..options import Folder, OwnParts, ReadAs, ReadingOptions
+from ..pages import TRAIN
 
 
-@app.command
+@app.command(group=TRAIN)
 def resume(
     run: Folder,
     *,
@@ -19,7 +20,9 @@ def resume(
     read: ReadAs = ReadingOptions(),
     tensorboard: bool = False,
 ) -> None:
-    """Continue a run that was interrupted or killed; it ends as if it had been left alone.
+    """Continue a run that was interrupted or killed.
+
+    It ends as if it had been left alone.
 
     Args:
         run: its folder.

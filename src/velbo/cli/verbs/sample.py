@@ -10,9 +10,10 @@ from ...limits import ROWS
 from ..app import app
 from ..options import Assignments, Folder, Output, OwnParts, Seed, assignments
 from ..output import as_table, check_output
+from ..pages import USE
 
 
-@app.command
+@app.command(group=USE)
 def sample(
     run: Folder,
     *,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ..app import app, say
 from ..options import ColumnKinds, FieldChoice, ReadAs, ReadingOptions, SchemaFile, SomeOutput
 from ..output import print_json, print_table
+from ..pages import DATA
 
 
-@app.command
+@app.command(group=DATA)
 def schema(
     data: str,
     *,
@@ -17,10 +18,12 @@ def schema(
     output: SomeOutput = None,
     json: bool = False,
 ) -> None:
-    """What every field of the data is taken for, and why; how a text was read, and what is in doubt.
+    """What every field of the data is taken for, and why.
+
+    And how a text was read, and what is in doubt.
 
     Args:
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         column: what a column is instead, age=count; id=drop leaves one out. May be given many times.
         kind: of all fields, such as count.
         output: .json file to write, to be edited and given back: velbo fit DATA --schema FILE.

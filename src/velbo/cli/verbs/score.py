@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..app import app
 from ..options import Count, Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed
+from ..pages import USE
 
 
-@app.command
+@app.command(group=USE)
 def score(
     run: Folder,
     data: str,
@@ -19,11 +20,13 @@ def score(
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
-    """The log-likelihood of every row in nats (a lower bound), higher is more usual.
+    """The log-likelihood of every row; low is anomalous.
+
+    In nats, a lower bound. Identifiers are carried along, and the most anomalous rows are named.
 
     Args:
         run: folder of a trained model.
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         output: file to write.
         samples: importance samples.
         explain: say of every cell what it is worth given the rest of its row, log p(cell | others) in nats, and which

@@ -10,11 +10,28 @@ from cyclopts import Parameter
 from ...config import Budget, Machine, ObjectiveConfig, Optimisation, TrainingConfig, Validation, Weighting
 from ...errors import TrainingError
 from ..app import app, say
-from ..options import Count, FieldOptions, Flat, Folder, ReadAs, ReadingOptions, RecipeOptions, SomeRows
+from ..options import (
+    Count,
+    FieldOptions,
+    Folder,
+    OfBound,
+    OfBudget,
+    OfFields,
+    OfMachine,
+    OfModel,
+    OfOptimisation,
+    OfValidation,
+    OfWeighting,
+    ReadAs,
+    ReadingOptions,
+    RecipeOptions,
+    SomeRows,
+)
 from ..output import print_table
+from ..pages import TRAIN
 
 
-@app.command
+@app.command(group=TRAIN)
 def sweep(
     data: str,
     *,
@@ -25,21 +42,23 @@ def sweep(
     jobs: SomeRows = None,
     test: str | None = None,
     samples_of_test: Count = 100,
-    recipe: Annotated[RecipeOptions, Flat] = RecipeOptions(),
-    objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),
-    budget: Annotated[Budget, Flat] = Budget(),
-    optimisation: Annotated[Optimisation, Flat] = Optimisation(),
-    weighting: Annotated[Weighting, Flat] = Weighting(),
-    validation: Annotated[Validation, Flat] = Validation(),
-    machine: Annotated[Machine, Flat] = Machine(),
-    what: Annotated[FieldOptions, Flat] = FieldOptions(),
+    recipe: OfModel = RecipeOptions(),
+    objective: OfBound = ObjectiveConfig(),
+    budget: OfBudget = Budget(),
+    optimisation: OfOptimisation = Optimisation(),
+    weighting: OfWeighting = Weighting(),
+    validation: OfValidation = Validation(),
+    machine: OfMachine = Machine(),
+    what: OfFields = FieldOptions(),
     read: ReadAs = ReadingOptions(),
     rows: SomeRows = None,
 ) -> None:
-    """Train many models side by side, one core each, and compare them; the same command continues a stopped sweep.
+    """Train many models side by side, and compare them.
+
+    One core each; the same command continues a stopped sweep.
 
     Args:
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         run: folder to write.
         over: what varies, by the names of fit's options: lr=1e-3,3e-3 latent=8,16 hidden="200,200;512"; with --random
             also intervals, lr=1e-4..1e-2, drawn from on a log scale.

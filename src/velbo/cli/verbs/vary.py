@@ -10,9 +10,10 @@ from cyclopts import Parameter
 from ...limits import COUNT
 from ..app import app
 from ..options import CountOr0, Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed
+from ..pages import USE
 
 
-@app.command
+@app.command(group=USE)
 def vary(
     run: Folder,
     data: str,
@@ -25,11 +26,13 @@ def vary(
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
-    """Rows like those of the data: the first groups of latents are each row's own, those below are drawn anew.
+    """Rows like those of the data.
+
+    The first groups of latents are each row's own, those below are drawn anew.
 
     Args:
         run: folder of a trained model; of a ladder, which has several groups of latents, this shows what each is for.
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         output: file to write; of several variations, new.csv becomes new-1.csv ...
         n: variations of each row.
         groups: groups that are the row's own, from the top.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..app import app
 from ..options import Assignments, Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed, assignments
+from ..pages import USE
 
 
-@app.command
+@app.command(group=USE)
 def what_if(
     run: Folder,
     data: str,
@@ -17,11 +18,13 @@ def what_if(
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
-    """Rows as they would be, were other values given to a conditional model: each row's own z, another condition.
+    """Rows as they would be under another condition.
+
+    Other values are given to a conditional model; each row keeps its own z.
 
     Args:
         run: folder of a trained model with a condition.
-        data: as for fit.
+        data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         output: file to write.
         set: field=value, of a field of the condition. May be given many times.
         seed: of all noise.
