@@ -26,6 +26,7 @@ from .rows import Rows, Schema, Store, rows_of
 from .runtime.generators import OwnGenerator
 from .trained_model import TrainedModel
 from .training import Alone, History, Logger, Run, Team, Trainer, device_of, launch, refit_prior
+from .training.loggers import tell_settings
 from .training.order import first_kept, permutation
 from .training.refit import place_of_prior
 
@@ -192,12 +193,21 @@ def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequenc
         for logger in loggers if team.rank == 0 else ():
             if isinstance(logger, AbstractContextManager):
                 stack.enter_context(logger)
+        if team.rank == 0:
+            tell_settings(loggers, settings_of(plan))
         history = trainer.run()
         model = model.to("cpu").eval()
         usual = _usual(model, plan, first_kept(trainer.data, trainer.order, MOST_ROWS)) if team.rank == 0 else ()
         if run is not None and team.rank == 0:
             run.write_typical(usual)  # nothing of it too: the last file of a run that is done
     return TrainedModel(model, plan, history, typical=usual)
+
+
+def settings_of(plan: Plan) -> dict[str, Any]:
+    """What a logger is told of a plan: all but the fields one by one and how text was read."""
+    told = plan.to_json() | {"schema": plan.schema.describe()}
+    data = {name: value for name, value in told["data"].items() if name != "reading"}
+    return {**told, "data": data}
 
 
 def _usual(model: Any, plan: Plan, rows: Store) -> tuple[float, ...]:

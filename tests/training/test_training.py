@@ -447,11 +447,3 @@ def test_metrics_are_plain_json_lines(tmp_path):
     for m in lines:
         for part in ("train", "validation"):
             assert m[f"{part}_bound"] == pytest.approx(m[f"{part}_reconstruction"] - m[f"{part}_rate"], rel=1e-5)
-
-
-def test_tensorboard_writes_events(tmp_path):
-    from velbo.training import TensorBoard
-
-    what = plan(DIGITS[:100], Recipe("mlp", 2, (4,)), training=TrainingConfig(Budget(epochs=1)))
-    carry_out(what, DIGITS[:100], None, [TensorBoard(tmp_path)])
-    assert next(tmp_path.glob("events.*")).stat().st_size > 100

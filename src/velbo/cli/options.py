@@ -43,6 +43,7 @@ OwnParts = Annotated[
     ),
 ]
 Assignments = Annotated[tuple[str, ...], Parameter(negative="")]
+Logs = Annotated[tuple[Literal["tensorboard", "mlflow", "wandb"], ...], Parameter(consume_multiple=False)]
 ColumnKinds = Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)]
 
 

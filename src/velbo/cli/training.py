@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -12,22 +12,34 @@ from ..build import Plan, is_own
 from ..errors import Interrupted
 from ..fitting import train_plan
 from ..rows import Rows
-from ..training import ProgressBar, Run, TensorBoard
+from ..training import Logger, MLflow, ProgressBar, ProgressLines, Run, TensorBoard, WandB
 from .app import say
+
+LOGGERS: dict[str, Callable[[Path], Logger]] = {
+    "tensorboard": lambda folder: TensorBoard(folder / "tensorboard"),
+    "mlflow": lambda folder: MLflow(folder.name),
+    "wandb": lambda folder: WandB(folder.name, dir=str(folder)),
+}
+"""By the words of --log: made before anything is written, so that a missing package is said at once."""
 
 
 def train_and_tell(
-    plan: Plan, rows: Rows, folder: Path, tensorboard: bool = False, model: nn.Module | None = None, new: bool = True
+    plan: Plan,
+    rows: Rows,
+    folder: Path,
+    log: Sequence[str] = (),
+    model: nn.Module | None = None,
+    new: bool = True,
 ) -> None:
     """Train what a plan says in a run folder, new or to be continued."""
     run = Run(folder)
+    loggers: list[Logger] = [LOGGERS[name](folder) for name in dict.fromkeys(log)]
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    loggers.append(ProgressBar() if is_terminal else ProgressLines(say))
     if new:
         run.create(plan.to_json())
     _announce(plan, new)
     parts = f" --model {plan.recipe.recipe}" if is_own(plan.recipe.recipe) else ""
-    loggers: list[Any] = [TensorBoard(folder / "tensorboard")] if tensorboard else []
-    if sys.stderr is not None and sys.stderr.isatty():
-        loggers.append(ProgressBar())
     try:
         history = train_plan(plan, rows, run, loggers, model).history
     except Interrupted as error:

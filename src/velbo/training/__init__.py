@@ -9,6 +9,7 @@ from torch import nn
 
 from ..checks import check_first_rows, rows_for
 from ..config import TrainingConfig
+from ..files import as_json
 from ..objectives import ELBO, Objective
 from ..rows import AnyRows
 from ..rows.stream import Stream
@@ -16,8 +17,9 @@ from ..runtime.devices import device_of
 from ..terms import Model
 from .choices import decide
 from .launch import launch
-from .loggers import Logger, ProgressBar, TensorBoard
+from .loggers import Logger, MLflow, TensorBoard, WandB, tell_settings
 from .loop import Trainer
+from .progress import ProgressBar, ProgressLines
 from .refit import refit_prior
 from .run import Run
 from .state import History
@@ -41,7 +43,7 @@ def train(
         objective: terms -> bound; the ELBO if not given.
         config: budget, optimisation, weighting, validation, machine.
         run: folder for checkpoints and metrics; a run that it holds is continued.
-        loggers: further places for metrics.
+        loggers: further places for metrics; see `velbo.training.loggers`.
 
     Raises:
         DataError: if x is no rows.
@@ -49,23 +51,28 @@ def train(
         Interrupted: on SIGINT or SIGTERM, after saving.
         TrainingError: if too many steps in a row are not finite.
     """
+    config = config or TrainingConfig()
     if isinstance(x, Stream):
         check_first_rows(cast(Model, model), x)
         data = x
     else:
         data = rows_for(cast(Model, model), x)
-    return Trainer(model, data, objective or ELBO(), config or TrainingConfig(), run, loggers).run()
+    tell_settings(loggers, as_json(config))
+    return Trainer(model, data, objective or ELBO(), config, run, loggers).run()
 
 
 __all__ = [
     "Alone",
     "History",
     "Logger",
+    "MLflow",
     "ProgressBar",
+    "ProgressLines",
     "Run",
     "Team",
     "TensorBoard",
     "Trainer",
+    "WandB",
     "decide",
     "device_of",
     "launch",

@@ -34,8 +34,9 @@ from . import constraint, schedule
 from .checkpoint import Parts, require_same, with_prefix, without_prefix
 from .choices import decide
 from .ema import EMA
-from .loggers import Logger
+from .loggers import Logger, tell_progress
 from .order import Order, batches, first_rows, order_for
+from .progress import where
 from .run import Run
 from .signals import StopRequest, listening
 from .state import History, State, Sums
@@ -263,9 +264,9 @@ class Trainer:
         state.n_metrics = len(self.metrics)
         if self.run_folder and self.team.rank == 0:
             self.run_folder.append_metrics(record, state.seconds)
+        self._show(where(record))
         for logger in self.loggers:
             logger.log_metrics(record, state.step)
-        self._show()
 
     def _evaluate(self) -> dict[str, Any]:
         state = self.state
@@ -289,10 +290,15 @@ class Trainer:
         record["skipped"] = state.skipped
         return record
 
-    def _show(self) -> None:
-        text = self.state.text() if self.loggers else ""
-        for logger in self.loggers if text else ():
-            logger.log_progress(self._progress(self.state.step), text)
+    def _show(self, text: str = "") -> None:
+        if self.loggers:
+            tell_progress(self.loggers, self._progress(self.state.step), text or self._so_far())
+
+    def _so_far(self) -> str:
+        """The epoch in words, with the validation bound of the one before."""
+        last = self.metrics[-1] if self.metrics else {}
+        before = {name: last[name] for name in ("validation_bound",) if name in last}
+        return where({"epoch": self.state.epoch + 1, **self.state.sums.means("train"), **before})
 
     # saving
 

@@ -82,16 +82,6 @@ class State(Checked):
         self.gradient_norm = NORM_DECAY * average + (1 - NORM_DECAY) * min(norm, longest)
         return longest
 
-    def text(self) -> str:
-        """The epoch so far, in a line; empty before its first step."""
-        means = self.sums.means("now")
-        if not means:
-            return ""
-        return (
-            f"epoch {self.epoch + 1}  bound {means['now_bound']:.2f} = "
-            f"reconstruction {means['now_reconstruction']:.2f} - rate {means['now_rate']:.2f} nats"
-        )
-
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -17,6 +17,7 @@ from ..app import app, say
 from ..options import (
     FieldOptions,
     Folder,
+    Logs,
     OfBound,
     OfBudget,
     OfFields,
@@ -52,7 +53,7 @@ def fit(
     stream: bool = False,
     anomalies: bool = False,
     like: SomeFile = None,
-    tensorboard: bool = False,
+    log: Logs = (),
 ) -> None:
     """Train a model on data and write a run folder.
 
@@ -68,7 +69,7 @@ def fit(
             taken so that anomalous rows do not bend the model.
         like: config.json of a run, whose fields, model and training are taken again; options beside it go before it
             where they are not the defaults.
-        tensorboard: write TensorBoard's event files into the run folder too.
+        log: tell TensorBoard (in the run folder), MLflow or Weights & Biases too. May be given many times.
     """
     from ...build import Asked, DataRecord, Plan, as_before, complete
     from ...files import read_json
@@ -98,4 +99,4 @@ def fit(
     say(f"data: {record.n_rows} rows of {plan.schema.describe()} (see 'velbo schema', override with --column)")
     for doubt in plan.schema.doubts():
         say(f"doubt: {doubt}")
-    train_and_tell(plan, prepared.rows, run, tensorboard, prepared.model)
+    train_and_tell(plan, prepared.rows, run, log, prepared.model)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ...errors import ConfigError
 from ..app import app
-from ..options import Folder, OwnParts, ReadAs, ReadingOptions
+from ..options import Folder, Logs, OwnParts, ReadAs, ReadingOptions
 from ..pages import TRAIN
 
 
@@ -18,7 +18,7 @@ def resume(
     devices: int | None = None,
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
-    tensorboard: bool = False,
+    log: Logs = (),
 ) -> None:
     """Continue a run that was interrupted or killed.
 
@@ -28,7 +28,7 @@ def resume(
         run: its folder.
         data: where its data are now, if they have moved.
         devices: go on with so many devices.
-        tensorboard: write TensorBoard's event files into the run folder too.
+        log: tell TensorBoard (in the run folder), MLflow or Weights & Biases too. May be given many times.
     """
     from ...build import Plan
     from ...fitting import rows_of_plan
@@ -49,4 +49,4 @@ def resume(
     source = open_source(name, read.reading(plan.data.reading))
     rows = source if plan.data.stream else pick(source.read(), plan.data.subset, plan.data.subset_seed)
     numbers = rows_of_plan(plan, rows)
-    train_and_tell(plan, numbers, run, tensorboard, plan.build(model), new=False)
+    train_and_tell(plan, numbers, run, log, plan.build(model), new=False)
