@@ -20,6 +20,12 @@ def cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
+def _environment() -> dict[str, str]:
+    """Of a worker: one thread, and no option of velbo that the sweep itself was to take."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VELBO_")}
+    return {**kept, "OMP_NUM_THREADS": "1"}
+
+
 class Workers:
     """Runs commands, so many at a time, each on a core of its own; a folder's commands one after the other."""
 
@@ -59,7 +65,7 @@ class Workers:
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=log,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                env=_environment(),
                 start_new_session=True,
             )
         if hasattr(os, "sched_setaffinity"):
