@@ -43,27 +43,10 @@ def run_demo(folder: Path, epochs: int, say: Callable[[str], None]) -> None:
     assert history is not None
     say(f"trained for {history.steps} steps in {history.seconds:.1f} s; measuring {len(test)} other digits ...")
     result = fitted.evaluate(test, samples=500)
-    print_table(result.to_json())
+    print(result)
     paths = draw(folder, fitted, run.metrics(), test, labels[:N_TEST])
     say("pictures: " + ", ".join(str(p) for p in paths))
     say(f"next: velbo evaluate {folder} digits    or in Python: velbo.TrainedModel.load('{folder}')")
-
-
-def print_table(result: dict[str, Any]) -> None:
-    """The results of `evaluate`, each with its meaning."""
-    rows = [
-        ("ELBO", "elbo", "lower bound of log p(x), nats a digit"),
-        ("  reconstruction", "reconstruction", "E_q[log p(x|z)]"),
-        ("  rate", "rate", "KL(q(z|x) || p(z))"),
-        ("log-likelihood", "log_likelihood", f"importance-weighted bound, {result['samples']} samples"),
-        ("bits per dimension", "bits_per_dim", "of the log-likelihood"),
-        ("active units", "active_units", f"of {result['latent']} latents"),
-    ]
-    print(f"{'test digits':20s} {result['rows']:>10d}")
-    for label, key, meaning in rows:
-        value, error = result[key], result.get(f"{key}_se")
-        number = f"{value:10d}" if isinstance(value, int) else f"{value:10.3f}"
-        print(f"{label:20s} {number} {f'± {error:.3f}' if error else '':9s} {meaning}")
 
 
 def draw(folder: Path, fitted: TrainedModel, metrics: list[dict[str, Any]], test: Any, labels: Any) -> list[Path]:

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .build import Maker, Plan
+from .build import Maker, Plan, description, made_for, made_of
 from .build.size import least_parameters
 from .checks import refuse_not_finite, refuse_rows
 from .conditional import AnyModel, Conditional
@@ -31,14 +31,15 @@ from .rows import Schema, Store
 from .rows.arrays import as_rows
 from .rows.given import given_fields, given_numbers
 from .runtime.devices import device_of
+from .tables import Shown, Table
 from .terms import device_of_model
 from .training import History, Run
 
 ROWS_PER_CHUNK = 1024
 
 
-@dataclass(frozen=True)
-class TrainedModel:
+@dataclass(frozen=True, repr=False)
+class TrainedModel(Shown):
     """A model and the plan that it was made by.
 
     Attributes:
@@ -55,6 +56,17 @@ class TrainedModel:
     history: History = field(default_factory=History)
     dtype: torch.dtype = torch.float32
     typical: tuple[float, ...] = ()
+
+    def __repr__(self) -> str:
+        best = f"; best bound {self.history.best:.3f} nats" if self.history.metrics else ""
+        return f"TrainedModel({made_of(self.plan)}; {made_for(self.plan)}{best})"
+
+    def table(self) -> Table:
+        """What it is made of and was trained on."""
+        lines = description(self.plan) | {"parameters": f"{sum(p.numel() for p in self.model.parameters()):,}"}
+        if self.history.metrics:
+            lines["best bound"] = f"{self.history.best:.3f} nats, after {self.history.steps} steps"
+        return Table(tuple((name, text) for name, text in lines.items() if text))
 
     @property
     def schema(self) -> Schema:

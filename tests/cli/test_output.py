@@ -12,7 +12,7 @@ import pytest
 
 from contracts.commands import call, options
 from velbo.cli.app import LONGEST, entry, main, one_line
-from velbo.cli.output import print_json, print_record, print_table
+from velbo.cli.output import print_json, print_table
 
 
 def most_digits(text: str) -> int:
@@ -81,12 +81,7 @@ def test_every_verb_has_text_for_people_and_json_for_programs(run, command):
     assert most_digits(out) > 12 or command.startswith(("schema", "doctor"))
 
 
-def test_records_and_tables(capsys):
-    record = {"a": 1.23456789, "bound": {"x": None, "y": True}, "list": [0.123, 2.0], "none": [], "name": "é"}
-    print_record(record, False)
-    assert capsys.readouterr().out == (
-        "a        1.23457\nbound x  -\nbound y  yes\nlist     0.12 2.00\nnone     -\nname     é\n"
-    )
+def test_json_and_tables(capsys):
     print_json({"a": 0.1 + 0.2, "b": [float("nan"), float("inf"), 1], "c": {"d": float("-inf")}})
     assert capsys.readouterr().out == '{"a": 0.30000000000000004, "b": [null, null, 1], "c": {"d": null}}\n'
     print_table([{"a": 1.0, "b": "x"}, {"a": None}])

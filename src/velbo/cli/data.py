@@ -70,6 +70,21 @@ def rows_for(
     return pick(open_for(trained, name, options).read(), n, seed)
 
 
+def training_rows(trained: TrainedModel, named: str | None, n: int, seed: int, options: ReadingOptions) -> pa.Table:
+    """Rows that a model was trained on, so many at most: those of a file, or those that the run names.
+
+    Raises:
+        ConfigError: if the run does not say where they are.
+    """
+    said = trained.plan.data
+    if named is None and not said.source:
+        raise ConfigError("the run does not say where the rows are that it was trained on; name them with --train")
+    rows = rows_for(trained, named or said.source, options)
+    if named is None and said.subset:
+        rows = pick(rows, said.subset, said.subset_seed)
+    return at_most(rows, n, seed)
+
+
 def model_and_rows(
     run: Path, model: str | None, name: str, options: ReadingOptions, n: int | None, seed: int
 ) -> tuple[Any, Any]:
@@ -91,20 +106,49 @@ def say_given(trained: TrainedModel) -> None:
         )
 
 
-def map_rows(source: Source, path: Path, f: Callable[[pa.Table], Any], prefix: str) -> None:
-    """f of all rows into a file, batch by batch, so that neither they nor the result need fit into memory."""
+def map_rows(
+    source: Source, path: Path, f: Callable[[pa.Table], Any], prefix: str, carried: Sequence[str] = ()
+) -> None:
+    """f of all rows into a file, batch by batch, so that neither they nor the result need fit into memory.
+
+    Args:
+        source: of the rows.
+        path: file to write.
+        f: rows -> an array or rows of any container.
+        prefix: of the columns of an array.
+        carried: columns that go along, so that results can be joined with rows. A .npy file has no place for them,
+            which is said.
+    """
     check_output(path)
-    write_parts([path], ([as_table(values, prefix)] for values in _mapped(source, f)))
+    kept = carried
+    if carried and path.suffix == ".npy":
+        say(f"{path} holds one array, without {', '.join(carried)}; name a .csv or .parquet file to have both")
+        kept = ()
+    write_parts([path], ([beside(rows, kept, as_table(values, prefix))] for rows, values in mapped(source, f)))
 
 
-def _mapped(source: Source, f: Callable[[pa.Table], Any]) -> Iterator[Any]:
+def mapped(source: Source, f: Callable[[pa.Table], Any]) -> Iterator[tuple[pa.Table, Any]]:
+    """(rows, f of them), batch by batch."""
     n = 0
     for batch in source.batches():
         try:
-            yield f(batch)
+            yield batch, f(batch)
         except DataError as error:
             raise type(error)(f"of the rows from {n} on: {error}" if n else str(error)) from error
         n += len(batch)
+
+
+def not_modelled(trained: TrainedModel, source: Source) -> list[str]:
+    """Columns that the model was told to leave out, such as identifiers, and those that it was trained without."""
+    known = {field.name for field in trained.schema.fields if field.kind != "drop"}
+    return [name for name in source.names if name not in known]
+
+
+def beside(rows: pa.Table, names: Sequence[str], results: pa.Table) -> pa.Table:
+    """Columns of rows, then results; of two columns of one name the result. Arrays are not carried along."""
+    kept = [name for name in names if name not in results.column_names and not shape_of(rows[name].type)]
+    columns = {name: rows[name] for name in kept} | {name: results[name] for name in results.column_names}
+    return pa.table(columns)
 
 
 def write_parts(paths: Sequence[Path], parts: Iterable[Sequence[pa.Table]]) -> None:

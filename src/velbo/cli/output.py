@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from ..tables import Table
 from .app import say
+
+
+class Result(Protocol):
+    """What is measured."""
+
+    def to_json(self) -> dict[str, Any]: ...
+
+    def table(self) -> Table: ...
 
 
 def check_output(*paths: Path) -> None:
@@ -42,13 +53,11 @@ def as_table(values: Any, prefix: str = "x") -> Any:
     return pa.table({column.name: column.cells() for column in columns})
 
 
-def print_table(records: Sequence[dict[str, Any]]) -> None:
-    """Records as aligned columns on stdout; numbers with 6 digits at most."""
-    names = list(dict.fromkeys(name for record in records for name in record))
-    lines = [names] + [[text_of(record.get(name)) for name in names] for record in records]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+def print_table(table: Table | Sequence[Mapping[str, Any]]) -> None:
+    """Aligned columns on stdout, as wide as the terminal if it is one."""
+    shown = table if isinstance(table, Table) else Table.of(table)
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    print(shown.text(shutil.get_terminal_size().columns if is_terminal else None))
 
 
 def print_json(value: Any) -> None:
@@ -64,15 +73,12 @@ def _of_json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def print_record(record: Mapping[str, Any], as_json: bool) -> None:
-    """One result on stdout: a name and a value a line, numbers with 6 digits at most; or one JSON object."""
+def print_result(found: Result, as_json: bool) -> None:
+    """One result on stdout: its figures with their meanings, or one JSON object."""
     if as_json:
-        print_json(record)
-        return
-    lines = [(name, text_of(value)) for name, value in flat(record)]
-    width = max(len(name) for name, _ in lines)
-    for name, text in lines:
-        print(f"{name.ljust(width)}  {text}")
+        print_json(found.to_json())
+    else:
+        print_table(found.table())
 
 
 def flat(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -82,14 +88,3 @@ def flat(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name} {part}", inner) for part, inner in flat(value))
         else:
             yield name, value
-
-
-def text_of(value: Any) -> str:
-    """A value for people: "-" where there is none."""
-    if isinstance(value, list | tuple):
-        return " ".join(f"{v:.2f}" if isinstance(v, float) else text_of(v) for v in value) or "-"
-    if value is None or value == "":
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

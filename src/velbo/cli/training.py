@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from ..build import Plan, is_own
+from ..build import Plan, is_own, made_of
 from ..errors import Interrupted
 from ..fitting import train_plan
 from ..rows import Rows
@@ -49,27 +49,18 @@ def train_and_tell(
     skipped = f", {history.skipped} skipped (not finite)" if history.skipped else ""
     say(
         f"done: {history.steps} steps in {history.seconds:.1f} s{skipped}; best {split} bound {history.best:.3f} nats. "
-        f"Measure it with: velbo evaluate {folder} DATA{parts}"
+        f"{_next(plan, folder)}{parts}"
     )
+
+
+def _next(plan: Plan, folder: Path) -> str:
+    """What a run is for: a model of anomalies to score rows, any other to be measured first."""
+    if plan.objective.objective.startswith("trimmed"):
+        return f"Score rows with: velbo score {folder} DATA -o scores.csv --explain --contamination 0.05"
+    return f"Measure it with: velbo evaluate {folder} DATA"
 
 
 def _announce(plan: Plan, new: bool) -> None:
     say(f"model: {made_of(plan)}")
     if new and plan.choices:
         say(f"chosen: {'; '.join(f'{name} {why}' for name, why in plan.choices.items())}")
-
-
-def made_of(plan: Plan) -> str:
-    """The model in a line."""
-    recipe = plan.recipe
-    likelihoods = dict.fromkeys(f.likelihood for f in plan.schema.modelled if f.likelihood)
-    # parts of a user's own are not what the other values of a recipe say
-    parts = f"{recipe.latent} latents"
-    if not is_own(recipe.recipe):
-        widths, groups = (",".join(map(str, numbers)) for numbers in (recipe.hidden, recipe.groups))
-        parts += f" above groups of {groups}" if groups else ""
-        parts = f"hidden {widths}, {parts}, posterior {recipe.posterior}, prior {recipe.prior}"
-    return (
-        f"{recipe.recipe}, {parts}, likelihood {', '.join(likelihoods)}; objective {plan.objective.objective} with "
-        f"{plan.objective.samples} sample(s)"
-    )

@@ -6,7 +6,7 @@ page.py          findings -> a page of text and a picture
 """
 
 from .examination import Examination, examine
-from .findings import QUESTIONS, Finding, diagnose
+from .findings import QUESTIONS, Finding, Findings, diagnose
 from .page import draw, write
 
-__all__ = ["QUESTIONS", "Examination", "Finding", "diagnose", "draw", "examine", "write"]
+__all__ = ["QUESTIONS", "Examination", "Finding", "Findings", "diagnose", "draw", "examine", "write"]

@@ -12,6 +12,7 @@ errors for differences, and a size below which nobody would act.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import torch
 
 from ..evaluation.bounds.summary import ACTIVE_VARIANCE
+from ..tables import Shown, Table
 from .examination import Examination
 
 LAST_QUARTER_SHARE, MIN_EVALUATIONS = 0.05, 8
@@ -30,8 +32,11 @@ AT_THE_FLOOR = 0.01
 DOUBTED, MOST_DOUBTED = 0.1, 0.5
 
 
+WIDTH, INDENT = 100, 25
+
+
 @dataclass(frozen=True)
-class Finding:
+class Finding(Shown):
     """One question's answer.
 
     Attributes:
@@ -48,6 +53,35 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         return dict(self.__dict__)
+
+    def table(self) -> Table:
+        """A row."""
+        return Findings([self]).table()
+
+    def __repr__(self) -> str:
+        return f"Finding({self.question}, {self.verdict}: {self.figure})"
+
+    def __str__(self) -> str:
+        head = f"{self.verdict.upper():8s} {self.question:14s}  "
+        lines = textwrap.wrap(self.figure, WIDTH - INDENT)
+        if self.advice:
+            lines += textwrap.wrap(f"try: {self.advice}", WIDTH - INDENT)
+        return "\n".join([head + lines[0], *(" " * INDENT + line for line in lines[1:])])
+
+
+class Findings(list[Finding], Shown):
+    """All findings; printed, one paragraph each."""
+
+    def table(self) -> Table:
+        """A row for each finding."""
+        rows = tuple((f.verdict, f.question, f.figure, f.advice) for f in self)
+        return Table(rows, ("verdict", "question", "figure", "try"))
+
+    def __repr__(self) -> str:
+        return f"Findings({', '.join(f'{f.question}: {f.verdict}' for f in self)})"
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
 
 
 def convergence(e: Examination) -> Finding:
@@ -208,10 +242,10 @@ QUESTIONS: tuple[Callable[[Examination], Finding | None], ...] = (
 )
 
 
-def diagnose(e: Examination) -> list[Finding]:
+def diagnose(e: Examination) -> Findings:
     """The answer of every question that there is to ask."""
     answers = (question(e) for question in QUESTIONS)
-    return [answer for answer in answers if answer is not None]
+    return Findings(answer for answer in answers if answer is not None)
 
 
 def _number(x: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,23 +11,14 @@ import numpy as np
 from ..report import pictures
 from ..report.pictures import BOUND, INK, RATE, RECONSTRUCTION, RULE
 from .examination import Examination
-from .findings import Finding
+from .findings import Finding, Findings
 
-WIDTH, INDENT = 100, 25
 COLOURS = {"fine": "#4c8c5a", "look": "#c79a1d", "fault": "#c0392b", "unknown": "#8a8f98"}
 
 
 def write(findings: Sequence[Finding]) -> str:
     """The page; one paragraph a finding."""
-    return "\n".join(_paragraph(f) for f in findings)
-
-
-def _paragraph(finding: Finding) -> str:
-    head = f"{finding.verdict.upper():8s} {finding.question:14s}  "
-    lines = textwrap.wrap(finding.figure, WIDTH - INDENT)
-    if finding.advice:
-        lines += textwrap.wrap(f"try: {finding.advice}", WIDTH - INDENT)
-    return "\n".join([head + lines[0], *(" " * INDENT + line for line in lines[1:])])
+    return str(Findings(findings))
 
 
 def draw(e: Examination, findings: Sequence[Finding], path: Path) -> None:

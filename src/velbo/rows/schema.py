@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import SchemaError, unknown
 from ..limits import MAX_CELLS
+from ..tables import Shown, Table
 from .arrow import missing_of
 from .containers import Change, Column, Container, container_named, container_of
 from .field import Field
@@ -30,7 +31,7 @@ NAMES_SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Schema:
+class Schema(Shown):
     """The fields of a row.
 
     Attributes:
@@ -109,6 +110,13 @@ class Schema:
         return found
 
     # showing
+
+    def __repr__(self) -> str:
+        return f"Schema({self.describe()})"
+
+    def table(self) -> Table:
+        """A row for each field, and what is in doubt below."""
+        return Table.of(self.records(), notes=[f"doubt: {doubt}" for doubt in self.doubts()])
 
     def describe(self) -> str:
         """One line: what was understood."""

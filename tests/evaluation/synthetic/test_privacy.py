@@ -272,7 +272,7 @@ def test_a_report_without_held_out_rows():
     train, fake = table(60, 0), table(50, 1)
     report = synthetic_report(train, fake, COLUMNS)
     assert report.privacy is report.efficacy is None
-    assert "give holdout=" in report.lines()[-1]
+    assert "give them as holdout" in report.lines()[-1]
     columns = sorted(COLUMNS, key=lambda c: c.name)
     places = [COLUMNS.index(c) for c in columns]
     x, y = (t[:, places][np.lexsort(t[:, places].T)] for t in (train, fake))
@@ -299,7 +299,7 @@ def test_bad_options_are_named():
     x = table(20, 0)
     with pytest.raises(ConfigError, match="rows = 1: at least 2"):
         privacy(x, x, x, COLUMNS, rows=1)
-    with pytest.raises(ConfigError, match="rows = 4: at least 5"):
+    with pytest.raises(ConfigError, match="4 rows are too few to compare: at least 5"):
         synthetic_report(x, x, COLUMNS, rows=4)
     with pytest.raises(ConfigError, match="permutations = 0"):
         privacy(x, x, x, COLUMNS, permutations=0)

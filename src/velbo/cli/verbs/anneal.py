@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..app import app
 from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Rows, Seed
-from ..output import print_record
+from ..output import print_result
 from ..pages import MEASURE
 
 
@@ -41,4 +41,4 @@ def anneal(
 
     trained, chosen = model_and_rows(run, model, data, read, rows, seed)
     found = bracket(trained, chosen, Annealing(temperatures, chains, leapfrog, seed))
-    print_record(found.to_json(), json)
+    print_result(found, json)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from ...errors import ConfigError
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ...errors import ConfigError, DataError
+from ...limits import ROWS, Limits
 from ..app import app
-from ..options import Folder, OwnParts, ReadAs, ReadingOptions, Rows, Seed
+from ..options import Folder, OwnParts, ReadAs, ReadingOptions, Seed
 from ..output import print_json
 from ..pages import MEASURE
+
+LEAST = 5
+"""Rows that a classifier needs, one a fold."""
+SomeOfThem = Annotated[int, Parameter(validator=Limits(LEAST, ROWS.high).validate)]
 
 
 @app.command(group=MEASURE)
@@ -17,7 +26,7 @@ def compare(
     *,
     holdout: str | None = None,
     target: str | None = None,
-    rows: Rows = 10_000,
+    rows: SomeOfThem = 10_000,
     seed: Seed = 0,
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
@@ -42,15 +51,20 @@ def compare(
     from ...trained_model import TrainedModel
     from ..data import rows_for
 
+    if target is not None and holdout is None:
+        raise ConfigError("--target needs rows that had no part in training; name them with --holdout FILE")
     trained = TrainedModel.load(run, model)
     schema = trained.schema
     if not schema.is_table:
         raise ConfigError("columns are compared one by one, and this model has arrays; use 'velbo quality'")
     names = (real, synthetic, *([holdout] if holdout else []))
     codes = [schema.numbers(rows_for(trained, name, read), name) for name in names]
+    for name, numbers in zip(names, codes, strict=True):
+        if len(numbers) < LEAST:
+            raise DataError(f"{name} has {len(numbers)} rows, and {LEAST} at least are needed to compare")
     held = codes[2] if holdout else None
     report = synthetic_report(codes[0], codes[1], schema.modelled, held, target, seed, rows=rows)
     if json:
         print_json(report.to_json())
     else:
-        print("\n".join(report.lines()))
+        print(report)

@@ -11,7 +11,7 @@ from ..pages import USE
 def decode(run: Folder, latents: str, *, output: Output, model: OwnParts = None) -> None:
     """From latents back to data.
 
-    The mean (or mode) of p(x|z).
+    The mean (or mode) of p(x|z). Columns beside z0, z1, ... go along.
 
     Args:
         run: folder of a trained model.
@@ -25,5 +25,9 @@ def decode(run: Folder, latents: str, *, output: Output, model: OwnParts = None)
 
     trained = TrainedModel.load(run, model)
     source = open_source(latents)
-    of_latents = infer(source, kind="real")
-    map_rows(source, output, lambda rows: trained.decode(of_latents.numbers(rows, latents)), "x")
+    names = [f"z{i}" for i in range(trained.n_latents)]
+    if not set(names) <= set(source.names):
+        names = source.names
+    of_latents = infer(source.select(names), kind="real")
+    others = [name for name in source.names if name not in names]
+    map_rows(source, output, lambda rows: trained.decode(of_latents.numbers(rows, latents)), "x", others)

@@ -67,18 +67,18 @@ def doctor(
 def _training_rows(trained: TrainedModel, data: str, named: str | None, n: int, seed: int, read: ReadingOptions) -> Any:
     """Rows of the file that is named here or in the run; None, said so, where there are none to compare with."""
     from ...formats import absolute_name
-    from ..data import at_most, rows_for
+    from ..data import training_rows
 
-    if named is not None:
-        return at_most(rows_for(trained, named, read), n, seed)
     said = trained.plan.data
-    if not said.source or said.subset:
+    if named is None and not said.source:
         return None
-    if said.source == absolute_name(data):
+    if named is None and said.source == absolute_name(data):
         say("these are the rows that the model was trained on: what it does to others cannot be seen")
         return None
     try:
-        return at_most(rows_for(trained, said.source, read), n, seed)
+        return training_rows(trained, named, n, seed, read)
     except VelboError as error:
+        if named is not None:
+            raise
         say(f"the rows that it was trained on cannot be read ({error}); name them with --train")
         return None

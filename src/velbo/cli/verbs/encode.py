@@ -13,6 +13,8 @@ def encode(
 ) -> None:
     """Embeddings: the posterior mean of every row.
 
+    Columns that are no part of the model, such as identifiers, go along.
+
     Args:
         run: folder of a trained model.
         data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
@@ -20,7 +22,8 @@ def encode(
         seed: of the binarisation of grey images, where there is one.
     """
     from ...trained_model import TrainedModel
-    from ..data import map_rows, open_for
+    from ..data import map_rows, not_modelled, open_for
 
     trained = TrainedModel.load(run, model)
-    map_rows(open_for(trained, data, read), output, lambda rows: trained.encode(rows, seed), "z")
+    source = open_for(trained, data, read)
+    map_rows(source, output, lambda rows: trained.encode(rows, seed), "z", not_modelled(trained, source))

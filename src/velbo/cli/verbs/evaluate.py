@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..app import app
 from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Seed, SomeRows
-from ..output import print_record
+from ..output import print_result
 from ..pages import MEASURE
 
 
@@ -44,11 +44,4 @@ def evaluate(
     trained = TrainedModel.load(run, model)
     x = rows_for(trained, data, read, rows, seed)
     say_given(trained)
-    result = trained.evaluate(x, samples, chunk, seed, precision, device).to_json()
-    shown = {name: value for name, value in result.items() if name != "given"}  # said above
-    shown["kl_per_latent"] = sorted(result["kl_per_latent"], reverse=True)
-    if len(result["kl_per_group"]) > 1:
-        del shown["kl_per_latent"]  # hundreds, of which no one tells which group is silent
-    else:
-        del shown["kl_per_group"]
-    print_record(result if json else shown, json)
+    print_result(trained.evaluate(x, samples, chunk, seed, precision, device), json)

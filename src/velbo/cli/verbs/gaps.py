@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..app import app
 from ..options import Count, CountOr0, Folder, OwnParts, Positive, ReadAs, ReadingOptions, Seed, SomeRows
-from ..output import print_record
+from ..output import print_result
 from ..pages import MEASURE
 
 
@@ -45,4 +45,4 @@ def gaps(
     trained, chosen = model_and_rows(run, model, data, read, rows, seed)
     annealing = Annealing(temperatures, seed=seed) if temperatures else None
     found = take_apart(trained, chosen, samples, Ascent(steps, lr), annealing, seed)
-    print_record(found.to_json(), json)
+    print_result(found, json)

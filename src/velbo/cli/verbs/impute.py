@@ -16,6 +16,8 @@ from ..pages import USE
 if TYPE_CHECKING:
     import pyarrow as pa
 
+COLUMNS_SHOWN = 8
+
 
 @app.command(group=USE)
 def impute(
@@ -51,18 +53,31 @@ def impute(
     source = open_for(trained, data, read)
     seeds = count(seed)  # equal rows in different batches are to have different draws
     paths = [output] if n is None else [output.with_stem(f"{output.stem}-{i + 1}") for i in range(n)]
-    left = Counter[str]()
+    left, filled = Counter[str](), Counter[str]()
 
     def fill(rows: pa.Table) -> list[pa.Table]:
         if n is None:
             new = [trained.impute(rows, samples, seed)]
         else:
             new = trained.impute_many(rows, n, samples, steps, next(seeds))
-        left.update(missing_cells(new[0]))
+        before, after = Counter(missing_cells(rows)), missing_cells(new[0])
+        left.update(after)
+        filled.update(before - Counter(after))
         return new
 
     change_rows(source, paths, fill)
+    say(f"filled {_cells(filled.total())}{': ' if filled else ''}{', '.join(_of_columns(filled))}")
     for name, cells in left.items():
         if cells:
             why = trained.why_left(name)
-            say(f"impute: {cells} missing cell{'s'[: cells != 1]} of '{name}' stay{', as ' + why if why else ''}")
+            say(f"impute: {_cells(cells)} of '{name}' stay{', as ' + why if why else ''}")
+
+
+def _cells(n: int) -> str:
+    return f"{n} missing cell{'s'[: n != 1]}"
+
+
+def _of_columns(filled: Counter[str]) -> list[str]:
+    """How many of which column, most first; of many columns the first ones."""
+    said = [f"{n} of '{name}'" for name, n in filled.most_common(COLUMNS_SHOWN)]
+    return [*said, "..."] if len(filled) > COLUMNS_SHOWN else said

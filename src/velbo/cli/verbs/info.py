@@ -1,37 +1,54 @@
-"""velbo info: what a run is."""
+"""velbo info: what runs are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from ..app import app
+from cyclopts import Parameter
+
+from ...errors import VelboError
+from ...tables import Table, text_of
+from ..app import app, say
 from ..options import Folder, OwnParts
-from ..output import flat, print_json, print_record, text_of
+from ..output import print_json, print_table
 from ..pages import TRAIN
 
 if TYPE_CHECKING:
     from ...build import Plan
+    from ...training import Run
     from ...training.state import State
 
 
 @app.command(group=TRAIN)
-def info(run: Folder, *, model: OwnParts = None, json: bool = False) -> None:
+def info(
+    run: Folder, *more: Annotated[Folder, Parameter(show=False)], model: OwnParts = None, json: bool = False
+) -> None:
     """What runs are, and how far they have come.
 
     Of one run data, model, objective and training; of several a table, a row each: velbo info runs/*
 
     Args:
-        run: its folder.
-        json: print one JSON object.
+        run: folder of a run, or several of them.
+        more: folders of further runs.
+        json: print one JSON object, of several runs a list of them.
     """
-    from ...build import Plan
+    if not more:
+        _tell_one(run, model, json)
+        return
+    records = [_record(each) for each in _runs((run, *more))]
+    if json:
+        print_json(records)
+    else:
+        print_table(records)
+
+
+def _tell_one(path: Path, model: str | None, json: bool) -> None:
+    from ...build import Plan, description
     from ...files import as_json
     from ...training import Run
-    from ..training import made_of
 
-    folder = Run(run)
+    folder = Run(path)
     plan, metrics = Plan.from_json(folder.config(), str(folder.config_file)), folder.metrics()
     state, parameters, is_trained = folder.state(), _parameters(plan, model), folder.model_file.exists()
     last = metrics[-1] if metrics else {}
@@ -45,24 +62,63 @@ def info(run: Folder, *, model: OwnParts = None, json: bool = False) -> None:
         }
         print_json(record)
         return
-    shown = {
-        "data": f"{plan.data.n_rows} rows of {plan.schema.describe()}",
-        "source": plan.data.source,
-        "model": made_of(plan),
-        "parameters": parameters,
-        "training": _said(as_json(plan.training)),
-        "chosen": "; ".join(f"{name} {why}" for name, why in plan.choices.items()),
-        "made by": _said(plan.versions),
-        "progress": progress(plan, state, run) if state or not is_trained else "a model that was saved by itself",
-        "last": _said(last),
+    shown = description(plan) | {
+        "parameters": parameters and f"{parameters:,}",
+        "progress": progress(plan, state, path) if state or not is_trained else "a model that was saved by itself",
     }
-    print_record(shown, False)
+    print_table(Table(tuple((name, value) for name, value in shown.items() if value)))
+    if last:
+        print()
+        print_table(_bounds(last))
 
 
-def _said(values: Mapping[str, Any]) -> str:
-    """Settings in a line, but those of which nothing was said."""
-    plain = {name: value for name, value in flat(values) if value not in (None, False)}
-    return ", ".join(f"{name.rpartition(' ')[2]} {text_of(value)}" for name, value in plain.items())
+def _bounds(last: dict[str, Any]) -> Table:
+    """The last line of metrics.jsonl: the bound and its terms, of the rows trained on and of those held out."""
+    terms = ("bound", "reconstruction", "rate")
+    splits = [split for split in ("train", "validation") if f"{split}_bound" in last]
+    rows = tuple((split, *(last.get(f"{split}_{term}") for term in terms)) for split in splits)
+    return Table(rows, ("rows", *terms), f"after epoch {last['epoch']}, step {last['step']}, nats a row:")
+
+
+def _runs(paths: tuple[Path, ...]) -> list[Run]:
+    """Those of the folders that hold a run; it is said of the others."""
+    from ...training import Run
+
+    runs = [Run(path) for path in paths]
+    left_out = [str(run.path) for run in runs if not run.config_file.exists()]
+    if left_out:
+        say(f"no runs: {', '.join(left_out)}")
+    return [run for run in runs if run.config_file.exists()]
+
+
+def _record(run: Run) -> dict[str, Any]:
+    """A run in a row of a table; of one that cannot be read, why."""
+    from ...build import Plan
+
+    try:
+        plan, metrics, state = Plan.from_json(run.config(), str(run.config_file)), run.metrics(), run.state()
+    except VelboError as error:
+        return {"run": str(run.path), "state": f"cannot be read: {error}"}
+    bounds = [m.get("validation_bound", m.get("train_bound")) for m in metrics]
+    recipe = plan.recipe
+    return {
+        "run": str(run.path),
+        "rows": plan.data.n_rows,
+        "recipe": recipe.recipe,
+        "latents": recipe.latent,
+        "prior": recipe.prior,
+        "objective": plan.objective.objective,
+        "epochs": state.epoch if state else None,
+        "best bound": max((b for b in bounds if b is not None), default=None),
+        "minutes": state.seconds / 60 if state else None,
+        "state": _state(state, run.model_file.exists()),
+    }
+
+
+def _state(state: State | None, is_trained: bool) -> str:
+    if state is None:
+        return "saved model" if is_trained else "not begun"
+    return "done" if state.done else "stopped"
 
 
 def progress(plan: Plan, state: State | None, run: Path) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..app import app
 from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Rows, Seed
-from ..output import print_record
+from ..output import print_result
 from ..pages import MEASURE
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def quality(
     real = at_most(rows_for(trained, data, read), rows, seed)
     fake = trained.sample(len(real), seed)
     real, fake = _compared(trained, real, fake, features)
-    print_record(sample_quality(real, fake, k=neighbours, seed=seed).to_json(), json)
+    print_result(sample_quality(real, fake, k=neighbours, seed=seed), json)
 
 
 def _compared(trained: TrainedModel, real: Any, fake: Any, features: str) -> tuple[Any, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ...tables import Figure, explained
 from ..app import app
 from ..options import Count, Folder, Output, OwnParts, ReadAs, ReadingOptions, Rows, Seed
-from ..output import check_output, print_record, write_rows
+from ..output import check_output, print_table, write_rows
 from ..pages import MEASURE
 
 
@@ -47,4 +48,12 @@ def rate_distortion(
     curve = trace(trained, chosen, Annealing(temperatures, chains, leapfrog, seed))
     columns = {"b": curve.b, "rate": curve.rates, "distortion": curve.distortions}
     write_rows(output, pa.table({name: values.numpy() for name, values in columns.items()}))
-    print_record(dict(zip(("encoder_rate", "encoder_distortion"), curve.encoder, strict=True)), False)
+    rate, distortion = curve.encoder
+    print_table(
+        explained(
+            (
+                Figure("rate", rate, "of the encoder, KL(q(z|x) || p(z)), nats a row"),
+                Figure("distortion", distortion, "of the same, -E_q[log p(x|z)]; the curve is what annealing found"),
+            )
+        )
+    )

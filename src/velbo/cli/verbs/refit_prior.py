@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ...config import Budget, Machine, Optimisation, TrainingConfig, Validation
 from ..app import app, say
 from ..options import (
@@ -57,4 +59,11 @@ def refit_prior(
     training = TrainingConfig(budget, optimisation, validation=validation, machine=machine)
     changed, gain = refit(trained, x, prior, components, training)
     changed.save(to)
-    say(f"wrote {to}: the ELBO of held-out rows gained {gain:.3f} nats. Measure it with: velbo evaluate {to} DATA")
+    say(f"wrote {to}: {verdict(gain, run, to)}")
+
+
+def verdict(gain: float, old: Path, new: Path) -> str:
+    """What the new prior has brought, and what to do."""
+    if gain <= 0:
+        return f"the ELBO of held-out rows lost {-gain:.3f} nats; keep the old one, {old}"
+    return f"the ELBO of held-out rows gained {gain:.3f} nats. Measure it with: velbo evaluate {new} DATA"

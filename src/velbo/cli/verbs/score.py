@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from ..app import app
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from ...errors import ConfigError
+from ...limits import SHARE
+from ..app import app, say
 from ..options import Count, Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed
 from ..pages import USE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ...trained_model import TrainedModel
+
+N_NAMED, MOST_TRAINING_ROWS = 5, 10_000
+Share = Annotated[float | None, Parameter(validator=SHARE.validate)]
 
 
 @app.command(group=USE)
@@ -15,6 +30,9 @@ def score(
     output: Output,
     samples: Count = 100,
     explain: bool = False,
+    contamination: Share = None,
+    threshold: float | None = None,
+    train: str | None = None,
     seed: Seed = 0,
     device: str = "auto",
     model: OwnParts = None,
@@ -22,7 +40,7 @@ def score(
 ) -> None:
     """The log-likelihood of every row; low is anomalous.
 
-    In nats, a lower bound. Identifiers are carried along, and the most anomalous rows are named.
+    In nats, a lower bound. Identifiers go along, and the most anomalous rows are named.
 
     Args:
         run: folder of a trained model.
@@ -31,16 +49,95 @@ def score(
         samples: importance samples.
         explain: say of every cell what it is worth given the rest of its row, log p(cell | others) in nats, and which
             one is the most anomalous: the furthest below its column's median.
+        contamination: label rows: anomalous are those that score lower than all but this share of the training rows.
+        threshold: label rows: anomalous are those that score lower than so many nats.
+        train: where the training rows are now, for --contamination, if they have moved.
         seed: of all noise.
         device: auto takes a GPU where there is one; else the name of a device.
     """
     from ...trained_model import TrainedModel
-    from ..data import map_rows, open_for, say_given
+    from ..data import map_rows, not_modelled, open_for, say_given
 
+    if contamination is not None and threshold is not None:
+        raise ConfigError("--contamination and --threshold both say which rows are anomalous; give one of them")
     trained = TrainedModel.load(run, model)
     source = open_for(trained, data, read)
     say_given(trained)
-    if explain:
-        map_rows(source, output, lambda rows: trained.explain(rows, samples, seed), "x")
-    else:
-        map_rows(source, output, lambda x: trained.log_likelihood(x, samples, seed, device), "log_likelihood")
+    if contamination is not None:
+        threshold = _threshold(trained, contamination, samples, seed, device, train, read)
+    carried = not_modelled(trained, source)
+    lowest = Lowest(carried)
+
+    def scored(rows: pa.Table) -> pa.Table:
+        import pyarrow as pa
+
+        if explain:
+            found = trained.explain(rows, samples, seed)
+        else:
+            found = pa.table({"log_likelihood": trained.log_likelihood(rows, samples, seed, device)})
+        if threshold is not None:
+            found = found.add_column(1, "anomalous", pa.array(found["log_likelihood"].to_numpy() < threshold))
+        lowest.add(rows, found)
+        return found
+
+    map_rows(source, output, scored, "log_likelihood", carried)
+    lowest.tell()
+
+
+def _threshold(
+    trained: TrainedModel,
+    share: float,
+    samples: int,
+    seed: int,
+    device: str,
+    train: str | None,
+    read: ReadingOptions,
+) -> float:
+    """What that share of the training rows scores lower than."""
+    import numpy as np
+
+    from ..data import training_rows
+
+    rows = training_rows(trained, train, MOST_TRAINING_ROWS, seed, read)
+    found = float(np.quantile(trained.log_likelihood(rows, samples, seed, device), share))
+    say(f"threshold: {found:.6g} nats, below which is {share:.3g} of {len(rows)} training rows")
+    return found
+
+
+class Lowest:
+    """The rows that score lowest, as all rows go by.
+
+    Args:
+        carried: columns that tell which row is which.
+    """
+
+    def __init__(self, carried: Sequence[str]) -> None:
+        self.carried, self.n_rows, self.n_anomalous = list(carried), 0, 0
+        self.records: list[dict[str, Any]] = []
+        self.is_labelled = False
+
+    def add(self, rows: pa.Table, found: pa.Table) -> None:
+        """A batch of rows and what was found of them."""
+        import numpy as np
+
+        scores = found["log_likelihood"].to_numpy()
+        for i in np.argsort(scores, kind="stable")[:N_NAMED].tolist():
+            record = {"row": self.n_rows + i}
+            record |= {name: rows[name][i].as_py() for name in self.carried[:1]}
+            record |= {"log p": float(scores[i])}
+            if "most_anomalous" in found.column_names:
+                record |= {"most anomalous": found["most_anomalous"][i].as_py()}
+            self.records.append(record)
+        self.records = sorted(self.records, key=lambda record: record["log p"])[:N_NAMED]
+        self.n_rows += len(found)
+        if "anomalous" in found.column_names:
+            self.is_labelled = True
+            self.n_anomalous += int(np.count_nonzero(found["anomalous"].to_numpy(zero_copy_only=False)))
+
+    def tell(self) -> None:
+        """A table of them, rows counted from 0, and how many are anomalous."""
+        from ...tables import Table
+
+        if self.is_labelled:
+            say(f"anomalous: {self.n_anomalous} of {self.n_rows} rows")
+        say(Table.of(self.records, title="lowest of all, rows counted from 0:").text())

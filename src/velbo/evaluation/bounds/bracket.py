@@ -25,6 +25,7 @@ from ...errors import ConfigError
 from ...likelihoods.mixed import row_and_mask
 from ...rows import AnyRows, Store
 from ...runtime.generators import OwnGenerator
+from ...tables import Figure, Shown, Table, explained
 from ...terms import Model, View, view_of
 from .annealing import Annealing, anneal, anneal_backwards
 from .log_likelihood import score_rows
@@ -32,7 +33,7 @@ from .summary import standard_error
 
 
 @dataclass(frozen=True)
-class Bracket:
+class Bracket(Shown):
     """Means over rows in nats of the data (rows/units.py), on which the width does not depend.
 
     Attributes:
@@ -67,6 +68,29 @@ class Bracket:
 
     def to_json(self) -> dict[str, Any]:
         return {k: None if v != v else v for k, v in asdict(self).items()}
+
+    def __repr__(self) -> str:
+        return (
+            f"Bracket({self.rows} rows: at least {max(self.annealed, self.importance):.3f} nats, {self.width:.3f} wide)"
+        )
+
+    def table(self) -> Table:
+        """Every figure with its standard error and its meaning."""
+        own = "of the model's own rows"
+        return explained(
+            (
+                Figure("rows", self.rows, f"{self.temperatures} temperatures, {self.chains} chains a row"),
+                Figure("annealed", self.annealed, "lower bound of log p(x) of the data, nats a row", self.annealed_se),
+                Figure(
+                    "importance-weighted", self.importance, f"another, of {self.samples} samples", self.importance_se
+                ),
+                Figure("own rows: above", self.own_above, f"upper bound of log p(x) {own}", self.own_above_se),
+                Figure("  annealed", self.own_annealed, "lower bound of the same", self.own_annealed_se),
+                Figure("  importance-weighted", self.own_importance, "another", self.own_importance_se),
+                Figure("  width", self.width, "between both: what annealing may be wrong by", self.width_se),
+                Figure("acceptance", self.acceptance, "of the proposals"),
+            )
+        )
 
 
 @torch.no_grad()

@@ -32,6 +32,7 @@ from ...posteriors import Draw, Posterior, RowDraw, SemiAmortised, StickingTheLa
 from ...rows import AnyRows, Store
 from ...runtime.generators import OwnGenerator
 from ...runtime.threads import threads
+from ...tables import Figure, Shown, Table, explained
 from ...terms import Model, View, device_of_model, log_density, require_density, view_of
 from .annealing import Annealing, anneal
 from .importance import StreamingWeights
@@ -60,8 +61,8 @@ class Ascent:
             raise ConfigError("an ascent needs at least 1 step, 1 sample and a positive learning rate")
 
 
-@dataclass(frozen=True)
-class Gaps:
+@dataclass(frozen=True, repr=False)
+class Gaps(Shown):
     """Of every row, (N,) float64 in nats of the data (rows/units.py), on which the gaps do not depend.
 
     Attributes:
@@ -90,6 +91,23 @@ class Gaps:
             error = standard_error(values)
             record |= {name: float(values.mean()), f"{name}_se": None if math.isnan(error) else error}
         return record
+
+    def __repr__(self) -> str:
+        parts = (f"{name} {float(getattr(self, name).mean()):.3f}" for name in ("approximation", "amortisation"))
+        return f"Gaps({len(self.bound)} rows: {', '.join(parts)} nats)"
+
+    def table(self) -> Table:
+        """Means over rows with their standard errors and meanings."""
+        found = self.to_json()
+        meanings = {
+            "log_likelihood": ("log-likelihood", "the best lower bound of log p(x), nats a row"),
+            "best_bound": ("ELBO of the best q", "of this family, found for each row"),
+            "bound": ("ELBO of the encoder", "E_q[log p(x, z) - log q(z|x)]"),
+            "approximation": ("approximation gap", "what the posterior's family costs"),
+            "amortisation": ("amortisation gap", "what the encoder costs"),
+        }
+        figures = [Figure(label, found[k], why, found[f"{k}_se"]) for k, (label, why) in meanings.items()]
+        return explained([Figure("rows", found["rows"]), *figures])
 
 
 @threads()

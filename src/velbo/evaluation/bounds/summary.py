@@ -22,6 +22,7 @@ from torch import Tensor
 from ...checks import rows_for
 from ...errors import CollapseWarning
 from ...rows import AnyRows, Store
+from ...tables import Figure, Number, Shown, Table, explained, text_of
 from ...terms import Model
 from .log_likelihood import RowScores, score_rows
 
@@ -30,9 +31,13 @@ COLLAPSED_NATS = 0.01
 MAX_PARETO_SHAPE = 0.7
 
 
+LATENTS_SHOWN = 12
+
+
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Shown):
     """Means over rows, in nats an observation and in the data's own units; ``_se`` is a standard error over rows.
+    Printed, each figure has its meaning beside it.
 
     What is given has no likelihood: the figures of a conditional model are those of p(x|c), which is not p(x).
 
@@ -77,6 +82,54 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; a standard error that one row cannot have is null."""
         return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in self.__dict__.items()}
+
+    def __repr__(self) -> str:
+        return (
+            f"Evaluation({self.rows} rows: elbo {self.elbo:.3f}, log_likelihood {self.log_likelihood:.3f} ± "
+            f"{self.log_likelihood_se:.3f} nats, {self.bits_per_dim:.3f} bits per dimension, {self.active_units} of "
+            f"{self.latent} units active)"
+        )
+
+    def table(self) -> Table:
+        """Every figure with its standard error and its meaning."""
+        log_p = f"log p(x|{', '.join(self.given)})" if self.given else "log p(x)"
+        figures = [
+            Figure("rows", self.rows),
+            Figure("ELBO", self.elbo, f"lower bound of {log_p}, nats a row", self.elbo_se),
+            Figure("  reconstruction", self.reconstruction, "E_q[log p(x|z)]"),
+            Figure("  rate", self.rate, "KL(q(z|x) || p(z))"),
+            Figure(
+                "log-likelihood",
+                self.log_likelihood,
+                f"importance-weighted bound of {log_p}, {self.samples} samples",
+                self.log_likelihood_se,
+            ),
+            Figure("bits per dimension", self.bits_per_dim, "of the log-likelihood"),
+            Figure("active units", self.active_units, f"of {self.latent} latents"),
+            *self._of_latents(),
+            Figure(
+                "effective samples", self.effective_samples, f"what {self.samples} weights are worth, mean over rows"
+            ),
+        ]
+        if not math.isnan(self.unreliable):
+            figures.append(
+                Figure(
+                    "unreliable rows",
+                    Number(f"{self.unreliable:.1%}"),
+                    "whose bound more samples would still raise (k-hat > 0.7)",
+                )
+            )
+        if self.log_det:
+            figures.append(Figure("unit correction", self.log_det, "of scaling and dequantisation, part of the above"))
+        return explained(figures)
+
+    def _of_latents(self) -> list[Figure]:
+        """KL of every group, or of the latents that have most."""
+        if len(self.kl_per_group) > 1:
+            return [Figure("KL of groups", "", f"from the top: {text_of(self.kl_per_group)}")]
+        most = sorted(self.kl_per_latent, reverse=True)
+        more = f" and {len(most) - LATENTS_SHOWN} more" if len(most) > LATENTS_SHOWN else ""
+        return [Figure("KL of latents", "", f"{text_of(most[:LATENTS_SHOWN])}{more}")]
 
 
 def standard_error(values: Tensor) -> float:

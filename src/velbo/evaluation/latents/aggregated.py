@@ -34,6 +34,7 @@ from ...errors import DataError
 from ...posteriors import RowDraw
 from ...rows import AnyRows, Store
 from ...runtime.threads import threads
+from ...tables import Figure, Number, Shown, Table, explained, text_of
 from ...terms import Model, log_weight_of, view_of
 
 ROWS = 256
@@ -41,7 +42,7 @@ PAIRS_PER_CHUNK = 8_000_000
 
 
 @dataclass(frozen=True)
-class Aggregated:
+class Aggregated(Shown):
     """Means over z ~ q(z|x_i), i = 1..N, in nats.
 
     Attributes:
@@ -64,6 +65,22 @@ class Aggregated:
 
     def to_json(self) -> dict[str, Any]:
         return dict(self.__dict__)
+
+    def table(self) -> Table:
+        """Every figure with its meaning."""
+        figures = [
+            Figure("rows", self.rows),
+            Figure("rate", self.rate, "KL(q(z|x) || p(z)), nats a row"),
+            Figure("information", Number(text_of(self.information)), "I(x; z), at least and at most"),
+            Figure(
+                "marginal KL",
+                Number(text_of(self.marginal_kl)),
+                "KL(q(z) || p(z)): what another prior can gain",
+            ),
+        ]
+        if self.total_correlation is not None:
+            figures.append(Figure("total correlation", self.total_correlation, "of the latents"))
+        return explained(figures)
 
 
 def by_latent(d: Distribution) -> Distribution | None:

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
+from ...tables import Figure, Number, Shown, Table, explained
 from .classifier import TwoSampleTest, two_sample_test
 from .discrepancy import MMD, mmd
 from .neighbours import PRDC, precision_recall_density_coverage
 from .rows import as_matrix
 
 
-@dataclass(frozen=True)
-class SampleQuality:
+@dataclass(frozen=True, repr=False)
+class SampleQuality(Shown):
     """The three together.
 
     Attributes:
@@ -38,6 +39,37 @@ class SampleQuality:
     def to_json(self) -> dict[str, Any]:
         """Plain nested numbers."""
         return asdict(self)
+
+    def __repr__(self) -> str:
+        near = self.neighbours
+        return (
+            f"SampleQuality({self.fake} samples against {self.real} rows: precision {near.precision:.3f}, recall "
+            f"{near.recall:.3f}, AUC {self.classifier.auc:.3f})"
+        )
+
+    def table(self) -> Table:
+        """Every figure with its meaning."""
+        near = self.neighbours
+        return explained(
+            (
+                Figure("rows", self.real, f"against {self.fake} samples, {self.width} features"),
+                Figure("precision", near.precision, "share of samples that are near a row"),
+                Figure("recall", near.recall, "share of rows that are near a sample"),
+                Figure("density", near.density, "how crowded the rows are where samples are; 1 is as it should be"),
+                Figure("coverage", near.coverage, "share of rows with a sample near them"),
+                Figure(
+                    "MMD^2", Number(f"{self.mmd.value:.2e}"), f"distance; p-value of equal laws {self.mmd.p_value:.2g}"
+                ),
+                Figure(
+                    "accuracy",
+                    self.classifier.accuracy,
+                    "of a classifier that tells samples from rows; 0.5 is guessing",
+                ),
+                Figure(
+                    "  AUC", self.classifier.auc, f"of the same; p-value of equal laws {self.classifier.p_value:.2g}"
+                ),
+            )
+        )
 
 
 def sample_quality(

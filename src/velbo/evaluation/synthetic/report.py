@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ...rows import Field
+from ...tables import preformatted
 from ..samples import TwoSampleTest, two_sample_test
 from .attack import Attack
 from .columns import ColumnQuality, column_quality
@@ -22,7 +23,7 @@ from .table import as_table
 LEAST = 5  # one a fold of the classifier
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SyntheticReport:
     """Everything.
 
@@ -65,6 +66,18 @@ class SyntheticReport:
             *_privacy(self),
         ]
 
+    def __repr__(self) -> str:
+        return (
+            f"SyntheticReport({self.synthetic:,} synthetic rows against {self.real:,} real ones: AUC "
+            f"{self.classifier.auc:.3f}, {self.copies:,} copies)"
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        return preformatted(str(self))
+
 
 def synthetic_report(
     real_train: Any,
@@ -100,9 +113,9 @@ def synthetic_report(
     """
     if holdout is None and (target is not None or log_likelihoods is not None):
         what = "target" if target is not None else "log_likelihoods"
-        raise ConfigError(f"{what} needs rows that nobody trained on; give holdout=")
+        raise ConfigError(f"{what} needs rows that nobody trained on; give them as holdout")
     if rows < LEAST:
-        raise ConfigError(f"rows = {rows}: at least {LEAST} are needed; give rows=10000")
+        raise ConfigError(f"{rows} rows are too few to compare: at least {LEAST} are needed")
     named = (
         (real_train, "real_train"),
         (synthetic, "synthetic"),
@@ -182,7 +195,7 @@ def _privacy(report: SyntheticReport) -> Iterator[str]:
     found = report.privacy
     yield from ("", f"Privacy: {report.copies:,} of {report.synthetic:,} synthetic rows are copies of training rows")
     if found is None:
-        yield "  whether that is more than chance, only held-out rows can tell: give holdout="
+        yield "  whether that is more than chance, only held-out rows can tell; give them as holdout"
         return
     yield (
         f"  of {found.synthetic:,} synthetic rows, {found.closer:.1%} are closer to {found.rows:,} training than to as "
