@@ -205,9 +205,9 @@ def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequenc
 
 def settings_of(plan: Plan) -> dict[str, Any]:
     """What a logger is told of a plan: all but the fields one by one and how text was read."""
-    told = plan.to_json() | {"schema": plan.schema.describe()}
+    told = plan.to_json()
     data = {name: value for name, value in told["data"].items() if name != "reading"}
-    return {**told, "data": data}
+    return {**told, "schema": plan.schema.describe(), "data": data}
 
 
 def _usual(model: Any, plan: Plan, rows: Store) -> tuple[float, ...]:

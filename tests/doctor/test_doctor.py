@@ -239,7 +239,7 @@ def test_the_command_line(tmp_path, monkeypatch):
     assert code == 0, err
     assert 0.3 < json.loads(out)["classifier"]["auc"] < 1
     code, out, err = call(*"quality r test.npy --rows 60".split())
-    assert "neighbours coverage" in out
+    assert "share of rows with a sample near them" in out
     code, _, err = call(*"quality r test.npy --features other".split())
     assert code == 2
     assert "raw" in err

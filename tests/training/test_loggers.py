@@ -6,6 +6,7 @@ against recorders with the methods that are called, whose names and arguments th
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from types import ModuleType, SimpleNamespace
@@ -197,12 +198,11 @@ def test_the_real_mlflow(tmp_path, monkeypatch):
     uri = f"file:{tmp_path}"
     logger = MLflow("mine", "tests", uri)
     fitted(logger)
-    from mlflow import MlflowClient
-
-    run = MlflowClient(uri).get_run(logger.run_id)
+    client = importlib.import_module("mlflow").MlflowClient(uri)
+    run = client.get_run(logger.run_id)
     assert run.data.params["recipe/recipe"] == "mlp"
     assert run.info.status == "FINISHED"
-    assert [m.step for m in MlflowClient(uri).get_metric_history(logger.run_id, "validation_bound")] == [1, 2]
+    assert [m.step for m in client.get_metric_history(logger.run_id, "validation_bound")] == [1, 2]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -121,33 +121,27 @@ class MLflow:
     def _begun(self) -> Any:
         """The client, with a run that is its own: another that a program has open is left alone."""
         if self._client is None:
-            from mlflow import MlflowClient
-            from mlflow.exceptions import MlflowException
-
+            refused = need("mlflow.exceptions", "mlflow").MlflowException
             try:
-                client = MlflowClient(self.uri)
+                client = need("mlflow", "mlflow").MlflowClient(self.uri)
                 found = client.get_experiment_by_name(self.experiment)
                 place = found.experiment_id if found else client.create_experiment(self.experiment)
                 self.run_id = client.create_run(place, run_name=self.name).info.run_id
-            except MlflowException as error:
+            except refused as error:
                 raise ConfigError(f"MLflow cannot begin a run: {error}") from error
             self._client = client
         return self._client
 
     def log_hyperparams(self, settings: Mapping[str, Any]) -> None:
-        from mlflow.entities import Param
-
-        params = [Param(name, str(value)[: self.MOST_LETTERS]) for name, value in settings.items()]
+        param = need("mlflow.entities", "mlflow").Param
+        params = [param(name, str(value)[: self.MOST_LETTERS]) for name, value in settings.items()]
         client = self._begun()
         for start in range(0, len(params), 100):  # MLflow takes no more at a time
             client.log_batch(self.run_id, params=params[start : start + 100])
 
     def log_metrics(self, metrics: dict[str, Any], step: int) -> None:
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        client = self._begun()
-        client.log_batch(self.run_id, metrics=[Metric(k, v, now, step) for k, v in _numbers(metrics).items()])
+        client, metric, now = self._begun(), need("mlflow.entities", "mlflow").Metric, int(time.time() * 1000)
+        client.log_batch(self.run_id, metrics=[metric(k, v, now, step) for k, v in _numbers(metrics).items()])
 
 
 class WandB:
@@ -177,8 +171,7 @@ class WandB:
 
     def _begun(self) -> Any:
         if self.run is None:
-            import wandb
-
+            wandb = need("wandb", "wandb")
             try:
                 self.run = wandb.init(**self.options)
             except wandb.Error as error:

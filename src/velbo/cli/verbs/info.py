@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,14 +35,22 @@ def info(
         more: folders of further runs.
         json: print one JSON object, of several runs a list of them.
     """
-    if not more:
+    paths = [each for path in (run, *more) for each in _meant(path)]
+    if paths == [run]:
         _tell_one(run, model, json)
         return
-    records = [_record(each) for each in _runs((run, *more))]
+    records = [_record(each) for each in _runs(paths)]
     if json:
         print_json(records)
     else:
         print_table(records)
+
+
+def _meant(path: Path) -> list[Path]:
+    """The folders of a pattern that no shell has replaced, as on Windows."""
+    if path.exists() or not any(sign in str(path) for sign in "*?["):
+        return [path]
+    return [Path(name) for name in sorted(glob(str(path)))] or [path]
 
 
 def _tell_one(path: Path, model: str | None, json: bool) -> None:
@@ -80,7 +90,7 @@ def _bounds(last: dict[str, Any]) -> Table:
     return Table(rows, ("rows", *terms), f"after epoch {last['epoch']}, step {last['step']}, nats a row:")
 
 
-def _runs(paths: tuple[Path, ...]) -> list[Run]:
+def _runs(paths: Sequence[Path]) -> list[Run]:
     """Those of the folders that hold a run; it is said of the others."""
     from ...training import Run
 
