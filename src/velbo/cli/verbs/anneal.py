@@ -22,9 +22,10 @@ def anneal(
     read: ReadAs = ReadingOptions(),
     json: bool = False,
 ) -> None:
-    """log p(x) held between two bounds, by annealed importance sampling.
+    """log p(x) held between two bounds, by annealing.
 
-    On data of the model's own the bracket holds the true value; on the data given there is the lower bound alone.
+    By annealed importance sampling. On data of the model's own the bracket holds the true value; on the data given
+    there is the lower bound alone.
 
     Args:
         run: folder of a trained model.

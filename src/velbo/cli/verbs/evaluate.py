@@ -25,7 +25,7 @@ def evaluate(
 ) -> None:
     """Bounds of the log-likelihood, with standard errors.
 
-    And bits per dimension, and what the latents do. On a terminal each figure has its meaning beside it.
+    And bits per dimension, and what the latents do; each figure has its meaning beside it.
 
     Args:
         run: folder of a trained model.
