@@ -6,9 +6,7 @@ colours of the page that it stands in, light or dark, asks for nothing from outs
 
 from __future__ import annotations
 
-import html
 import math
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +46,8 @@ class Table:
         Args:
             width: of the terminal; a last column of sentences that would pass it is folded.
         """
+        from textwrap import wrap  # here, as the help of the command line needs none of it
+
         cells, is_number = self._cells(), self._are_numbers()
         widths = [max((len(row[j]) for row in cells), default=0) for j in range(len(is_number))]
         before = sum(widths[:-1]) + 2 * (len(widths) - 1)
@@ -56,7 +56,7 @@ class Table:
         for row in cells:
             padded = [c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, is_number, strict=True)]
             if room is not None and not is_number[-1] and len(row[-1]) > room:
-                first, *rest = textwrap.wrap(row[-1], room)
+                first, *rest = wrap(row[-1], room)
                 lines += ["  ".join([*padded[:-1], first]), *(" " * before + part for part in rest)]
             else:
                 lines.append("  ".join(padded).rstrip())
@@ -64,18 +64,20 @@ class Table:
 
     def html(self) -> str:
         """A table of HTML that stands by itself."""
+        from html import escape
+
         cells, is_number = self._cells(), self._are_numbers()
         rows = []
         for i, row in enumerate(cells):
             tag, rule = ("th", RULE) if self.head and i == 0 else ("td", "")
             sides = ["right" if n else "left" for n in is_number]
             inner = (
-                f'<{tag} style="{CELL}{rule}text-align:{side}">{html.escape(cell)}</{tag}>'
+                f'<{tag} style="{CELL}{rule}text-align:{side}">{escape(cell)}</{tag}>'
                 for cell, side in zip(row, sides, strict=True)
             )
             rows.append(f"<tr>{''.join(inner)}</tr>")
-        title = f'<div style="font-weight:bold">{html.escape(self.title)}</div>' if self.title else ""
-        notes = "".join(f"<div>{html.escape(note)}</div>" for note in self.notes)
+        title = f'<div style="font-weight:bold">{escape(self.title)}</div>' if self.title else ""
+        notes = "".join(f"<div>{escape(note)}</div>" for note in self.notes)
         body = f'<table style="border-collapse:collapse;background:none">{"".join(rows)}</table>' if rows else ""
         return f'<div style="overflow-x:auto">{title}{body}{notes}</div>'
 
@@ -108,7 +110,9 @@ class Shown:
 
 def preformatted(text: str) -> str:
     """Lines whose columns are aligned already, as HTML."""
-    return f'<pre style="background:none;overflow-x:auto">{html.escape(text)}</pre>'
+    from html import escape
+
+    return f'<pre style="background:none;overflow-x:auto">{escape(text)}</pre>'
 
 
 @dataclass(frozen=True)
