@@ -36,8 +36,8 @@ class Recipe(Checked):
             import path, my_module:make; it is imported.
         latent: number of latents Z, of a ladder that of its top group; 16 if not given, but for auto, which has its
             own number, and diffusion, which has one for each number of a row.
-        hidden: width of each layer (mlp), of each residual block (resmlp; ladder and diffusion of tables), or channels of
-            each stage (conv; ladder and diffusion of images), as in 200,200; the recipe's own if empty.
+        hidden: width of each layer (mlp), of each residual block (resmlp; ladder and diffusion of tables), or
+            channels of each stage (conv; ladder and diffusion of images), as in 200,200; the recipe's own if empty.
         likelihood: of all fields that name none of their own, such as bernoulli or normal; auto takes for each what
             suits its kind. `velbo.likelihoods.LIKELIHOODS` has the names.
         dropout: share of the inner units of residual blocks dropped in training.
