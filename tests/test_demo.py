@@ -8,7 +8,8 @@ from PIL import Image
 
 from contracts.commands import call
 from velbo.errors import DataError
-from velbo.report.pictures import flat_map, tile
+from velbo.report.latents import flat_map
+from velbo.report.pictures import tile
 
 PICTURES = ("reconstructions", "samples", "latents", "curve", "overview", "bottleneck")
 

@@ -12,7 +12,11 @@ from .config import Budget, Optimisation, Recipe, TrainingConfig, Weighting
 from .errors import need
 from .fitting import carry_out, plan
 from .formats.loading import load
-from .report import pictures
+from .report.latents import draw_points, flat_map
+from .report.learning import draw_curve
+from .report.pictures import caption, figure, plain, save
+from .report.reconstructions import draw_bottleneck, draw_reconstructions
+from .report.samples import draw_samples
 from .trained_model import TrainedModel
 from .training import Run
 
@@ -54,31 +58,40 @@ def draw(folder: Path, fitted: TrainedModel, metrics: list[dict[str, Any]], test
     top = fitted.schema.fields[0].levels - 1
     x_hat, z, samples = fitted.reconstruct(test[:20]), fitted.encode(test), fitted.sample(60, seed=1, mean=True)
     panels = {
-        "reconstructions": lambda a: pictures.draw_reconstructions(a, test[:20], x_hat, top),
-        "samples": lambda a: pictures.draw_samples(a, samples, 12, top),
-        "latents": lambda a: pictures.draw_latents(a, z, labels),
-        "curve": lambda a: pictures.draw_curve(a, metrics),
+        "reconstructions": lambda a: draw_reconstructions(a, test[:20], x_hat, top),
+        "samples": lambda a: draw_samples(a, samples, 12, top),
+        "latents": lambda a: draw_map(a, z, labels),
+        "curve": lambda a: draw_curve(a, metrics),
     }
     paths = []
-    sheet = pictures.figure(11, 6.6)
+    sheet = figure(11, 6.6)
     for (name, panel), axes in zip(panels.items(), sheet.subplots(2, 2, height_ratios=(1, 1.5)).flat, strict=True):
-        single = pictures.figure(6, 3.6)
+        single = figure(6, 3.6)
         panel(single.subplots())
         panel(axes)
         paths.append(folder / f"{name}.png")
-        pictures.save(single, paths[-1])
+        save(single, paths[-1])
     paths.append(folder / "overview.png")
-    pictures.save(sheet, paths[-1])
+    save(sheet, paths[-1])
     paths.append(folder / "bottleneck.png")
-    pictures.save(bottleneck(fitted, test[0], top), paths[-1])
+    save(bottleneck(fitted, test[0], top), paths[-1])
     return paths
+
+
+def draw_map(axes: Any, z: Any, labels: Any) -> None:
+    """Posterior means by t-SNE, which tells ten digits apart on paper."""
+    draw_points(axes, flat_map(z), labels)
+    caption(axes, f"Latent space: posterior means of {z.shape[1]} latents, by t-SNE")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    plain(axes)
 
 
 def bottleneck(fitted: TrainedModel, image: Any, top: float) -> Any:
     """One image on its way through the model."""
     q = fitted.model.encode(fitted.store(image[None]).fixed(0))
     mean, scale = (t[0].detach().numpy() for t in (q.mean, q.stddev))
-    fig = pictures.figure(8.5, 2.9)
+    fig = figure(8.5, 2.9)
     axes = fig.subplots(1, 3, width_ratios=(1, 2, 1))
-    pictures.draw_bottleneck(axes, image, mean, scale, fitted.reconstruct(image[None])[0], top)
+    draw_bottleneck(axes, image, mean, scale, fitted.reconstruct(image[None])[0], top)
     return fig

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,9 @@ from .tables import Shown, Table
 from .terms import device_of_model
 from .training import History, Run
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 ROWS_PER_CHUNK = 1024
 
 
@@ -45,7 +48,7 @@ class TrainedModel(Shown):
     Attributes:
         model: in evaluation mode.
         plan: all that it was built from and trained with.
-        history: of its training; empty for a model that was loaded.
+        history: of its training; empty for a model without a run.
         typical: what a cell of each column is worth in most training rows, nats (see `velbo.evaluation.typical`), for
             `explain`; empty where nothing is known.
         dtype: of all computation; float64 makes scores independent of the order and number of rows to 1e-12.
@@ -117,7 +120,7 @@ class TrainedModel(Shown):
         typical = run.read_typical()
         if len(typical) not in (0, plan.schema.n_dims):
             raise RunError(f"{run.typical_file} does not fit {run.config_file}: they come from different runs")
-        return cls(built.eval(), plan, typical=typical)
+        return cls(built.eval(), plan, run.history(), typical=typical)
 
     def save(self, path: str | Path, others: Mapping[str, Any] | None = None) -> None:
         """Write config.json, model.safetensors and typical.json into a folder, over a model that was saved there.
@@ -342,6 +345,65 @@ class TrainedModel(Shown):
         }
         scores = self.log_likelihood(x, samples, seed)
         return pa.table({"log_likelihood": scores, "most_anomalous": worst, **columns})
+
+    # pictures; see velbo.report.plots
+
+    def plot_learning_curve(self) -> Figure:
+        """The bound and its two terms while training, nats an observation."""
+        from .report.learning import curve_of
+
+        return curve_of(self.history.metrics)
+
+    def plot_kl(self, x: Any, seed: int = 0) -> Figure:
+        """Mean KL of each latent, and of each group of latents, nats."""
+        return self._drawn("kl", x, seed)
+
+    def plot_latents(self, x: Any, labels: Any = None, seed: int = 0) -> Figure:
+        """A map of posterior means, coloured by labels: (N,) numbers or names, or the name of a field of x."""
+        return self._drawn("latents", x, seed, labels)
+
+    def plot_reconstructions(self, x: Any, seed: int = 0) -> Figure:
+        """Rows beside the point estimates of p(x|z)."""
+        return self._drawn("reconstructions", x, seed)
+
+    def plot_samples(self, n: int = 60, seed: int = 0) -> Figure:
+        """A sheet of n new images."""
+        from .report.samples import new_images
+
+        return new_images(self, n, seed)
+
+    def plot_columns(self, x: Any, seed: int = 0) -> Figure:
+        """Each column of x beside that of as many new rows."""
+        return self._drawn("columns", x, seed)
+
+    def plot_pairs(self, x: Any, seed: int = 0) -> Figure:
+        """Associations of every two columns, in x and in as many new rows."""
+        return self._drawn("pairs", x, seed)
+
+    def plot_missing(self, x: Any) -> Figure:
+        """Which cells of x are missing, and which together."""
+        return self._drawn("missing", x)
+
+    def plot_calibration(self, x: Any, seed: int = 0) -> Figure:
+        """Shares of cells below the quantiles that p(x|z) gives for them."""
+        return self._drawn("calibration", x, seed)
+
+    def plot_residuals(self, x: Any, seed: int = 0) -> Figure:
+        """The rows of lowest log p(x), and what is anomalous in them."""
+        return self._drawn("residuals", x, seed)
+
+    def report(
+        self, x: Any, path: str | Path, train: Any = None, labels: Any = None, rows: int = 500, seed: int = 0
+    ) -> None:
+        """Write one page of this model and rows x as an HTML file; see `velbo.report.page.report`."""
+        from .report.page import report
+
+        report(self, x, path, train, labels, rows, seed)
+
+    def _drawn(self, what: str, x: Any, seed: int = 0, labels: Any = None) -> Figure:
+        from .report.plots import draw
+
+        return draw(self, what, x, seed, labels)
 
     def _on(self, device: str) -> AnyModel:
         """The model on a device; a copy, unless it is there, as others may be using it meanwhile."""

@@ -25,11 +25,13 @@ from velbo import (
     carry_out,
     plan,
 )
-from velbo.doctor import QUESTIONS, Examination, Finding, diagnose, draw, examine, write
+from velbo.doctor import QUESTIONS, Examination, Finding, diagnose, examine, write
 from velbo.errors import DataError
 from velbo.likelihoods import Cell
 from velbo.likelihoods.normal import NormalCell
 from velbo.nets import inverse_softplus
+from velbo.report.examination import examination
+from velbo.report.pictures import save
 
 ORACLE = LinearGaussian.random(6, 2, seed=0)
 TRAIN, TEST = (ORACLE.sample(n, seed=s).numpy() for n, s in ((1500, 1), (250, 2)))
@@ -195,14 +197,14 @@ def test_a_cell_without_distribution_function_is_left_out_and_named(healthy, exa
     assert "the distance from uniform is left out, as NormalCell has no cdf(value)" in found["likelihood"].figure
     assert all(found[question] == whole[question] for question in found if question != "likelihood")
     assert "NormalCell has no cdf(value)" in " ".join(write(diagnose(e)).split())
-    draw(e, diagnose(e), tmp_path / "page.png")
+    save(examination(e, diagnose(e)), tmp_path / "page.png")
 
 
 def test_the_page_and_the_picture(examined, tmp_path):
     page = write(diagnose(examined))
     assert all(len(line) <= 100 for line in page.splitlines())
     assert page.count("\n") < 40
-    draw(examined, diagnose(examined), tmp_path / "page.png")
+    save(examination(examined, diagnose(examined)), tmp_path / "page.png")
     image = np.asarray(Image.open(tmp_path / "page.png").convert("L"))
     panels = [part for half in np.array_split(image, 2) for part in np.array_split(half, 3, axis=1)]
     assert all((panel < 200).mean() > 0.002 for panel in panels)  # nothing is blank

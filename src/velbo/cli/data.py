@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import ConfigError, DataError
-from ..formats import Reading, Source, open_source, rewrite, writers
+from ..errors import ConfigError, DataError, VelboError
+from ..formats import Reading, Source, absolute_name, open_source, rewrite, writers
 from ..rows.arrow import missing_of, shape_of, undictionaried
 from ..runtime.memory import physical_memory
 from .app import say
@@ -85,6 +85,25 @@ def training_rows(trained: TrainedModel, named: str | None, n: int, seed: int, o
     return at_most(rows, n, seed)
 
 
+def seen_rows(
+    trained: TrainedModel, data: str, named: str | None, n: int, seed: int, options: ReadingOptions
+) -> pa.Table | None:
+    """The same for a verb that can do without them: None, said so, where there are none to compare with ``data``."""
+    said = trained.plan.data
+    if named is None and not said.source:
+        return None
+    if named is None and said.source == absolute_name(data):
+        say("these are the rows that the model was trained on: what it does to others cannot be seen")
+        return None
+    try:
+        return training_rows(trained, named, n, seed, options)
+    except VelboError as error:
+        if named is not None:
+            raise
+        say(f"the rows that it was trained on cannot be read ({error}); name them with --train")
+        return None
+
+
 def model_and_rows(
     run: Path, model: str | None, name: str, options: ReadingOptions, n: int | None, seed: int
 ) -> tuple[Any, Any]:
@@ -104,6 +123,28 @@ def say_given(trained: TrainedModel) -> None:
         say(
             f"log p is that of the other fields given {names}: another number than log p(x), not to be compared with it"
         )
+
+
+def labels_for(table: pa.Table, name: str | None) -> tuple[Any, str]:
+    """(labels (N,) of rows, what they are), by the name of one of their columns or of a file with as many rows.
+
+    Raises:
+        ConfigError: for a file of several columns.
+        DataError: if the file has another number of rows.
+    """
+    from ..report.plots import labels_of
+
+    if name is None or name in table.column_names:
+        return labels_of(table, name)
+    found = open_source(name).read()
+    if len(found.column_names) != 1:
+        shown = ", ".join(found.column_names[:5])
+        raise ConfigError(
+            f"{name} holds the columns {shown}, and labels are one: name it, {name}:{found.column_names[0]}"
+        )
+    if len(found) != len(table):
+        raise DataError(f"{name} holds {len(found)} labels, and there are {len(table)} rows; give one a row")
+    return labels_of(found, found.column_names[0])
 
 
 def map_rows(

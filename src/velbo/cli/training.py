@@ -30,6 +30,7 @@ def train_and_tell(
     log: Sequence[str] = (),
     model: nn.Module | None = None,
     new: bool = True,
+    report: bool = True,
 ) -> None:
     """Train what a plan says in a run folder, new or to be continued."""
     run = Run(folder)
@@ -41,7 +42,7 @@ def train_and_tell(
     _announce(plan, new)
     parts = f" --model {plan.recipe.recipe}" if is_own(plan.recipe.recipe) else ""
     try:
-        history = train_plan(plan, rows, run, loggers, model).history
+        history = train_plan(plan, rows, run, loggers, model, report).history
     except Interrupted as error:
         raise Interrupted(f"{error}; everything is saved. Continue with: velbo resume {folder}{parts}") from None
     assert history is not None
@@ -51,6 +52,8 @@ def train_and_tell(
         f"done: {history.steps} steps in {history.seconds:.1f} s{skipped}; best {split} bound {history.best:.3f} nats. "
         f"{_next(plan, folder)}{parts}"
     )
+    if report and run.report_file.exists():
+        say(f"report: {run.report_file}")
 
 
 def _next(plan: Plan, folder: Path) -> str:

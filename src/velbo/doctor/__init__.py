@@ -2,11 +2,11 @@
 
 examination.py   measures the model on rows it has not seen, and on rows it was trained on
 findings.py      figures -> findings, one function a question
-page.py          findings -> a page of text and a picture
+page.py          findings -> a page of text
 """
 
 from .examination import Examination, examine
 from .findings import QUESTIONS, Finding, Findings, diagnose
-from .page import draw, write
+from .page import write
 
-__all__ = ["QUESTIONS", "Examination", "Finding", "Findings", "diagnose", "draw", "examine", "write"]
+__all__ = ["QUESTIONS", "Examination", "Finding", "Findings", "diagnose", "examine", "write"]

@@ -160,10 +160,17 @@ def prior(e: Examination) -> Finding:
     """Is the prior where the posteriors are?"""
     single = e.aggregated.dimension_wise_kl
     wasted = math.nan if single is None else sum(single)
-    figure = f"a classifier tells posterior draws of z from the prior's with an AUC of {e.auc_latents:.2f}, and the "
-    figure += f"samples made of them with {e.auc_samples:.2f} (0.5 is never, 1 always)"
+    said = []
+    if not math.isnan(e.auc_latents):
+        said.append(
+            f"a classifier tells posterior draws of z from the prior's with an AUC of {e.auc_latents:.2f}, and the "
+            f"samples made of them with {e.auc_samples:.2f} (0.5 is never, 1 always)"
+        )
     if single is not None:
-        figure += f"; marginals of q(z) are {wasted:.2f} nats off the prior's, of a rate of {e.aggregated.rate:.2f}"
+        said.append(f"marginals of q(z) are {wasted:.2f} nats off the prior's, of a rate of {e.aggregated.rate:.2f}")
+    if not said:
+        return Finding("prior", "unknown", "no classifier was trained to tell posterior draws of z from the prior's")
+    figure = "; ".join(said)
     advice = "fit a prior to the aggregated posterior (velbo refit-prior RUN DATA --prior real-nvp), or train with one "
     advice += "(--prior real-nvp)"
     is_wasted = wasted > max(WASTED_RATE * e.aggregated.rate, 1.0)

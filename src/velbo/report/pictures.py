@@ -1,25 +1,48 @@
-"""Pictures of a trained model, drawn with matplotlib (extra `report`) without touching its global state.
+"""Paper, ink and colours of every picture, drawn with matplotlib (extra `report`) without touching its global state.
 
-Every function returns a Figure; `save` writes it as PNG, whole or not at all.
+Colours are those of Okabe and Ito, which people with any colour vision tell apart; yellow is left out, as it does not
+show on white. More labels than colours differ by their markers too. What says more or less is drawn in cividis, shares
+from white to blue, and what lies on both sides of 0 in orange and purple (ColorBrewer's Blues and PuOr).
+
+Sources: Color universal design, Okabe and Ito, 2008, https://jfly.uni-koeln.de/color/; Optimizing colormaps with
+consideration for color vision deficiency, Nuñez, Anderton and Renslow, 2018, https://doi.org/10.1371/journal.pone.0199239;
+ColorBrewer 2.0, Brewer and Harrower, https://colorbrewer2.org.
 """
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, need
-from ..files import write_atomically
+from ..errors import ConfigError, DataError, need
+from ..files import write_bytes
 
-INK, RULE, BOUND, RECONSTRUCTION, RATE = "#22252b", "#d5d8de", "#22252b", "#2f6fb0", "#d1662f"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE, BLACK = (
+    "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7", "#000000",
+)  # fmt: skip
+INK, RULE, FAINT = "#22252b", "#d5d8de", "#767b84"
+BOUND, RECONSTRUCTION, RATE = INK, BLUE, VERMILION
+REAL, SYNTHETIC = BLUE, VERMILION
+LABELS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+MARKERS = ("o", "^", "s", "D", "v", "P")
+MORE, SHARE, BOTH_SIDES = "cividis", "Blues", "PuOr"
+VERDICTS = {"fine": (GREEN, "●"), "look": (ORANGE, "▲"), "fault": (VERMILION, "■"), "unknown": (FAINT, "○")}
+DPI, FORMATS = 150, ("png", "svg", "pdf")
 
 
-def figure(width: float, height: float) -> Any:
-    """An empty figure in the house style.
+def figure(width: float, height: float) -> Figure:
+    """An empty figure in the house style, inches.
 
     Raises:
         MissingExtraError: if matplotlib is not installed.
@@ -33,9 +56,36 @@ def figure(width: float, height: float) -> Any:
     return fig
 
 
-def save(fig: Any, path: Path) -> None:
-    """Write a PNG of 150 dots an inch."""
-    write_atomically(path, lambda p: fig.savefig(p, dpi=150, format="png"))
+def drawn(fig: Figure, dpi: int = DPI, form: str = "png", transparent: bool = False) -> bytes:
+    """A figure as the bytes of a file."""
+    out = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # names in scripts that the font has not
+        fig.savefig(out, dpi=dpi, format=form, transparent=transparent)
+    return out.getvalue()
+
+
+def save(fig: Figure, path: Path) -> None:
+    """Write a picture, whole or not at all: a PNG of 150 dots an inch, or as the suffix says.
+
+    Raises:
+        ConfigError: for another suffix than .png, .svg and .pdf.
+        RunError: if the file cannot be written.
+    """
+    form = path.suffix.lower().removeprefix(".")
+    if form not in FORMATS:
+        raise ConfigError(
+            f"a picture is written as {', '.join(FORMATS)}, not as {path.name}; write -o {path.with_suffix('.png')}"
+        )
+    data = drawn(fig, DPI, form)
+    write_bytes(path, data)
+
+
+def words(text: object, most: int = 28) -> str:
+    """A name from the data as a figure can show it: on one line, short, and no formula."""
+    plain = "".join(c if c.isprintable() else " " for c in str(text)).strip()
+    short = plain if len(plain) <= most else f"{plain[: most - 1]}…"
+    return short.replace("$", r"\$")
 
 
 def tile(images: NDArray[Any], columns: int, gap: int = 1) -> NDArray[Any]:
@@ -51,22 +101,23 @@ def tile(images: NDArray[Any], columns: int, gap: int = 1) -> NDArray[Any]:
     return sheet
 
 
-def _show(axes: Any, images: NDArray[Any], columns: int, top: float, title: str) -> None:
+def show(axes: Axes, images: NDArray[Any], columns: int, top: float = 1.0, title: str = "") -> None:
+    """Images (N, H, W) or (N, H, W, C), from 0 to ``top``, as a sheet; dark is much where there is no colour."""
     sheet = tile(np.asarray(images, float) / top, columns)
-    if sheet.ndim == 3:
+    if sheet.ndim == 3 and sheet.shape[2] == 3:
         axes.imshow(np.where(np.isnan(sheet), 1.0, sheet.clip(0, 1)), interpolation="nearest")
     else:
-        axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+        axes.imshow(sheet.reshape(*sheet.shape[:2], -1).mean(2), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     caption(axes, title)
     axes.set_axis_off()
     axes.set_anchor("NW")
 
 
-def caption(axes: Any, text: str) -> None:
+def caption(axes: Axes, text: str) -> None:
     axes.set_title(text, loc="left", fontsize=10, color=INK, pad=6)
 
 
-def plain(axes: Any) -> None:
+def plain(axes: Axes) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -74,77 +125,36 @@ def plain(axes: Any) -> None:
     axes.tick_params(colors=INK, labelsize=8, color=RULE)
 
 
-def draw_reconstructions(axes: Any, x: NDArray[Any], x_hat: NDArray[Any], top: float) -> None:
-    """Originals above, reconstructions below, in pairs of rows."""
-    half = len(x) // 2
-    rows = [x[:half], x_hat[:half], x[half : 2 * half], x_hat[half : 2 * half]]
-    _show(axes, np.concatenate(rows), half, top, "Originals, and below each its reconstruction")
+def short(v: float) -> str:
+    """A number on an axis."""
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(v) >= 10 * unit or (abs(v) >= unit and letter != "k"):
+            return f"{v / unit:.4g}{letter}"
+    return f"{v:.4g}"
 
 
-def draw_samples(axes: Any, samples: NDArray[Any], columns: int, top: float) -> None:
-    """New images from the prior."""
-    _show(axes, samples, columns, top, "Samples: z from the prior, decoded")
+def numbered(axis: Axis, most: int = 4) -> None:
+    """At most so many numbers on an axis, each of them short."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(most))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
 
 
-def flat_map(z: NDArray[Any], seed: int = 0) -> NDArray[Any]:
-    """Two coordinates for every row of z: t-SNE where there are more latents and rows enough, else z's first two."""
-    from sklearn.manifold import TSNE
+def percent(axis: Axis, most: int = 4) -> None:
+    """The same for shares."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    if z.shape[1] > 2 and len(z) > 90:
-        return TSNE(init="pca", perplexity=30, random_state=seed).fit_transform(z)
-    return z[:, [0, -1]] if z.shape[1] < 2 else z[:, :2]
-
-
-def draw_latents(axes: Any, z: NDArray[Any], labels: NDArray[Any] | None) -> None:
-    """Posterior means on a flat map, coloured by label."""
-    flat = flat_map(z)
-    colours: dict[str, Any] = {"color": RECONSTRUCTION} if labels is None else {"c": labels, "cmap": "tab10"}
-    axes.scatter(*flat.T, s=11, alpha=0.8, linewidths=0, rasterized=True, **colours)
-    for label in () if labels is None else np.unique(labels):
-        x, y = np.median(flat[labels == label], 0)
-        box = {"boxstyle": "circle,pad=0.2", "fc": "white", "ec": RULE, "alpha": 0.9}
-        axes.text(x, y, str(label), fontsize=9, ha="center", va="center", color=INK, bbox=box)
-    caption(axes, f"Latent space: posterior means of {z.shape[1]} latents" + (", by t-SNE" if z.shape[1] > 2 else ""))
-    axes.set_xticks([])
-    axes.set_yticks([])
-    plain(axes)
+    axis.set_major_locator(MaxNLocator(most))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.3g}%"))
 
 
-def draw_curve(axes: Any, metrics: Sequence[dict[str, Any]]) -> None:
-    """The bound and its two terms, training (thin) and validation (thick)."""
-    epochs = [m["epoch"] for m in metrics]
-    series = (("bound", BOUND, 1), ("reconstruction", RECONSTRUCTION, 1), ("rate", RATE, -1))
-    validated = "validation_bound" in metrics[-1]
-    for name, colour, sign in series:
-        thin = [sign * m[f"train_{name}"] for m in metrics]
-        axes.plot(epochs, thin, color=colour, lw=0.8, alpha=0.6)
-        thick = [sign * m[f"validation_{name}"] for m in metrics] if validated else thin
-        axes.plot(epochs, thick, color=colour, lw=1.8)
-        text = {"bound": "ELBO", "reconstruction": "reconstruction", "rate": "- rate"}[name]
-        axes.annotate(text, (epochs[-1], thick[-1]), xytext=(4, 0), textcoords="offset points", color=colour,
-                      fontsize=9, va="center", annotation_clip=False)  # fmt: skip
-    final = [m.get("validation_bound", m["train_bound"]) for m in metrics]
-    low = np.quantile([m.get("validation_reconstruction", m["train_reconstruction"]) for m in metrics], 0.05)
-    axes.set_ylim(min(float(low), float(np.quantile(final, 0.05))), None)
-    axes.set_xlabel("epoch", fontsize=8, color=INK)
-    axes.set_ylabel("nats an observation", fontsize=8, color=INK)
-    axes.grid(axis="y", color=RULE, lw=0.5)
-    caption(axes, "Learning: " + ("validation thick, training thin" if validated else "training rows"))
-    plain(axes)
-
-
-def draw_bottleneck(
-    axes: Sequence[Any], image: NDArray[Any], mean: Any, scale: Any, image_hat: Any, top: float
-) -> None:
-    """x -> q(z|x) -> x: one image, its posterior, and the image decoded from the posterior mean."""
-    left, middle, right = axes
-    _show(left, image[None], 1, top, "x")
-    _show(right, image_hat[None], 1, top, "p(x|z) at the mean of q")
-    middle.errorbar(mean, np.arange(len(mean)), xerr=2 * np.asarray(scale), fmt="o", ms=3.5, color=RECONSTRUCTION,
-                    ecolor=RECONSTRUCTION, elinewidth=1, alpha=0.9)  # fmt: skip
-    middle.axvline(0, color=RULE, lw=0.8, zorder=0)
-    middle.set_xlim(-4, 4)
-    middle.set_yticks(np.arange(len(mean)))
-    middle.invert_yaxis()
-    caption(middle, "q(z|x): mean and two standard deviations of every latent")
-    plain(middle)
+def grid(n: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of n equal axes, ``columns`` a row at most, each of the given size in inches."""
+    columns = min(n, columns)
+    rows = -(-n // columns)
+    fig = figure(max(columns * width, 3.5), rows * height)
+    axes: Sequence[Axes] = list(np.atleast_1d(fig.subplots(rows, columns)).flat)
+    for unused in axes[n:]:
+        unused.set_axis_off()
+    return fig, list(axes[:n])

@@ -60,6 +60,15 @@ class Rows(Protocol):
         """Numbers of the first n rows, (n, D) at most."""
         ...
 
+    @property
+    def at_hand(self) -> int:
+        """How many rows, from the first on, cost little to read."""
+        ...
+
+    def at(self, index: NDArray[np.int64]) -> NDArray[Any]:
+        """Numbers of the rows of these indices, (n, D), in their order."""
+        ...
+
 
 class InMemory:
     """Numbers (N, D) that fit a schema."""
@@ -81,6 +90,13 @@ class InMemory:
 
     def first(self, n: int) -> NDArray[Any]:
         return self.rows[:n]
+
+    @property
+    def at_hand(self) -> int:
+        return len(self.rows)
+
+    def at(self, index: NDArray[np.int64]) -> NDArray[Any]:
+        return self.rows[index]
 
 
 class OnDisk:
@@ -109,6 +125,20 @@ class OnDisk:
     def first(self, n: int) -> NDArray[Any]:
         """Of the first group, which is read for them."""
         return self.read(0)[:n]
+
+    @property
+    def at_hand(self) -> int:
+        return self.groups[0].n_rows if self.groups else 0
+
+    def at(self, index: NDArray[np.int64]) -> NDArray[Any]:
+        """Each group that has one of them is read once."""
+        starts = np.cumsum([0, *(group.n_rows for group in self.groups)])
+        group = np.searchsorted(starts, index, side="right") - 1
+        found = np.full((len(index), self.schema.n_dims), np.nan)
+        for number in np.unique(group):
+            here = group == number
+            found[here] = self.read(int(number))[index[here] - starts[number]]
+        return found
 
 
 def rows_of(x: Any, schema: Schema, what: str = "data") -> Rows:

@@ -126,7 +126,7 @@ def _commands(folder: Path, recipe: str, test: str | None, samples: int) -> list
     velbo, left = [sys.executable, "-c", WORKER], list[tuple[list[str], Path | None]]()
     parts = ["--model", recipe] if is_own(recipe) else []
     if not _is_done(folder):
-        left.append(([*velbo, "resume", str(folder), *parts], None))
+        left.append(([*velbo, "resume", str(folder), "--no-report", *parts], None))
     evaluation = folder / "evaluation.json"
     if test is not None and not evaluation.exists():
         left.append(([*velbo, "evaluate", str(folder), test, "--json", "--samples", str(samples), *parts], evaluation))

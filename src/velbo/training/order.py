@@ -27,7 +27,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError
-from ..rows import Store
+from ..rows import Rows, Store
+from ..rows.encoded import OnDisk
 from ..rows.stream import Stream, Window
 from .validation import split, split_of_groups
 
@@ -156,10 +157,12 @@ class Windowed:
         return self.starts[group] + places
 
 
-def held_out_rows(data: Store | Stream, fraction: float, seed: int) -> Tensor:
+def held_out_rows(data: Store | Stream | Rows, fraction: float, seed: int) -> Tensor:
     """Indices of a random share of the rows, in order; see validation.py."""
     if isinstance(data, Stream):
         return split_of_groups(data.groups, fraction, seed)
+    if isinstance(data, OnDisk):
+        return split_of_groups([group.n_rows for group in data.groups], fraction, seed)
     return split(len(data), fraction, seed)[1]
 
 

@@ -5,6 +5,7 @@
     metrics.jsonl               one line an evaluation; the same bits for the same seed, interrupted or not
     clock.jsonl                 seconds of training at each of those lines; differs from run to run
     typical.json                what cells are worth in most training rows; see velbo.evaluation.typical
+    report.html                 one page of the model, where the extra `report` is; see velbo.report.page
     checkpoint/<step>-<lines>/  training state: state.json + tensors.safetensors; the last two are kept
 
 A checkpoint is a folder that appears by one rename, so a run killed at any moment finds a whole one. Whoever writes
@@ -45,12 +46,13 @@ from ..files import (
     write_json,
     write_tensors,
 )
-from .state import State
+from .state import History, State
 
 KEPT_CHECKPOINTS = 2
 MAX_LINES = 2**30
 RESTORE = "restore the file from a copy, or fit again"
 CONFIG, MODEL, STATE, TYPICAL = "config.json", "model.safetensors", "state.json", "typical.json"
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,11 @@ class Run:
         """What cells are worth; the last file that training writes."""
         return self.file(TYPICAL)
 
+    @property
+    def report_file(self) -> Path:
+        """One page of the model."""
+        return self.path / REPORT
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Inside the block this object alone writes into the folder. What a killed process left undone is done first.
@@ -119,7 +126,7 @@ class Run:
 
     def _tidy(self) -> None:
         others = (self._saved, self.metrics_file, self.clock_file, self.checkpoints)
-        own = {CONFIG, MODEL, TYPICAL, *(path.name for path in others)}
+        own = {CONFIG, MODEL, TYPICAL, REPORT, *(path.name for path in others)}
         remove_temporaries(self.path, lambda _, name: name in own)
         remove_temporaries(self.checkpoints, lambda *_: True)
         self._move_saved()
@@ -315,6 +322,17 @@ class Run:
         if len(lines) < (n_lines or 0):
             raise RunError(f"{self.metrics_file}: {n_lines} lines are wanted, and {len(lines)} are there; {RESTORE}")
         return [_record(line, f"{self.metrics_file}: line {i + 1}") for i, line in enumerate(lines)]
+
+    def history(self) -> History:
+        """What training has left so far; nothing where it is damaged, for a model can be used without it."""
+        state = self.state()
+        try:
+            metrics = self.metrics(state.n_metrics) if state else []
+        except RunError:
+            return History()
+        if state is None or state.best is None:
+            return History(metrics)
+        return History(metrics, state.best, state.step, state.skipped, state.seconds)
 
     def truncate_metrics(self, n_lines: int) -> None:
         """Keep the first lines: what a killed run wrote after its last checkpoint is written again."""

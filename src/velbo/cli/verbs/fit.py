@@ -54,6 +54,7 @@ def fit(
     anomalies: bool = False,
     like: SomeFile = None,
     log: Logs = (),
+    report: bool = True,
 ) -> None:
     """Train a model on data and write a run folder.
 
@@ -70,6 +71,7 @@ def fit(
         like: config.json of a run, whose fields, model and training are taken again; options beside it go before it
             where they are not the defaults.
         log: tell TensorBoard (in the run folder), MLflow or Weights & Biases too. May be given many times.
+        report: write report.html, one page of the model, into the run folder, where matplotlib is installed.
     """
     from ...build import Asked, DataRecord, Plan, as_before, complete
     from ...files import read_json
@@ -99,4 +101,4 @@ def fit(
     say(f"data: {record.n_rows} rows of {plan.schema.describe()} (see 'velbo schema', override with --column)")
     for doubt in plan.schema.doubts():
         say(f"doubt: {doubt}")
-    train_and_tell(plan, prepared.rows, run, log, prepared.model)
+    train_and_tell(plan, prepared.rows, run, log, prepared.model, report=report)

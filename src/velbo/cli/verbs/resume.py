@@ -19,6 +19,7 @@ def resume(
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
     log: Logs = (),
+    report: bool = True,
 ) -> None:
     """Continue a run that was interrupted or killed.
 
@@ -29,6 +30,7 @@ def resume(
         data: where its data are now, if they have moved.
         devices: go on with so many devices.
         log: tell TensorBoard (in the run folder), MLflow or Weights & Biases too. May be given many times.
+        report: write report.html at the end, as 'velbo fit' does.
     """
     from ...build import Plan
     from ...fitting import rows_of_plan
@@ -49,4 +51,4 @@ def resume(
     source = open_source(name, read.reading(plan.data.reading))
     rows = source if plan.data.stream else pick(source.read(), plan.data.subset, plan.data.subset_seed)
     numbers = rows_of_plan(plan, rows)
-    train_and_tell(plan, numbers, run, log, plan.build(model), new=False)
+    train_and_tell(plan, numbers, run, log, plan.build(model), new=False, report=report)

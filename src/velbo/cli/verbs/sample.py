@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from ...errors import need
 from ...limits import ROWS
-from ..app import app
+from ..app import app, say
 from ..options import Assignments, Folder, Output, OwnParts, Seed, assignments
 from ..output import as_table, check_output
 from ..pages import USE
+
+if TYPE_CHECKING:
+    from ...trained_model import TrainedModel
+
+PICTURES = (".png", ".svg", ".pdf")
 
 
 @app.command(group=USE)
@@ -30,7 +37,7 @@ def sample(
 
     Args:
         run: folder of a trained model.
-        output: file to write.
+        output: file to write; of a model of images also a .png, .svg or .pdf file, which shows them on one sheet.
         n: how many.
         seed: of the draw.
         mean: write the mean (or mode) of p(x|z) for every drawn z instead of a draw of x.
@@ -44,9 +51,25 @@ def sample(
     from ...trained_model import TrainedModel
     from ..data import write_parts
 
-    check_output(output)
+    if output.suffix.lower() in PICTURES:
+        need("matplotlib", "report")
+    else:
+        check_output(output)
     trained = TrainedModel.load(run, model)
     values = assignments(given, "--given field=value") or None
+    if output.suffix.lower() in PICTURES:
+        _sheet(trained, trained.sample(n, seed, mean, values, balance), output)
+        return
     starts = range(0, n, ROWS_PER_BATCH)
     sizes = [(min(ROWS_PER_BATCH, n - start), seed + start) for start in starts]
     write_parts([output], ([as_table(trained.sample(k, s, mean, values, balance, missing))] for k, s in sizes))
+
+
+def _sheet(trained: TrainedModel, rows: Any, path: Path) -> None:
+    """Images among the rows as one picture."""
+    from ...report.pictures import save
+    from ...report.samples import images_of, sheet
+
+    images = images_of(trained, rows)
+    save(sheet(images), path)
+    say(f"wrote {len(images)} images to {path}")

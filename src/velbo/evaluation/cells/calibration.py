@@ -76,11 +76,28 @@ def calibrate(model: Model, data: AnyRows, seed: int = 0) -> Calibration:
     parts = [_spread(model, part, seed, left_out) for part in data.chunks(ROWS)]
     u, square, variance = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     n, n_square = ((~t.isnan()).sum(0).double() for t in (u, square))
-    distance = torch.stack([_distance(column) for column in u.T])
+    distance = torch.stack([distance_of(column) for column in u.T])
     critical = math.sqrt(-0.5 * math.log(0.001 / 2)) / n.sqrt()
     expected = variance.nanmean(0)
     spread = (square - square.nanmean(0)).square().nanmean(0).sqrt() / n_square.sqrt()
     return Calibration(distance, critical, square.nanmean(0) / expected, spread / expected, tuple(left_out))
+
+
+@threads()
+@torch.no_grad()
+def probability_transforms(model: Model, data: AnyRows, seed: int = 0) -> Tensor:
+    """u of every cell, (N, D) float64; NaN where one is missing, given, or has no distribution function.
+
+    Args:
+        model: as for `calibrate`, which takes the same u.
+        data: rows.
+        seed: of all noise.
+
+    Raises:
+        ConfigError: for a p(x|z) without independent cells.
+    """
+    chunks = rows_for(model, data).chunks(ROWS)
+    return torch.cat([_spread(model, part, seed, {}, moments=False)[0] for part in chunks])
 
 
 @contextmanager
@@ -92,7 +109,9 @@ def _noted(measure: str, left_out: dict[str, None]) -> Iterator[None]:
         left_out[f"{measure} is left out, as {error}"] = None
 
 
-def _spread(model: Model, data: Store, seed: int, left_out: dict[str, None]) -> tuple[Tensor, Tensor, Tensor]:
+def _spread(
+    model: Model, data: Store, seed: int, left_out: dict[str, None], moments: bool = True
+) -> tuple[Tensor, Tensor, Tensor]:
     """(u, squared errors, predicted variances) of a chunk, (B, D) float64; NaN for missing cells."""
     x = data.fixed(seed)
     view = view_of(model, x)
@@ -105,7 +124,7 @@ def _spread(model: Model, data: Store, seed: int, left_out: dict[str, None]) -> 
         with _noted("the distance from uniform", left_out):
             below, at = part.cell.below_and_at(cells.masked_fill(missing, part.inside))
             u[:, positions] = (below + v[:, positions] * at).double().masked_fill(missing, math.nan)
-        if not part.is_coded:
+        if moments and not part.is_coded:
             with _noted("the dispersion", left_out):
                 errors, spread = cells - part.mean, part.variance.double()
                 square[:, positions] = errors.double().square()
@@ -113,8 +132,8 @@ def _spread(model: Model, data: Store, seed: int, left_out: dict[str, None]) -> 
     return u, square, variance
 
 
-def _distance(u: Tensor) -> Tensor:
-    """sup over t of |share of u below t - t|; NaN cells are left out."""
+def distance_of(u: Tensor) -> Tensor:
+    """sup over t of |share of u (N,) below t - t|; NaN cells are left out."""
     u = u[~u.isnan()].sort().values
     n = len(u)
     if not n:
