@@ -201,7 +201,8 @@ REFUSED: dict[str, tuple[Callable[[Path], tuple[int, str, str]], str]] = {
         lambda f: call("decode", trained(f), npy(f, np.zeros((2, 3)), "z.npy"), "-o", f / "o.npy"),
         "2 finite numbers a row",
     ),
-    "an output of unknown ending": (lambda f: call("sample", trained(f), "-o", f / "x.png"), "name a .parquet, "),
+    "an output of unknown ending": (lambda f: call("sample", trained(f), "-o", f / "x.docx"), "name a .parquet, "),
+    "a sheet of a table": (lambda f: call("sample", trained(f), "-o", f / "x.png"), "a sheet shows images"),
     "an output folder below a file": (
         lambda f: call("sample", trained(f), "-o", text(f, "") / "x.npy"),
         "cannot be written",

@@ -179,7 +179,7 @@ def test_version():
 
 def test_no_bars_and_no_colours_off_a_terminal(tmp_path):
     done = subprocess.run(
-        [str(a) for a in (*VELBO, "fit", "digits", *options("--run", tmp_path / "run"))],
+        [str(a) for a in (*VELBO, "fit", "digits", *options("--run", tmp_path / "run"), "--no-report")],
         capture_output=True,
         text=True,
         check=True,
