@@ -8,7 +8,7 @@ in their own library, and of these only what the model fills in or makes anew is
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -27,9 +27,10 @@ from .config import Recipe
 from .errors import ConfigError, DataError, RunError, unknown
 from .evaluation import Evaluation, contributions, evaluate, impute, multiple_imputations, score_rows
 from .model import LatentVariableModel, Viewed
+from .prediction import Known, Prediction
 from .rows import Schema, Store
 from .rows.arrays import as_rows
-from .rows.given import given_fields, given_numbers
+from .rows.given import given_fields, given_names, given_numbers
 from .runtime.devices import device_of
 from .tables import Shown, Table
 from .terms import device_of_model
@@ -197,21 +198,29 @@ class TrainedModel(Shown):
             n: how many.
             seed: of the draw.
             mean: point estimates instead of draws.
-            given: of a conditional model, what is given in every row: a container of n rows with those fields, or
-                a value a field. Drawn from their empirical law if not given.
+            given: what is given in every row: a container of n rows with some of the fields, or a value a field. Of a
+                conditional model fields of its condition are drawn from their empirical law if not given. Other fields
+                may be given to any model: the rest of the row is then drawn by importance sampling, see
+                `velbo.evaluation.draw_given`.
             balance: a given field of names, all of which shall be as frequent.
             missing: leave cells out as often as they were missing in training, field by field and at random. Without it
                 every cell has a value, but of fields for which missing is a value of its own.
 
         Raises:
-            DataError: if n is less than 1, or ``given`` has not n rows.
-            ConfigError: if ``given`` names other fields than the model was conditioned on.
+            DataError: if n is less than 1, ``given`` has not n rows, or it is too rare for the model to draw by.
+            ConfigError: if ``given`` names a field that there is not, or not all that the model is conditioned on
+                beside others; or if ``balance`` is no field of the condition.
             SchemaError: if it holds categories that training did not have.
         """
         if n < 1:
             raise DataError(f"the number of samples must be at least 1, not {n}")
         if given is None and balance is None:
             return self._new(self._with_parts.sample(n, seed, mean), seed if missing else None)
+        if given is not None and not set(given_names(given)) <= set(self.recipe.condition):
+            if balance is not None:
+                raise ConfigError("rows are balanced by fields of the condition, and others are given; leave one out")
+            x, known = self._known.draws(n, given, seed, mean)
+            return self._new(x, seed if missing else None, known)
         c = self._condition(given, n) if given is not None else None
         if balance is not None:
             even = self._balanced(balance, n, seed)
@@ -294,6 +303,41 @@ class TrainedModel(Shown):
 
     def _filled(self, x: Any, filled: Tensor) -> Any:
         return self.schema.filled(x, self._finite(self.schema.clipped(self._values(filled))))
+
+    # one column given others
+
+    def predict(
+        self,
+        x: Any,
+        column: str,
+        given: Sequence[str] | None = None,
+        values: Sequence[Any] | None = None,
+        samples: int = 1000,
+        seed: int = 0,
+    ) -> Prediction:
+        """The law of a column given what is known of each row: masses of its values, or densities; mean and spread.
+
+        Args:
+            x: rows with any of the fields; what they hold in the column itself is not looked at.
+            column: a field of single cells that is modelled.
+            given: the fields that are looked at; all that x has, if not said.
+            values: at which values p(column | given) is told; all categories, or all whole numbers that training data
+                had, if not said, and of other numbers none.
+            samples: importance samples.
+            seed: of all noise.
+
+        Returns:
+            See `Prediction`, which tells the effective sample size of every row too.
+
+        Raises:
+            ConfigError: for a field that there is not, or that is given to the model.
+            SchemaError: for a cell that does not fit, or a value that training did not have.
+        """
+        return self._known.predict(x, column, given, values, samples, seed)
+
+    @property
+    def _known(self) -> Known:
+        return Known(self.model, self.plan, self.dtype)
 
     # numbers
 
@@ -423,9 +467,12 @@ class TrainedModel(Shown):
         refuse_rows(~np.isfinite(made).all(-1), "cell that the model has made")
         return v
 
-    def _new(self, x: Tensor, missing: int | None = None) -> Any:
-        """New rows; with a seed ``missing``, without the cells that it leaves out."""
+    def _new(self, x: Tensor, missing: int | None = None, known: NDArray[np.float64] | None = None) -> Any:
+        """New rows, in which what is known is as it was given; with a seed ``missing``, without the cells that it
+        leaves out.
+        """
         v = self._finite(self.schema.clipped(self._values(x)))
+        v = v if known is None else np.where(np.isnan(known), v, known)
         if missing is not None:
             share = [f.has_missing * f.n_missing / (self.plan.data.n_rows * f.size) for f in self.schema.modelled]
             of_cells = np.repeat(share, [f.size for f in self.schema.modelled])

@@ -16,8 +16,20 @@ from .kinds import kind_of
 from .schema import Schema
 
 
-def given_fields(schema: Schema, condition: Sequence[str], names: Sequence[str] | None = None) -> list[Field]:
-    """Fields of a condition; those of some names only, if there are any.
+OF_CONDITION = "field that the model is conditioned on"
+
+
+def given_names(given: Any) -> list[str]:
+    """Names of the fields that are given, in a container or one value a field."""
+    if _is_values(given):
+        return [str(name) for name in given]
+    return [c.name for c in container_of(given, "given").columns(given, "given")]
+
+
+def given_fields(
+    schema: Schema, condition: Sequence[str], names: Sequence[str] | None = None, what: str = OF_CONDITION
+) -> list[Field]:
+    """Fields of a condition; those of some names only, if there are any. What they are is said if one is none.
 
     Raises:
         ConfigError: for a name that is none of them.
@@ -25,11 +37,13 @@ def given_fields(schema: Schema, condition: Sequence[str], names: Sequence[str] 
     names = condition if names is None else names
     for name in names:
         if name not in condition:
-            raise unknown("field that the model is conditioned on", name, condition)
+            raise unknown(what, name, condition)
     return [f for f in schema.modelled if f.name in names]
 
 
-def given_numbers(schema: Schema, condition: Sequence[str], given: Any, n: int) -> NDArray[np.float64]:
+def given_numbers(
+    schema: Schema, condition: Sequence[str], given: Any, n: int, what: str = OF_CONDITION
+) -> NDArray[np.float64]:
     """What is given, where it stands in rows, (n, D); NaN elsewhere.
 
     Args:
@@ -37,6 +51,7 @@ def given_numbers(schema: Schema, condition: Sequence[str], given: Any, n: int) 
         condition: names of the fields that may be given.
         given: a container of n rows with some of these fields, or a value a field.
         n: rows.
+        what: what the fields of the condition are, for messages.
 
     Raises:
         ConfigError: for another field.
@@ -44,7 +59,7 @@ def given_numbers(schema: Schema, condition: Sequence[str], given: Any, n: int) 
         SchemaError: for a category that training did not have.
     """
     rows = {name: np.repeat(np.asarray([v]), n) for name, v in given.items()} if _is_values(given) else given
-    fields = given_fields(schema, condition, [c.name for c in container_of(rows, "given").columns(rows, "given")])
+    fields = given_fields(schema, condition, given_names(rows), what)
     _refuse_unseen(rows, fields)
     v = schema.numbers_of(rows, fields, "given")
     if len(v) != n:
@@ -52,6 +67,33 @@ def given_numbers(schema: Schema, condition: Sequence[str], given: Any, n: int) 
     whole = np.full((n, schema.n_dims), np.nan)
     whole[:, schema.dims(f.name for f in fields)] = v
     return whole
+
+
+def known_numbers(schema: Schema, rows: Any, given: Sequence[str] | None = None) -> NDArray[np.float64]:
+    """v of what is known in rows, (N, D), NaN elsewhere.
+
+    Args:
+        schema: of the rows.
+        rows: of any container with any of the modelled fields; further ones are not looked at.
+        given: names of those that are looked at; all, if not said.
+
+    Raises:
+        ConfigError: for a name that is no modelled field.
+        SchemaError: for a cell that does not fit its kind.
+    """
+    container = container_of(rows)
+    there = {c.name for c in container.columns(rows, "data", schema.fields)}
+    wanted = set(schema.places if given is None else given)
+    schema.dims(wanted)  # which refuses other names
+    fields = [f for f in schema.modelled if f.name in there & wanted]
+    v = np.full((container.length(rows), schema.n_dims), np.nan)
+    if there >= set(schema.places):  # arrays say by their places alone what they hold
+        whole = schema.numbers(rows)
+        for f in fields:
+            v[:, schema.places[f.name]] = whole[:, schema.places[f.name]]
+    elif fields:
+        v[:, schema.dims(f.name for f in fields)] = schema.numbers_of(rows, fields, "data")
+    return v
 
 
 def _is_values(given: Any) -> bool:

@@ -25,7 +25,7 @@ from ...terms import Model, device_of_model, view_of
 from ..bounds.importance import StreamingWeights
 from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
 from .known import SHARE, Unmasked, defensive_draws
-from .weighted import Cells, WeightedMeans, check_weights, chunks_of, modelled, probe
+from .weighted import Cells, WeightedMeans, check_weights, chunks_of, modelled, probe, width
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ def cell_law(
     p = probe(model, data)
     if not 0 <= cell < data.n_dims or not modelled(p)[cell]:
         raise ConfigError(f"cell {cell} has no likelihood: it is given to the model, or there is no such cell")
-    x = data.fixed(seed).cpu()
+    x = data.fixed(seed).cpu().clone()  # the rows may be the caller's
     x[:, cell] = math.nan
-    n_rows, chunk = chunk_sizes(samples, numbers_per_row(model, data) + len(values), None)
+    n_rows, chunk = chunk_sizes(samples, numbers_per_row(model, data) + width(p) // data.n_dims * len(values), None)
     found = [(x.new_empty(0, len(values)).double(), *[x.new_empty(0).double()] * 4)]
     with threads(), freed_memory_kept():
         for at in chunks_of(torch.arange(len(x)), n_rows):
