@@ -124,9 +124,9 @@ def test_each_row_may_be_given_its_own(fitted):
 
 
 def test_what_cannot_be_given_or_predicted_is_refused_in_a_sentence(fitted):
-    with pytest.raises(DataError, match="draws are worth .* to this model it is too rare"):
+    with pytest.raises(DataError, match=r"draws are worth .* to this model it is too rare"):
         fitted.sample(5, given={"height": 1e5})
-    with pytest.raises(ConfigError, match="unknown field of the model 'hight'. Did you mean 'height'"):
+    with pytest.raises(ConfigError, match=r"unknown field of the model 'hight'\. Did you mean 'height'"):
         fitted.sample(5, given={"hight": 170})
     with pytest.raises(SchemaError, match="'sex' had no 'w' in training"):
         fitted.sample(5, given={"sex": "w"})

@@ -15,7 +15,6 @@ from .field import Field
 from .kinds import kind_of
 from .schema import Schema
 
-
 OF_CONDITION = "field that the model is conditioned on"
 
 
