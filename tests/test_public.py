@@ -23,7 +23,7 @@ PUBLIC = """
     Aggregated aggregated_posterior Ascent Gaps gaps Bracket bracket RateDistortion rate_distortion Calibration
     calibrate impute multiple_imputations contributions synthetic_report sample_quality disentanglement refit
     Annealing anneal anneal_backwards LinearGaussian Recipe TrainedModel ObjectiveConfig Asked Plan carry_out fit plan
-    VAEEstimator Trimmed AnomalyDetector
+    VAEEstimator VAEImputer Trimmed AnomalyDetector
 """.split()
 
 

@@ -110,18 +110,47 @@ class TrainedModel(Shown):
         """
         run = Run(path)
         plan = Plan.from_json(run.config(), str(run.config_file))
-        weights = run.read_model()
+        found = cls.rebuilt(plan, run.read_model(), run.read_typical(), model, (run.model_file, run.config_file))
+        refuse_not_finite(found.model, run.model_file)
+        return found
+
+    @classmethod
+    def rebuilt(
+        cls,
+        plan: Plan,
+        weights: Mapping[str, Tensor],
+        typical: tuple[float, ...] = (),
+        model: Maker | str | None = None,
+        where: tuple[str | Path, str | Path] = ("the weights", "the plan"),
+    ) -> TrainedModel:
+        """From its parts.
+
+        Args:
+            plan: that it was built from.
+            weights: of all its parts.
+            typical: see the attribute.
+            model: as for `load`.
+            where: names of weights and plan in messages.
+
+        Raises:
+            RunError: if they do not belong together.
+        """
         # what a small file says of a large model is not believed, and no memory asked for
         fits = least_parameters(plan.schema, plan.recipe) <= sum(t.numel() for t in weights.values())
         built = plan.build(model) if fits else None
-        if built is None or _forms(built.state_dict()) != _forms(weights):
-            raise RunError(f"{run.model_file} does not fit {run.config_file}: they come from different runs")
+        if (
+            built is None
+            or _forms(built.state_dict()) != _forms(weights)
+            or len(typical) not in (0, plan.schema.n_dims)
+        ):
+            raise RunError(f"{where[0]} does not fit {where[1]}: they come from different runs")
         built.load_state_dict(weights)
         refuse_not_finite(built, run.model_file)
         typical = run.read_typical()
         if len(typical) not in (0, plan.schema.n_dims):
             raise RunError(f"{run.typical_file} does not fit {run.config_file}: they come from different runs")
         return cls(built.eval(), plan, run.history(), typical=typical)
+        return cls(built.eval(), plan, typical=typical)
 
     def save(self, path: str | Path, others: Mapping[str, Any] | None = None) -> None:
         """Write config.json, model.safetensors and typical.json into a folder, over a model that was saved there.
