@@ -8,6 +8,7 @@ in their own library, and of these only what the model fills in or makes anew is
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,11 +22,13 @@ from torch import Tensor
 
 from .build import Maker, Plan, description, made_for, made_of
 from .build.size import least_parameters
+from .card import card
 from .checks import refuse_not_finite, refuse_rows
 from .conditional import AnyModel, Conditional
 from .config import Recipe
 from .errors import ConfigError, DataError, RunError, unknown
 from .evaluation import Evaluation, contributions, evaluate, impute, multiple_imputations, score_rows
+from .hub import local_folder, upload
 from .model import LatentVariableModel, Viewed
 from .prediction import Known, Prediction
 from .rows import Schema, Store
@@ -152,18 +155,74 @@ class TrainedModel(Shown):
         return cls(built.eval(), plan, run.history(), typical=typical)
         return cls(built.eval(), plan, typical=typical)
 
-    def save(self, path: str | Path, others: Mapping[str, Any] | None = None) -> None:
-        """Write config.json, model.safetensors and typical.json into a folder, over a model that was saved there.
+    def save(
+        self, path: str | Path, others: Mapping[str, Any] | None = None, evaluation: Evaluation | None = None
+    ) -> None:
+        """Write config.json, model.safetensors, typical.json and the card README.md into a folder, over a model that
+        was saved there.
 
         Args:
             path: of the folder.
             others: name of a further JSON file -> what it holds.
+            evaluation: figures for the card.
 
         Raises:
             RunError: if the folder holds a training run, or cannot be written, or weights are not finite.
         """
         refuse_not_finite(self.model, Path(path))
-        Run(path).save(self.plan.to_json(), self.model.state_dict(), self.typical, others)
+        text = card(self.plan, self.history.metrics, evaluation)
+        Run(path).save(self.plan.to_json(), self.model.state_dict(), self.typical, others, text)
+
+    # the Hugging Face Hub
+
+    def save_pretrained(self, path: str | Path, evaluation: Evaluation | None = None) -> None:
+        """`save`, under the name that users of the Hugging Face Hub know."""
+        self.save(path, evaluation=evaluation)
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, revision: str | None = None, token: str | None = None, model: Maker | str | None = None
+    ) -> TrainedModel:
+        """`load` a folder, or a repository of the Hub by its name, "user/name"; nothing in it is executed.
+
+        Args:
+            name: of the folder or the repository.
+            revision: branch, tag or commit of a repository.
+            token: of the Hub; that of its login if not given.
+            model: as for `load`.
+
+        Raises:
+            RunError: if there is neither, the Hub cannot be reached, or the files are damaged.
+            MissingExtraError: if huggingface_hub is needed and not installed.
+        """
+        return cls.load(local_folder(name, revision, token), model)
+
+    def push_to_hub(
+        self,
+        name: str,
+        private: bool | None = None,
+        token: str | None = None,
+        message: str | None = None,
+        evaluation: Evaluation | None = None,
+    ) -> str:
+        """Write the model and its card into a repository of the Hub, and return the commit's address.
+
+        The card tells names, ranges and categories of the fields; the plan holds more. See that they may be seen.
+
+        Args:
+            name: "user/name"; the repository is made if it is not there.
+            private: whether a new repository is.
+            token: of the Hub; that of its login if not given.
+            message: of the commit.
+            evaluation: figures for the card.
+
+        Raises:
+            RunError: if the Hub does not take it.
+            MissingExtraError: if huggingface_hub is not installed.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.save(folder, evaluation=evaluation)
+            return upload(Path(folder), name, private, token, message)
 
     def to(self, dtype: torch.dtype) -> TrainedModel:
         """The same model computing in another precision; this one is left as it is."""
