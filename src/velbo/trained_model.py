@@ -231,12 +231,14 @@ class TrainedModel(Shown):
         return replace(self, model=copy.deepcopy(self.model).to(dtype), dtype=dtype)
 
     def store(self, x: Any, what: str = "data") -> Store:
-        """Check rows against the schema and encode them.
+        """Check rows against the schema and encode them; rows that are encoded are given back.
 
         Raises:
             DataError: if they are no rows.
             SchemaError: if they do not fit.
         """
+        if isinstance(x, Store):
+            return x
         return Store.from_rows(self.schema.numbers(x, what), self.plan.encoding, self.dtype)
 
     # embeddings and back

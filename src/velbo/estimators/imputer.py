@@ -6,7 +6,7 @@ transform(X)    numbers by their conditional mean, names by the likeliest catego
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -46,7 +46,7 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train on X (n_samples, n_features), NaN where missing; y is ignored. See `VAEEstimator.fit`."""
-        self.estimator_ = VAEEstimator() if self.estimator is None else clone(self.estimator)
+        self.estimator_: VAEEstimator = VAEEstimator() if self.estimator is None else cast(Any, clone(self.estimator))
         if self.estimator_.random_state is None:
             self.estimator_.random_state = self.random_state
         self.estimator_.fit(X, y, sample_weight)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -100,21 +100,29 @@ def _is_values(given: Any) -> bool:
     return isinstance(given, Mapping) and all(np.ndim(value) == 0 for value in given.values())
 
 
-def _refuse_unseen(rows: Any, fields: list[Field]) -> None:
+def unseen_categories(rows: Any, fields: Sequence[Field], what: str) -> Iterator[tuple[int, str]]:
+    """Of every field the first cell with a category that training did not have: (row, a sentence with the nearest
+    category that it had).
     """
-    Raises:
-        SchemaError: for a category that training did not have, with the nearest that it had.
-    """
-    columns = {c.name: c for c in container_of(rows, "given").columns(rows, "given")}
+    columns = {c.name: c for c in container_of(rows, what).columns(rows, what)}
     for f in fields:
-        if not f.categories:
+        if not f.categories or f.name not in columns:
             continue
         cells = columns[f.name].cells()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            v = kind_of(f).numbers(cells, f, "given")
+            v = kind_of(f).numbers(cells, f, what)
         asked = np.asarray(cells.is_valid()) & np.isnan(v[:, 0])
         if asked.any():
-            value = cells[int(asked.argmax())].as_py()
-            known = [str(c) for c in f.categories if c is not None]
-            raise SchemaError(f"given: '{f.name}' had no '{value}' in training.{nearest(str(value), known)}")
+            row = int(asked.argmax())
+            value, known = cells[row].as_py(), [str(c) for c in f.categories if c is not None]
+            yield row, f"{what}: '{f.name}' had no '{value}' in training.{nearest(str(value), known)}"
+
+
+def _refuse_unseen(rows: Any, fields: list[Field]) -> None:
+    """
+    Raises:
+        SchemaError: for a category that training did not have.
+    """
+    for _, sentence in unseen_categories(rows, fields, "given"):
+        raise SchemaError(sentence)

@@ -154,6 +154,16 @@ def test_what_is_too_rare_to_draw_is_refused_in_a_sentence():
     assert (exact.effective_samples > 400).all()
 
 
+def test_weights_that_rounding_makes_equal_carry_nothing():
+    """In float32 log p of a cell 1e6 standard deviations away is a multiple of 32,768 nats: the weights of many draws
+    are equal, and worth nothing.
+    """
+    x = torch.full((1, 5), NAN)
+    x[0, 0] = 1e6
+    with pytest.raises(DataError, match=r"worth 1\.0 of rows"):
+        draw_given(blind().float(), store(x), 3, steps=0)
+
+
 class Masked(nn.Module):
     """Cells of the first oracle with a mask: the greater, the more often missing."""
 

@@ -30,6 +30,7 @@ from .weighted import check_weights, chunks_of, probe
 
 LEAST_EFFECTIVE = 20.0
 FIRST_SAMPLES, MOST_SAMPLES = 1_000, 64_000
+MOST_ROUNDING = 0.1
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def draw_given(
                 view = Unmasked(view_of(model, part))
                 z, weights = _resampled(view, part, n, (samples, chunk, share), own)
                 check_weights(weights.log_sum, rows)
-                worth[rows] = weights.effective_samples
+                worth[rows] = _worth(weights, x.dtype)
                 done = worth[rows] >= enough
                 more.append(rows[~done])
                 if not enough:
@@ -96,6 +97,12 @@ def draw_given(
                     made[:, rows[done]] = _finished(view, part, z, steps, mean, own)
             waiting, samples = torch.cat(more), samples * 4
     return Drawn(made, worth, samples // 4)
+
+
+def _worth(weights: StreamingWeights, dtype: torch.dtype) -> Tensor:
+    """Effective sample sizes; 1 where log w is so far from 0 that its rounding alone is over a tenth of a nat."""
+    rounding = torch.finfo(dtype).eps * weights.log_sum.abs()
+    return torch.where(rounding < MOST_ROUNDING, weights.effective_samples, 1.0)
 
 
 def _rows_at_once(n: int, samples: int, numbers: int) -> int:
