@@ -15,9 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import SchemaError
+from ..errors import SchemaError, VelboError
 from ..rows import Field, Schema
 from ..rows.arrow import type_of
+from ..rows.tensors import block_of, shape_of
 from .settings import Settings
 
 JSON = "application/json"
@@ -76,7 +77,7 @@ def table_of(body: bytes, kind: str, schema: Schema, settings: Settings) -> pa.T
     try:
         table = {JSON: _from_json, ARROW: _from_arrow, PARQUET: _from_parquet}[kind](body, schema, settings)
         table.validate(full=True)
-    except Refused:
+    except (Refused, VelboError):
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, KeyError, RecursionError) as error:
         why = " ".join(str(error).split())[:300]
@@ -92,7 +93,9 @@ def body_of(table: pa.Table, kind: str, notes: Sequence[str]) -> bytes:
     if kind == JSON:
         import msgspec
 
-        return msgspec.json.encode({"rows": table.to_pylist(), "notes": list(notes)})
+        cells = [_for_json(table[name]) for name in table.column_names]
+        rows = [dict(zip(table.column_names, row, strict=True)) for row in zip(*cells, strict=True)]
+        return msgspec.json.encode({"rows": rows, "notes": list(notes)})
     sink = io.BytesIO()
     if kind == PARQUET:
         pq.write_table(table, sink)
@@ -100,6 +103,12 @@ def body_of(table: pa.Table, kind: str, notes: Sequence[str]) -> bytes:
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
     return sink.getvalue()
+
+
+def _for_json(cells: pa.ChunkedArray) -> list[Any]:
+    """Values as JSON has them; arrays as lists of lists."""
+    shape = shape_of(cells.type)
+    return block_of(cells).reshape(len(cells), *shape).tolist() if len(shape) > 1 else cells.to_pylist()
 
 
 def _refuse_rows(n: int, settings: Settings) -> None:
