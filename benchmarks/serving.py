@@ -15,7 +15,6 @@ import argparse
 import http.client
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -89,7 +88,7 @@ def memory(address: str) -> int:
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()
     connection.close()
-    return int(re.search(r"process_resident_memory_bytes (\d+)", text)[1])
+    return int(text.rpartition("process_resident_memory_bytes ")[2])
 
 
 def main() -> None:
@@ -106,7 +105,8 @@ def main() -> None:
         trained.save(Path(folder) / "run")
         command = [sys.executable, "-m", "velbo", "serve", str(Path(folder) / "run"), "--port", "0"]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        address = re.search(r"at http://(\S+),", process.stderr.readline())[1]
+        assert process.stderr is not None
+        address = process.stderr.readline().partition("http://")[2].partition(",")[0]
         asked = questions(trained, rows, options.rows, options.samples)
         load = os.getloadavg()[0]
         until = time.monotonic() + options.seconds

@@ -31,6 +31,7 @@ def started(run: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
     """(the process, its address)."""
     command = [sys.executable, "-m", "velbo", "serve", str(run), "--port", "0", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert process.stderr is not None
     line = process.stderr.readline()
     found = re.search(r"at (http://127\.0\.0\.1:\d+)", line)
     assert found, line + process.stderr.read()
@@ -40,6 +41,7 @@ def started(run: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
 def ended(process: subprocess.Popen[str]) -> int:
     """Its exit code."""
     code = process.wait(60)
+    assert process.stderr is not None
     process.stderr.close()
     return code
 

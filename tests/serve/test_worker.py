@@ -54,7 +54,7 @@ def test_a_job_that_does_not_fit_fails_alone(trained, rows):
 
     async def use(worker: Worker) -> list[Any]:
         jobs = [Job(rows.slice(0, 2), scores, True), Job(bad, scores, True), Job(rows.slice(2, 2), scores, True)]
-        return await asyncio.gather(*(worker.do(job) for job in jobs), return_exceptions=True)
+        return list(await asyncio.gather(*(worker.do(job) for job in jobs), return_exceptions=True))
 
     first, wrong, last = in_worker(trained, Settings(), use)
     np.testing.assert_array_equal(first, scores(trained, rows.slice(0, 2)))
@@ -85,7 +85,7 @@ def test_a_full_queue_and_a_late_answer_are_told_and_cost_no_work(trained, rows)
         third = asyncio.create_task(worker.do(Job(None, counted)))
         found = await asyncio.gather(first, second, third, return_exceptions=True)
         free.set()
-        return found
+        return list(found)
 
     first, second, third = in_worker(trained, Settings(max_waiting=1, max_seconds=0.2), use)
     for late in (first, second):

@@ -87,7 +87,7 @@ def cell_law(
     x = data.fixed(seed).cpu().clone()  # the rows may be the caller's
     x[:, cell] = math.nan
     n_rows, chunk = chunk_sizes(samples, numbers_per_row(model, data) + width(p) // data.n_dims * len(values), None)
-    found = [(x.new_empty(0, len(values)).double(), *[x.new_empty(0).double()] * 4)]
+    found: list[tuple[Tensor, ...]] = [(x.new_empty(0, len(values)).double(), *[x.new_empty(0).double()] * 4)]
     with threads(), freed_memory_kept():
         for at in chunks_of(torch.arange(len(x)), n_rows):
             *law, log_sum = _law(model, x[at], cell, values, (samples, chunk, share), seed)
