@@ -9,18 +9,19 @@ from cyclopts import Parameter
 from ...limits import Limits
 from ...serve import Settings
 from ..app import app, say
-from ..options import Flat, Folder, OwnParts
+from ..options import Folder, OwnParts
+from ..pages import SHARE
 
 Port = Annotated[int, Parameter(validator=Limits(0, 65_535).validate)]
 
 
-@app.command
+@app.command(group=SHARE)
 def serve(
     run: Folder,
     *,
     host: str = "127.0.0.1",
     port: Port = 8000,
-    settings: Annotated[Settings, Flat] = Settings(),
+    settings: Annotated[Settings, Parameter(name="*")] = Settings(),
     model: OwnParts = None,
 ) -> None:
     """Serve a model over HTTP: encode, decode, score, sample, impute and predict, until SIGTERM.
