@@ -115,7 +115,7 @@ class TrainedModel(Shown):
         plan = Plan.from_json(run.config(), str(run.config_file))
         found = cls.rebuilt(plan, run.read_model(), run.read_typical(), model, (run.model_file, run.config_file))
         refuse_not_finite(found.model, run.model_file)
-        return found
+        return replace(found, history=run.history())
 
     @classmethod
     def rebuilt(
@@ -141,18 +141,11 @@ class TrainedModel(Shown):
         # what a small file says of a large model is not believed, and no memory asked for
         fits = least_parameters(plan.schema, plan.recipe) <= sum(t.numel() for t in weights.values())
         built = plan.build(model) if fits else None
-        if (
-            built is None
-            or _forms(built.state_dict()) != _forms(weights)
-            or len(typical) not in (0, plan.schema.n_dims)
-        ):
+        if built is None or _forms(built.state_dict()) != _forms(weights):
             raise RunError(f"{where[0]} does not fit {where[1]}: they come from different runs")
-        built.load_state_dict(weights)
-        refuse_not_finite(built, run.model_file)
-        typical = run.read_typical()
         if len(typical) not in (0, plan.schema.n_dims):
-            raise RunError(f"{run.typical_file} does not fit {run.config_file}: they come from different runs")
-        return cls(built.eval(), plan, run.history(), typical=typical)
+            raise RunError(f"typical.json does not fit {where[1]}: they come from different runs")
+        built.load_state_dict(weights)
         return cls(built.eval(), plan, typical=typical)
 
     def save(

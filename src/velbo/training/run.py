@@ -130,8 +130,7 @@ class Run:
 
     def _tidy(self) -> None:
         others = (self._saved, self.metrics_file, self.clock_file, self.checkpoints)
-        own = {CONFIG, MODEL, TYPICAL, REPORT, *(path.name for path in others)}
-        own = {CONFIG, MODEL, TYPICAL, CARD, *(path.name for path in others)}
+        own = {CONFIG, MODEL, TYPICAL, REPORT, CARD, *(path.name for path in others)}
         remove_temporaries(self.path, lambda _, name: name in own)
         remove_temporaries(self.checkpoints, lambda *_: True)
         self._move_saved()
