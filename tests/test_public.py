@@ -23,7 +23,7 @@ PUBLIC = """
     Aggregated aggregated_posterior Ascent Gaps gaps Bracket bracket RateDistortion rate_distortion Calibration
     calibrate impute multiple_imputations contributions synthetic_report sample_quality disentanglement refit
     Annealing anneal anneal_backwards LinearGaussian Recipe TrainedModel ObjectiveConfig Asked Plan carry_out fit plan
-    VAEEstimator Trimmed AnomalyDetector
+    VAEEstimator VAEImputer Trimmed AnomalyDetector
 """.split()
 
 
@@ -51,8 +51,8 @@ def test_version_agrees_with_the_changelog_and_the_citation():
 
 FOLDERS = """
     errors limits tables files config runtime rows formats nets posteriors priors likelihoods terms model conditional
-    hierarchy diffusion checks objectives training evaluation oracles build trained_model loading fitting estimators
-    sweep doctor report demo cli __main__
+    hierarchy diffusion checks objectives training evaluation oracles build card hub prediction trained_model loading
+    fitting estimators sweep doctor report demo serve cli __main__
 """.split()
 
 

@@ -157,8 +157,11 @@ def test_conditions_are_kept_balanced_and_changed():
     assert changed["member"].all()
     assert (changed["job"] == frame["job"]).all()
     assert np.isnan(model.contributions(frame, samples=2)[:, 1]).all()
-    with pytest.raises(ConfigError, match="unknown field that the model is conditioned on 'age'"):
-        model.sample(5, given={"age": 5})
+    with pytest.raises(ConfigError, match="conditioned on job, member: give a value of it in every row too"):
+        model.sample(5, given={"age": 25})
+    both = model.sample(5, given={"age": 25, "job": "pilot", "member": True})
+    assert set(both["age"]) == {25}
+    assert set(both["job"]) == {"pilot"}
     with pytest.raises(SchemaError, match=r"'job' had no 'pliot' in training. Did you mean 'pilot'"):
         model.sample(5, given={"job": "pliot"})
     with pytest.raises(DataError, match="5 rows are needed"):

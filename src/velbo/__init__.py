@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         Weighting,
     )
     from .errors import VelboError, VelboWarning
-    from .estimators import AnomalyDetector, VAEEstimator
+    from .estimators import AnomalyDetector, VAEEstimator, VAEImputer
     from .evaluation import (
         Aggregated,
         Annealing,
@@ -149,6 +149,7 @@ _HOMES = {
     "plan": "fitting",
     "refit": "fitting",
     "VAEEstimator": "estimators",
+    "VAEImputer": "estimators",
     "AnomalyDetector": "estimators",
 }
 
@@ -222,6 +223,7 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "plan",
     "refit",
     "VAEEstimator",
+    "VAEImputer",
     "AnomalyDetector",
 ]
 

@@ -19,6 +19,7 @@ from .build import Asked, DataRecord, Maker, Plan, complete
 from .build.defaults import closed
 from .build.parts import prior_of
 from .build.size import require_room
+from .card import card
 from .conditional import AnyModel
 from .config import ObjectiveConfig, Recipe, TrainingConfig
 from .errors import RunError, VelboError, VelboWarning, unknown
@@ -265,6 +266,7 @@ def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequenc
         model = model.to("cpu").eval()
         usual = _usual(model, plan, first_kept(trainer.data, trainer.order, MOST_ROWS)) if team.rank == 0 else ()
         if run is not None and team.rank == 0:
+            _write_card(run, plan, history)
             run.write_typical(usual)  # nothing of it too: the last file of a run that is done
     return TrainedModel(model, plan, history, typical=usual)
 
@@ -274,6 +276,14 @@ def settings_of(plan: Plan) -> dict[str, Any]:
     told = plan.to_json()
     data = {name: value for name, value in told["data"].items() if name != "reading"}
     return {**told, "schema": plan.schema.describe(), "data": data}
+
+
+def _write_card(run: Run, plan: Plan, history: History) -> None:
+    """A card that cannot be written must not cost a fit."""
+    try:
+        run.write_card(card(plan, history.metrics))
+    except Exception as error:
+        warnings.warn(f"the card {run.path / 'README.md'} was not written: {error}", VelboWarning, stacklevel=2)
 
 
 def _usual(model: Any, plan: Plan, rows: Store) -> tuple[float, ...]:

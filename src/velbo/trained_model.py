@@ -8,7 +8,8 @@ in their own library, and of these only what the model fills in or makes anew is
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,15 +22,18 @@ from torch import Tensor
 
 from .build import Maker, Plan, description, made_for, made_of
 from .build.size import least_parameters
+from .card import card
 from .checks import refuse_not_finite, refuse_rows
 from .conditional import AnyModel, Conditional
 from .config import Recipe
 from .errors import ConfigError, DataError, RunError, unknown
 from .evaluation import Evaluation, contributions, evaluate, impute, multiple_imputations, score_rows
+from .hub import local_folder, upload
 from .model import LatentVariableModel, Viewed
+from .prediction import Known, Prediction
 from .rows import Schema, Store
 from .rows.arrays import as_rows
-from .rows.given import given_fields, given_numbers
+from .rows.given import given_fields, given_names, given_numbers
 from .runtime.devices import device_of
 from .tables import Shown, Table
 from .terms import device_of_model
@@ -109,31 +113,109 @@ class TrainedModel(Shown):
         """
         run = Run(path)
         plan = Plan.from_json(run.config(), str(run.config_file))
-        weights = run.read_model()
+        found = cls.rebuilt(plan, run.read_model(), run.read_typical(), model, (run.model_file, run.config_file))
+        refuse_not_finite(found.model, run.model_file)
+        return replace(found, history=run.history())
+
+    @classmethod
+    def rebuilt(
+        cls,
+        plan: Plan,
+        weights: Mapping[str, Tensor],
+        typical: tuple[float, ...] = (),
+        model: Maker | str | None = None,
+        where: tuple[str | Path, str | Path] = ("the weights", "the plan"),
+    ) -> TrainedModel:
+        """From its parts.
+
+        Args:
+            plan: that it was built from.
+            weights: of all its parts.
+            typical: see the attribute.
+            model: as for `load`.
+            where: names of weights and plan in messages.
+
+        Raises:
+            RunError: if they do not belong together.
+        """
         # what a small file says of a large model is not believed, and no memory asked for
         fits = least_parameters(plan.schema, plan.recipe) <= sum(t.numel() for t in weights.values())
         built = plan.build(model) if fits else None
         if built is None or _forms(built.state_dict()) != _forms(weights):
-            raise RunError(f"{run.model_file} does not fit {run.config_file}: they come from different runs")
-        built.load_state_dict(weights)
-        refuse_not_finite(built, run.model_file)
-        typical = run.read_typical()
+            raise RunError(f"{where[0]} does not fit {where[1]}: they come from different runs")
         if len(typical) not in (0, plan.schema.n_dims):
-            raise RunError(f"{run.typical_file} does not fit {run.config_file}: they come from different runs")
-        return cls(built.eval(), plan, run.history(), typical=typical)
+            raise RunError(f"typical.json does not fit {where[1]}: they come from different runs")
+        built.load_state_dict(weights)
+        return cls(built.eval(), plan, typical=typical)
 
-    def save(self, path: str | Path, others: Mapping[str, Any] | None = None) -> None:
-        """Write config.json, model.safetensors and typical.json into a folder, over a model that was saved there.
+    def save(
+        self, path: str | Path, others: Mapping[str, Any] | None = None, evaluation: Evaluation | None = None
+    ) -> None:
+        """Write config.json, model.safetensors, typical.json and the card README.md into a folder, over a model that
+        was saved there.
 
         Args:
             path: of the folder.
             others: name of a further JSON file -> what it holds.
+            evaluation: figures for the card.
 
         Raises:
             RunError: if the folder holds a training run, or cannot be written, or weights are not finite.
         """
         refuse_not_finite(self.model, Path(path))
-        Run(path).save(self.plan.to_json(), self.model.state_dict(), self.typical, others)
+        text = card(self.plan, self.history.metrics, evaluation)
+        Run(path).save(self.plan.to_json(), self.model.state_dict(), self.typical, others, text)
+
+    # the Hugging Face Hub
+
+    def save_pretrained(self, path: str | Path, evaluation: Evaluation | None = None) -> None:
+        """`save`, under the name that users of the Hugging Face Hub know."""
+        self.save(path, evaluation=evaluation)
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, revision: str | None = None, token: str | None = None, model: Maker | str | None = None
+    ) -> TrainedModel:
+        """`load` a folder, or a repository of the Hub by its name, "user/name"; nothing in it is executed.
+
+        Args:
+            name: of the folder or the repository.
+            revision: branch, tag or commit of a repository.
+            token: of the Hub; that of its login if not given.
+            model: as for `load`.
+
+        Raises:
+            RunError: if there is neither, the Hub cannot be reached, or the files are damaged.
+            MissingExtraError: if huggingface_hub is needed and not installed.
+        """
+        return cls.load(local_folder(name, revision, token), model)
+
+    def push_to_hub(
+        self,
+        name: str,
+        private: bool | None = None,
+        token: str | None = None,
+        message: str | None = None,
+        evaluation: Evaluation | None = None,
+    ) -> str:
+        """Write the model and its card into a repository of the Hub, and return the commit's address.
+
+        The card tells names, ranges and categories of the fields; the plan holds more. See that they may be seen.
+
+        Args:
+            name: "user/name"; the repository is made if it is not there.
+            private: whether a new repository is.
+            token: of the Hub; that of its login if not given.
+            message: of the commit.
+            evaluation: figures for the card.
+
+        Raises:
+            RunError: if the Hub does not take it.
+            MissingExtraError: if huggingface_hub is not installed.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.save(folder, evaluation=evaluation)
+            return upload(Path(folder), name, private, token, message)
 
     def to(self, dtype: torch.dtype) -> TrainedModel:
         """The same model computing in another precision; this one is left as it is."""
@@ -142,12 +224,14 @@ class TrainedModel(Shown):
         return replace(self, model=copy.deepcopy(self.model).to(dtype), dtype=dtype)
 
     def store(self, x: Any, what: str = "data") -> Store:
-        """Check rows against the schema and encode them.
+        """Check rows against the schema and encode them; rows that are encoded are given back.
 
         Raises:
             DataError: if they are no rows.
             SchemaError: if they do not fit.
         """
+        if isinstance(x, Store):
+            return x
         return Store.from_rows(self.schema.numbers(x, what), self.plan.encoding, self.dtype)
 
     # embeddings and back
@@ -197,21 +281,29 @@ class TrainedModel(Shown):
             n: how many.
             seed: of the draw.
             mean: point estimates instead of draws.
-            given: of a conditional model, what is given in every row: a container of n rows with those fields, or
-                a value a field. Drawn from their empirical law if not given.
+            given: what is given in every row: a container of n rows with some of the fields, or a value a field. Of a
+                conditional model fields of its condition are drawn from their empirical law if not given. Other fields
+                may be given to any model: the rest of the row is then drawn by importance sampling, see
+                `velbo.evaluation.draw_given`.
             balance: a given field of names, all of which shall be as frequent.
             missing: leave cells out as often as they were missing in training, field by field and at random. Without it
                 every cell has a value, but of fields for which missing is a value of its own.
 
         Raises:
-            DataError: if n is less than 1, or ``given`` has not n rows.
-            ConfigError: if ``given`` names other fields than the model was conditioned on.
+            DataError: if n is less than 1, ``given`` has not n rows, or it is too rare for the model to draw by.
+            ConfigError: if ``given`` names a field that there is not, or not all that the model is conditioned on
+                beside others; or if ``balance`` is no field of the condition.
             SchemaError: if it holds categories that training did not have.
         """
         if n < 1:
             raise DataError(f"the number of samples must be at least 1, not {n}")
         if given is None and balance is None:
             return self._new(self._with_parts.sample(n, seed, mean), seed if missing else None)
+        if given is not None and not set(given_names(given)) <= set(self.recipe.condition):
+            if balance is not None:
+                raise ConfigError("rows are balanced by fields of the condition, and others are given; leave one out")
+            x, known = self._known.draws(n, given, seed, mean)
+            return self._new(x, seed if missing else None, known)
         c = self._condition(given, n) if given is not None else None
         if balance is not None:
             even = self._balanced(balance, n, seed)
@@ -294,6 +386,41 @@ class TrainedModel(Shown):
 
     def _filled(self, x: Any, filled: Tensor) -> Any:
         return self.schema.filled(x, self._finite(self.schema.clipped(self._values(filled))))
+
+    # one column given others
+
+    def predict(
+        self,
+        x: Any,
+        column: str,
+        given: Sequence[str] | None = None,
+        values: Sequence[Any] | None = None,
+        samples: int = 1000,
+        seed: int = 0,
+    ) -> Prediction:
+        """The law of a column given what is known of each row: masses of its values, or densities; mean and spread.
+
+        Args:
+            x: rows with any of the fields; what they hold in the column itself is not looked at.
+            column: a field of single cells that is modelled.
+            given: the fields that are looked at; all that x has, if not said.
+            values: at which values p(column | given) is told; all categories, or all whole numbers that training data
+                had, if not said, and of other numbers none.
+            samples: importance samples.
+            seed: of all noise.
+
+        Returns:
+            See `Prediction`, which tells the effective sample size of every row too.
+
+        Raises:
+            ConfigError: for a field that there is not, or that is given to the model.
+            SchemaError: for a cell that does not fit, or a value that training did not have.
+        """
+        return self._known.predict(x, column, given, values, samples, seed)
+
+    @property
+    def _known(self) -> Known:
+        return Known(self.model, self.plan, self.dtype)
 
     # numbers
 
@@ -423,9 +550,12 @@ class TrainedModel(Shown):
         refuse_rows(~np.isfinite(made).all(-1), "cell that the model has made")
         return v
 
-    def _new(self, x: Tensor, missing: int | None = None) -> Any:
-        """New rows; with a seed ``missing``, without the cells that it leaves out."""
+    def _new(self, x: Tensor, missing: int | None = None, known: NDArray[np.float64] | None = None) -> Any:
+        """New rows, in which what is known is as it was given; with a seed ``missing``, without the cells that it
+        leaves out.
+        """
         v = self._finite(self.schema.clipped(self._values(x)))
+        v = v if known is None else np.where(np.isnan(known), v, known)
         if missing is not None:
             share = [f.has_missing * f.n_missing / (self.plan.data.n_rows * f.size) for f in self.schema.modelled]
             of_cells = np.repeat(share, [f.size for f in self.schema.modelled])

@@ -31,6 +31,7 @@ def test_run_folder(run):
     names = {p.name for p in run.iterdir()}
     assert names == {
         ".lock",
+        "README.md",
         "config.json",
         "model.safetensors",
         "typical.json",

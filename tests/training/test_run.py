@@ -51,9 +51,9 @@ def test_a_second_process_gets_a_line(tmp_path, models):
     assert call("resume", tmp_path / "r")[0] == 0
 
 
-@pytest.mark.parametrize("killed_at", range(8))
+@pytest.mark.parametrize("killed_at", range(10))
 def test_a_model_saved_over_another_is_the_old_one_or_the_new_one(tmp_path, monkeypatch, models, killed_at):
-    """Whenever it is killed: seven renames, the fourth makes it the new one, and the next writer ends the work."""
+    """Whenever it is killed: nine renames, the fifth makes it the new one, and the next writer ends the work."""
     old, new = models
     run = Run(tmp_path / "m")
     old.save(run.path)
@@ -69,14 +69,15 @@ def test_a_model_saved_over_another_is_the_old_one_or_the_new_one(tmp_path, monk
     try:
         new.save(run.path)
     except KeyboardInterrupt:
-        assert killed_at < 7
+        assert killed_at < 9
     monkeypatch.undo()
-    expected = old if killed_at < 4 else new
+    expected = old if killed_at < 5 else new
     assert TrainedModel.load(run.path).recipe == expected.recipe
     with run.locked():
         pass
     assert TrainedModel.load(run.path).recipe == expected.recipe
-    assert {p.name for p in run.path.iterdir()} == {".lock", "config.json", "model.safetensors", "typical.json"}
+    files = {"README.md", "config.json", "model.safetensors", "typical.json"}
+    assert {p.name for p in run.path.iterdir()} == {".lock", *files}
     new.save(run.path)
     assert TrainedModel.load(run.path).recipe == new.recipe
 

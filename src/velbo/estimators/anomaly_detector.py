@@ -1,19 +1,23 @@
 """A scikit-learn detector of anomalous rows without labels; the model and why it is so are in build/anomalies.py.
 
 fit(X)  ->  predict(X): -1 if anomalous     score_samples(X): log p     contributions(X): which cells make a row so
+            labels_, decision_scores_, threshold_, predict_proba(X): as PyOD has them, see using.py
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..build import Asked
 from ..build.anomalies import HIDDEN, N_EPOCHS, N_LATENTS, TRIM
 from ..config import ObjectiveConfig, TrainingConfig
-from .vae import VAEEstimator
+from .using import Seed
+from .vae import VAEEstimator, Weights
 
 
 class AnomalyDetector(VAEEstimator):
@@ -28,9 +32,16 @@ class AnomalyDetector(VAEEstimator):
         columns: column -> kind, "kind:likelihood" or "drop"; other columns of numbers are reals of a fixed scale.
         max_epochs: passes over the rows.
         n_samples: K of `score_samples` and `contributions`.
+        device: to train on, "auto" takes a GPU where there is one.
+        verbose: print one line an epoch.
         random_state: seed, generator or None.
 
-    All other parameters and the attributes are those of `VAEEstimator`; all of its methods are here too.
+    Attributes:
+        decision_scores_: -log p of the training rows, nats; higher is more anomalous. Rows of weight 0 are left out.
+        labels_: of the training rows, 1 if anomalous, else 0.
+        threshold_: the score above which a row is anomalous, -``offset_``.
+
+    All other parameters and attributes are those of `VAEEstimator`; all of its methods are here too.
 
     Example:
         >>> anomalous = AnomalyDetector(contamination=0.05, random_state=0).fit_predict(X) == -1
@@ -47,7 +58,9 @@ class AnomalyDetector(VAEEstimator):
         columns: Mapping[str, str] | None = None,
         max_epochs: int = N_EPOCHS,
         n_samples: int = 100,
-        random_state: int | np.random.RandomState | None = None,
+        device: str = "auto",
+        verbose: int = 0,
+        random_state: Seed = None,
     ) -> None:
         super().__init__(
             n_latents,
@@ -58,9 +71,23 @@ class AnomalyDetector(VAEEstimator):
             validation_fraction=0.0,
             n_samples=n_samples,
             contamination=contamination,
+            device=device,
+            verbose=verbose,
             random_state=random_state,
         )
         self.trim = trim
 
     def _asked(self, training: TrainingConfig) -> Asked:
         return replace(super()._asked(training), objective=ObjectiveConfig(f"trimmed:trim={self.trim}"), anomalies=True)
+
+    @property
+    def threshold_(self) -> float:
+        return -self.offset_
+
+    def _set_offset(self, rows: Any, weight: Weights | None) -> None:
+        scores = self._exact.log_likelihood(rows, self.n_samples)
+        self._keep_scale(scores, weight)
+        self._keep_scores(-scores)
+
+    def _keep_scores(self, scores: NDArray[np.float64]) -> None:
+        self.decision_scores_, self.labels_ = scores, (scores > self.threshold_).astype(np.int64)

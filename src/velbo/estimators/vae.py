@@ -13,32 +13,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from .. import __version__
-from ..build import Asked, Maker, Prepared, complete, import_path, is_own
-from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation
-from ..errors import ConfigError, RunError
-from ..files import read_json
+from ..build import Asked, Prepared, complete
+from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation, Weighting
+from ..errors import ConfigError
 from ..fitting import train_plan
-from ..rows import Store, container_of
+from ..rows import container_of
+from ..rows.encoded import InMemory
 from ..trained_model import TrainedModel
-from ..training import Run, Trainer
+from ..training import Trainer
+from .files import Saved
+from .using import Seed, Using, seed_of
+from .verbose import loggers_of
 
-ESTIMATOR_FILE = "estimator.json"
 MAX_ROWS_FOR_OFFSET = 2000
+Weights = NDArray[np.float64]
 
 
-class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
+class VAEEstimator(Using, Saved, BaseEstimator):
     """A variational autoencoder for data frames and rows of numbers.
 
     Args:
@@ -50,8 +50,12 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
             called "0", "1", ..., an image "x".
         condition: columns of a data frame that are given, not modelled.
         prior: a name from `velbo.config.Recipe`.
-        objective: a name from `velbo.config.ObjectiveConfig`.
+        posterior: a name from `velbo.config.Recipe`.
+        dropout: share of the inner units of residual blocks dropped in training.
+        objective: a name from `velbo.config.ObjectiveConfig`, with its options: "elbo", "iwae", "renyi:alpha=0.5".
+        beta: weight of the rate in what is maximised; scores are always those of beta 1.
         max_epochs: passes over the rows.
+        max_minutes: of training, if it shall end before.
         batch_size: rows a step; None chooses by the number of rows.
         learning_rate: peak of the schedule; None chooses by the batch size.
         validation_fraction: share of the rows held out to choose the best weights; none are from fewer than 10 rows.
@@ -59,6 +63,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         n_samples: K of `score_samples`, `contributions` and `impute`.
         contamination: share of the training rows that `predict` calls anomalous.
         image_shape: (H, W) or (H, W, C) if the columns are the pixels of an image; "conv" needs it.
+        device: to train on, "auto" takes a GPU where there is one.
+        verbose: print one line an epoch, or with 2 and more a line an evaluation with all its figures.
         random_state: seed, generator or None.
 
     Attributes:
@@ -67,6 +73,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         history_: one dictionary of metrics an epoch.
         n_iter_: epochs done.
         offset_: score below which a row is anomalous, a quantile of the scores of at most 2,000 training rows.
+        score_mean_: of these scores.
+        score_deviation_: their standard deviation.
         n_features_in_: columns of X.
         feature_names_in_: their names, if X had names.
 
@@ -84,8 +92,12 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         columns: Mapping[str, str] | None = None,
         condition: Sequence[str] = (),
         prior: str = "auto",
+        posterior: str = "diagonal",
+        dropout: float = 0.0,
         objective: str = "elbo",
+        beta: float = 1.0,
         max_epochs: int = 100,
+        max_minutes: float | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
         validation_fraction: float = 0.1,
@@ -93,7 +105,9 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         n_samples: int = 100,
         contamination: float = 0.1,
         image_shape: Sequence[int] | None = None,
-        random_state: int | np.random.RandomState | None = None,
+        device: str = "auto",
+        verbose: int = 0,
+        random_state: Seed = None,
     ) -> None:
         self.n_latents = n_latents
         self.recipe = recipe
@@ -102,8 +116,12 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         self.columns = columns
         self.condition = condition
         self.prior = prior
+        self.posterior = posterior
+        self.dropout = dropout
         self.objective = objective
+        self.beta = beta
         self.max_epochs = max_epochs
+        self.max_minutes = max_minutes
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.validation_fraction = validation_fraction
@@ -111,6 +129,8 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         self.n_samples = n_samples
         self.contamination = contamination
         self.image_shape = image_shape
+        self.device = device
+        self.verbose = verbose
         self.random_state = random_state
 
     # learning
@@ -118,138 +138,50 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
     n_features_in_: int
     feature_names_in_: NDArray[Any]
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train on X (n_samples, n_features), NaN where missing; y is ignored.
+
+        Args:
+            X: rows.
+            y: ignored.
+            sample_weight: how often each row counts in the bound that is maximised, in validation and in ``offset_``:
+                of weight 2 as if it were there twice, of weight 0 as if it were not. Only proportions matter.
 
         Raises:
             ValueError: if X holds no rows, infinities, cells that are no numbers, or columns whose kind is not clear.
         """
         if not 0 < self.contamination <= 0.5:
             raise ConfigError(f"contamination is a share of the rows, in (0, 0.5], not {self.contamination}")
-        rows = self._rows(X, reset=True)
-        prepared = self._prepared(rows, self.max_epochs)
-        trained = train_plan(prepared.plan, prepared.rows, model=prepared.model)
+        rows, weight = self._weighed(self._rows(X, reset=True), sample_weight)
+        prepared = self._prepared(rows, self.max_epochs, weight)
+        trained = train_plan(prepared.plan, prepared.rows, loggers=loggers_of(self.verbose), model=prepared.model)
         self._keep(trained, trained.history.metrics)
         self._moments: dict[str, torch.Tensor] = {}
-        self._set_offset(rows)
+        self._set_offset(rows, weight)
         return self
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """One more pass over these rows, from the weights and the optimizer's moments as they are.
 
         The first call decides schema and standardisation; validation and warm-up play no part.
         """
         first = not hasattr(self, "fitted_")
-        rows = self._rows(X, reset=first)
+        rows, weight = self._weighed(self._rows(X, reset=first), sample_weight)
         if first:
             prepared = self._prepared(rows, 1)
             self._keep(TrainedModel(prepared.model, prepared.plan), [])
             self._moments = {}
         fitted = self.fitted_
-        store = Store.from_rows(fitted.schema.numbers(rows), fitted.plan.encoding)
+        store = InMemory(fitted.schema.numbers(rows), weight).encoded(fitted.plan.encoding)
         training = self._training(1, validation=0.0)
         trainer = Trainer(fitted.model.train(), store, fitted.plan.make_objective(), training)
         if self._moments:
             trainer.parts.restore(self._moments)
         history = trainer.run()
         self._moments = trainer.parts.collect()
-        self._keep(TrainedModel(fitted.model.eval(), fitted.plan), [*self.history_, *history.metrics])
-        self._set_offset(rows)
+        self._keep(TrainedModel(fitted.model.to("cpu").eval(), fitted.plan), [*self.history_, *history.metrics])
+        self._set_offset(rows, weight)
         return self
-
-    # using
-
-    def transform(self, X: Any) -> NDArray[np.float64]:
-        """Posterior means, (n_samples, n_latents)."""
-        rows = self._checked(X)
-        return self._exact.encode(rows)
-
-    def inverse_transform(self, Z: Any) -> Any:
-        """Point estimates of p(x|z), (n_samples, n_features), in the units of X; a data frame if X was one."""
-        check_is_fitted(self)
-        return self._flat(self._exact.decode(np.asarray(Z)))
-
-    def reconstruct(self, X: Any) -> Any:
-        """Point estimates at the posterior means, (n_samples, n_features), as X came in."""
-        rows = self._checked(X)
-        return self._flat(self._exact.reconstruct(rows))
-
-    def sample(self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> Any:
-        """New rows drawn from the model, (n_samples, n_features); a data frame if X was one."""
-        check_is_fitted(self)
-        seed = int(check_random_state(random_state).randint(2**31))
-        return self._flat(self._exact.sample(n_samples, seed))
-
-    def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """log p of every row in nats, higher is better: a lower bound by ``n_samples`` importance samples."""
-        rows = self._checked(X)
-        return self._exact.log_likelihood(rows, self.n_samples)
-
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """`score_samples` above ``offset_``: negative for anomalous rows."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """-1 for anomalous rows, 1 for others."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def contributions(self, X: Any) -> NDArray[np.float64]:
-        """log p of every cell given the rest of its row, nats, (n_samples, cells): why a row is anomalous."""
-        rows = self._checked(X)
-        return self._exact.contributions(rows, self.n_samples)
-
-    def impute(self, X: Any) -> Any:
-        """X with missing cells filled: conditional means of numbers, the likeliest categories."""
-        rows = self._checked(X)
-        return self._flat(self._exact.impute(rows, self.n_samples))
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Mean of `score_samples`."""
-        return float(self.score_samples(X).mean())
-
-    # files
-
-    def save(self, path: str | Path) -> None:
-        """Write a folder that `load` and the command line can read."""
-        check_is_fitted(self)
-        parameters = self.get_params()
-        if not isinstance(self.random_state, int | None):
-            parameters["random_state"] = None
-        record = {"velbo": __version__, "parameters": parameters, "n_iter": self.n_iter_, "history": self.history_}
-        record["offset"] = self.offset_
-        self.fitted_.save(path, {ESTIMATOR_FILE: record})
-
-    @classmethod
-    def load(cls, path: str | Path, model: Maker | str | None = None) -> Self:
-        """The inverse of `save`; nothing in the files is executed.
-
-        Args:
-            path: of the folder.
-            model: what makes the model, where its recipe is an import path; see `TrainedModel.load`.
-
-        Raises:
-            RunError: if the folder was not written by `save`, or is damaged.
-            ConfigError: for such a recipe without ``model``.
-        """
-        record = read_json(Run(path).file(ESTIMATOR_FILE))
-        try:
-            given = record["parameters"].items()
-            parameters: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given}
-            estimator, history = cls(**parameters), record["history"]
-            estimator.offset_ = record["offset"]
-        except (KeyError, TypeError) as error:
-            raise RunError(f"{path}: not a saved estimator ({error})") from error
-        estimator._keep(TrainedModel.load(path, model), history)
-        if model is not None:  # fit imports it again: what was given here, not what the file names
-            estimator.recipe = model if isinstance(model, str) else import_path(model)
-        elif is_own(estimator.recipe):
-            raise RunError(f"{path}: estimator.json names another recipe than config.json; save it again")
-        schema = estimator.fitted_.schema
-        estimator.n_features_in_ = sum(f.size for f in schema.fields)
-        estimator._moments = {}
-        if schema.container != "array" and all(f.key is None for f in schema.fields):
-            estimator.feature_names_in_ = np.asarray([f.name for f in schema.fields], dtype=object)
-        return estimator
 
     # plumbing
 
@@ -262,26 +194,50 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
     def _n_features_out(self) -> int:
         return self.fitted_.n_latents
 
-    def _prepared(self, rows: Any, epochs: int) -> Prepared:
+    def _weighed(self, rows: Any, sample_weight: Any) -> tuple[Any, Weights | None]:
+        """(rows, weights) without rows of weight 0.
+
+        Raises:
+            ValueError: for weights that are negative, not finite, or all 0.
+        """
+        if sample_weight is None:
+            return rows, None
+        weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+        counts = np.flatnonzero(weight)
+        return (rows if len(counts) == len(weight) else container_of(rows).take(rows, counts)), weight[counts]
+
+    def _prepared(self, rows: Any, epochs: int, weight: Weights | None = None) -> Prepared:
         asked = self._asked(self._training(epochs))
         if not isinstance(rows, np.ndarray) or self.image_shape is not None:
-            return complete(rows, asked)
-        found = complete(pa.table({str(i): column for i, column in enumerate(rows.T)}), asked)
-        schema = replace(found.plan.schema, container="array")
-        return replace(found, plan=replace(found.plan, schema=schema))
+            found = complete(rows, asked)
+        else:
+            found = complete(pa.table({str(i): column for i, column in enumerate(rows.T)}), asked)
+            schema = replace(found.plan.schema, container="array")
+            found = replace(found, plan=replace(found.plan, schema=schema))
+        if weight is None:
+            return found
+        return replace(found, rows=InMemory(found.rows.first(len(found.rows)), weight))
 
     def _asked(self, training: TrainingConfig) -> Asked:
-        hidden, given = tuple(self.hidden or ()), tuple(self.condition)
-        recipe = Recipe(self.recipe, self.n_latents, hidden, self.likelihood, prior=self.prior, condition=given)
+        recipe = Recipe(
+            self.recipe,
+            self.n_latents,
+            tuple(self.hidden or ()),
+            self.likelihood,
+            dropout=self.dropout,
+            prior=self.prior,
+            posterior=self.posterior,
+            condition=tuple(self.condition),
+        )
         return Asked(recipe, ObjectiveConfig(self.objective), training, dict(self.columns or {}))
 
     def _training(self, epochs: int, validation: float | None = None) -> TrainingConfig:
-        seed = int(check_random_state(self.random_state).randint(2**31))
         return TrainingConfig(
-            Budget(epochs=epochs),
+            Budget(epochs=epochs, minutes=self.max_minutes),
             Optimisation(batch_size=self.batch_size, lr=self.learning_rate),
-            validation=Validation(self.validation_fraction if validation is None else validation, self.patience),
-            machine=Machine(device="cpu", seed=seed),
+            Weighting(beta=self.beta),
+            Validation(self.validation_fraction if validation is None else validation, self.patience),
+            Machine(device=self.device, seed=seed_of(self.random_state)),
         )
 
     def _rows(self, X: Any, reset: bool) -> Any:
@@ -303,11 +259,17 @@ class VAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMix
         self.fitted_, self.module_, self.history_, self.n_iter_ = fitted, fitted.model, history, len(history)
         self._exact = fitted.to(torch.float64)
 
-    def _set_offset(self, rows: Any) -> None:
+    def _set_offset(self, rows: Any, weight: Weights | None) -> None:
         container = container_of(rows)
         index = np.random.default_rng(0).permutation(container.length(rows))[:MAX_ROWS_FOR_OFFSET]
         scores = self._exact.log_likelihood(container.take(rows, index), self.n_samples)
-        self.offset_ = float(np.quantile(scores, self.contamination))
+        self._keep_scale(scores, None if weight is None else weight[index])
 
-    def _flat(self, x: Any) -> Any:
-        return x.reshape(len(x), -1) if isinstance(x, np.ndarray) else x
+    def _keep_scale(self, scores: NDArray[np.float64], weight: Weights | None) -> None:
+        """What scores of training rows say of others."""
+        if weight is None:
+            self.offset_ = float(np.quantile(scores, self.contamination))
+        else:
+            self.offset_ = float(np.quantile(scores, self.contamination, weights=weight, method="inverted_cdf"))
+        self.score_mean_ = float(np.average(scores, weights=weight))
+        self.score_deviation_ = float(np.sqrt(np.average((scores - self.score_mean_) ** 2, weights=weight)))

@@ -9,7 +9,9 @@ from .bounds.rate_distortion import RateDistortion, rate_distortion
 from .bounds.summary import Evaluation, active_units, evaluate, summarise
 from .cells.calibration import Calibration, calibrate
 from .cells.contributions import contributions
+from .cells.drawn import Drawn, draw_given
 from .cells.imputation import Imputed, impute
+from .cells.law import CellLaw, cell_law
 from .cells.multiple_imputation import multiple_imputations
 from .cells.typical import typical
 from .latents.aggregated import Aggregated, aggregated_posterior
@@ -22,6 +24,8 @@ __all__ = [
     "BoundCurve",
     "Bracket",
     "Calibration",
+    "CellLaw",
+    "Drawn",
     "Evaluation",
     "Gaps",
     "Imputed",
@@ -34,7 +38,9 @@ __all__ = [
     "bound_curve",
     "bracket",
     "calibrate",
+    "cell_law",
     "contributions",
+    "draw_given",
     "evaluate",
     "gaps",
     "impute",

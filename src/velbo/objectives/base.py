@@ -35,6 +35,11 @@ class Bound:
         """The bound in nats of the data, which add log_det (B,) to those of x; see rows/units.py."""
         return Bound(self.value + log_det, self.surrogate, self.reconstruction + log_det, self.rate)
 
+    def weighted(self, weight: Tensor) -> Bound:
+        """The bound of rows that count so often, (B,): of a row of weight 2 as if it were there twice."""
+        w = weight.to(self.value)
+        return Bound(w * self.value, w * self.surrogate, w * self.reconstruction, w * self.rate)
+
     def rows(self, which: slice) -> Bound:
         """The bound of some of the rows."""
         return Bound(self.value[which], self.surrogate[which], self.reconstruction[which], self.rate[which])

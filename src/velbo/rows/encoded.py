@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 
 from .containers import Column, container_of
@@ -71,10 +72,15 @@ class Rows(Protocol):
 
 
 class InMemory:
-    """Numbers (N, D) that fit a schema."""
+    """Numbers (N, D) that fit a schema.
 
-    def __init__(self, rows: NDArray[Any]) -> None:
-        self.rows = rows
+    Args:
+        rows: v.
+        weight: how often each row counts in training, (N,); once, if not given.
+    """
+
+    def __init__(self, rows: NDArray[Any], weight: NDArray[np.float64] | None = None) -> None:
+        self.rows, self.weight = rows, weight
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -86,7 +92,8 @@ class InMemory:
         return digest.hexdigest()
 
     def encoded(self, encoding: Encoding) -> Store:
-        return Store.from_rows(self.rows, encoding)
+        weight = None if self.weight is None else torch.from_numpy(np.array(self.weight, np.float64))
+        return Store.from_rows(self.rows, encoding).weighted(weight)
 
     def first(self, n: int) -> NDArray[Any]:
         return self.rows[:n]

@@ -29,7 +29,12 @@ class Store:
         dtype: of x.
         device: of batches; that of the kept rows, if not given.
         units: from nats of x to nats of the data; those of the encoding, if not given.
+
+    Attributes:
+        weight: how often each row counts in training, (N,) float64; None where all count once.
     """
+
+    weight: Tensor | None = None
 
     def __init__(
         self,
@@ -64,10 +69,17 @@ class Store:
     def to(self, device: torch.device) -> Store:
         """The same rows, with batches on ``device``."""
         fits = device.type != "cuda" or 2 * self.kept.nbytes <= torch.cuda.mem_get_info(device)[0]
-        return Store(self.kept.to(device) if fits else self.kept, self.encoding, self.dtype, device, self.units)
+        there = Store(self.kept.to(device) if fits else self.kept, self.encoding, self.dtype, device, self.units)
+        return there.weighted(self.weight)
+
+    def weighted(self, weight: Tensor | None) -> Store:
+        """These rows, which count so often, (N,) float64; once each if None."""
+        self.weight = weight
+        return self
 
     def subset(self, index: Tensor) -> Store:
-        return Store(self.kept[index.to(self.kept.device)], self.encoding, self.dtype, units=self.units)
+        some = Store(self.kept[index.to(self.kept.device)], self.encoding, self.dtype, units=self.units)
+        return some.weighted(None if self.weight is None else self.weight[index.cpu()])
 
     def batch(self, index: Tensor) -> Tensor:
         """x of the given rows, with fresh noise, (len(index), D)."""
@@ -88,7 +100,8 @@ class Store:
     def chunks(self, size: int) -> Iterator[Store]:
         """The rows in order, ``size`` at a time, the last chunk as short as it is."""
         for start in range(0, len(self), size):
-            yield Store(self.kept[start : start + size], self.encoding, self.dtype, units=self.units)
+            some = Store(self.kept[start : start + size], self.encoding, self.dtype, units=self.units)
+            yield some.weighted(None if self.weight is None else self.weight[start : start + size])
 
     def log_det(self) -> Tensor:
         """What every row adds to log p(x) to make it nats of the data, (N,) float64 on the CPU."""

@@ -30,7 +30,7 @@ from ..runtime.memory import freed_memory_kept
 from ..runtime.precision import autocast, products
 from ..runtime.threads import threads
 from ..terms import Model
-from . import constraint, schedule
+from . import constraint, schedule, weights
 from .checkpoint import Parts, require_same, with_prefix, without_prefix
 from .choices import decide
 from .ema import EMA
@@ -85,6 +85,7 @@ class Trainer:
         self.order = order or order_for(data, config.validation.validation, self.batch_size, seed)
         self.data, self.steps_per_epoch = data.to(self.device), self.order.steps(self.batch_size)
         self.units = data.units.to(self.device)
+        self.weight = weights.of_training(data, self.order.held_out)
         self.objective, held_out = told_rows(objective, len(self.order)), self.order.held_out
         self.validation = None
         if len(held_out):
@@ -131,7 +132,10 @@ class Trainer:
         mine = share(index, self.team)
         idle = not len(mine)
         # a process without a row of a short last batch goes along with one that counts for nothing
-        bound = self.bound(self.data.batch(index[:1] if idle else mine), beta)
+        rows = index[:1] if idle else mine
+        bound = self.bound(self.data.batch(rows), beta)
+        if self.weight is not None:
+            bound = bound.weighted(self.weight[rows.cpu()].to(self.device))
         loss = -bound.surrogate.sum() * (0.0 if idle else self.team.size / len(index))
         loss.backward()
         gradients = [p.grad for p in self.parameters if p.grad is not None]

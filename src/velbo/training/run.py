@@ -4,6 +4,7 @@
     model.safetensors           the best weights so far (by the validation bound), averaged
     metrics.jsonl               one line an evaluation; the same bits for the same seed, interrupted or not
     clock.jsonl                 seconds of training at each of those lines; differs from run to run
+    README.md                   the card of the model; see velbo.card
     typical.json                what cells are worth in most training rows; see velbo.evaluation.typical
     report.html                 one page of the model, where the extra `report` is; see velbo.report.page
     checkpoint/<step>-<lines>/  training state: state.json + tensors.safetensors; the last two are kept
@@ -45,14 +46,17 @@ from ..files import (
     write_folder_atomically,
     write_json,
     write_tensors,
+    write_text,
 )
 from .state import History, State
 
 KEPT_CHECKPOINTS = 2
 MAX_LINES = 2**30
+MAX_CARD = 2**26
 RESTORE = "restore the file from a copy, or fit again"
 CONFIG, MODEL, STATE, TYPICAL = "config.json", "model.safetensors", "state.json", "typical.json"
 REPORT = "report.html"
+CARD, MARK = "README.md", "<!-- This card is written by velbo."
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ class Run:
 
     def _tidy(self) -> None:
         others = (self._saved, self.metrics_file, self.clock_file, self.checkpoints)
-        own = {CONFIG, MODEL, TYPICAL, REPORT, *(path.name for path in others)}
+        own = {CONFIG, MODEL, TYPICAL, REPORT, CARD, *(path.name for path in others)}
         remove_temporaries(self.path, lambda _, name: name in own)
         remove_temporaries(self.checkpoints, lambda *_: True)
         self._move_saved()
@@ -184,6 +188,7 @@ class Run:
         weights: Mapping[str, Tensor],
         typical: Sequence[float] = (),
         others: Mapping[str, Any] | None = None,
+        card: str = "",
     ) -> None:
         """Write a model, over one that was saved here before; whenever this process is killed, all files are of one.
 
@@ -192,6 +197,7 @@ class Run:
             weights: for model.safetensors.
             typical: for typical.json.
             others: name of a further JSON file -> what it holds.
+            card: for README.md; nothing is written if it is empty, or if another's README.md is there.
 
         Raises:
             RunError: if the folder holds a training run, or it cannot be written.
@@ -201,6 +207,8 @@ class Run:
             write_tensors(folder / MODEL, weights)
             for name, value in {CONFIG: config, TYPICAL: Typical.of(typical), **(others or {})}.items():
                 write_json(folder / name, value)
+            if card and self._may_write_card():
+                write_text(folder / CARD, card)
 
         with self.locked():
             self._refuse_training()
@@ -222,6 +230,15 @@ class Run:
                 self._saved.rmdir()
             except OSError as error:
                 raise RunError(f"{self.path}: cannot be written: {error}") from error
+
+    def write_card(self, text: str) -> None:
+        """README.md; one that another has written, or taken velbo's mark out of, is left as it is."""
+        if self._may_write_card():
+            write_text(self.path / CARD, text)
+
+    def _may_write_card(self) -> bool:
+        file = self.path / CARD
+        return not os.path.lexists(file) or MARK.encode() in read_file(file, MAX_CARD)
 
     def write_typical(self, log_p: Sequence[float]) -> None:
         """What a cell of each column is worth in most training rows, nats; NaN where it is not known."""

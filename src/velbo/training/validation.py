@@ -15,6 +15,7 @@ from ..posteriors import RowDraw
 from ..rows import Store
 from ..terms import Model
 from .team import Team
+from .weights import mean_one
 
 MAX_ROWS, MIN_ROWS = 2000, 10
 MIN_GROUPS = 50
@@ -68,19 +69,22 @@ class ValidationSet:
 
     def __init__(self, data: Store, objective: Objective, seed: int, device: torch.device, team: Team) -> None:
         self.objective, self.seed, self.n_rows, self.team = objective, seed, len(data), team
+        if data.weight is not None:
+            data = data.weighted(mean_one(data.weight))
         mine = list(data.chunks(CHUNK))[team.rank :: team.size]
         self.chunks = [(chunk, chunk.fixed(seed).to(device), chunk.log_det().to(device)) for chunk in mine]
 
     @torch.no_grad()
     def evaluate(self, model: Model, autocast: AbstractContextManager[Any]) -> dict[str, float]:
-        """Means over all held-out rows, an observation's nats of the data; of several groups of latents the rate of
-        each too, from the top.
+        """Means over all held-out rows, by their weights, an observation's nats of the data; of several groups of
+        latents the rate of each too, from the top.
         """
         totals, of_groups = {"bound": 0.0, "reconstruction": 0.0, "rate": 0.0}, list[float]()
         for chunk, x, log_det in self.chunks:
             with autocast:
                 terms = model.terms(x, self.objective.samples, RowDraw(chunk.kept, self.seed))
             bound = self.objective(terms).plus(log_det)
+            bound = bound if chunk.weight is None else bound.weighted(chunk.weight.to(x.device))
             totals["bound"] += float(bound.value.double().sum())
             totals["reconstruction"] += float(bound.reconstruction.double().sum())
             totals["rate"] += float(bound.rate.double().sum())

@@ -179,7 +179,7 @@ def test_a_bad_start_is_forgotten():
     x = with_holes()[[2, 5]]
     model = gaussian(shift=0.1, wider=1.2, family=MultivariateNormal)
     far = torch.full((2000, 2, 2), 8.0).double()
-    start, end = refined(model, x, far, 0, OwnGenerator(0)), refined(model, x, far, 60, OwnGenerator(1))
+    start, end = (refined(model, x, far, steps, OwnGenerator(seed))[0] for seed, steps in ((0, 0), (1, 60)))
     for i, row in enumerate(x):
         mean, covariance = conditional(ORACLE, row)
         wrong = (start[:, i, row.isnan()].mean(0) - mean).abs() / (covariance.diagonal() / 2000).sqrt()
@@ -196,8 +196,8 @@ def test_steps_leave_the_exact_law_as_it_is():
     exact = Encoder(family=MultivariateNormal)(x)
     z, poor = exact.sample(torch.Size((6000,))), gaussian(shift=0.8, wider=0.9, family=MultivariateNormal)
     mean, covariance = conditional(ORACLE, x[0])
-    check_moments(refined(poor, x, z, 3, OwnGenerator(1))[:, 0, x[0].isnan()], mean, covariance)
-    z = poor.encode(refined(poor, x, z, 0, OwnGenerator(2))).sample()
+    check_moments(refined(poor, x, z, 3, OwnGenerator(1))[0][:, 0, x[0].isnan()], mean, covariance)
+    z = poor.encode(refined(poor, x, z, 0, OwnGenerator(2))[0]).sample()
     always = poor.decode(z).sample()[:, 0, x[0].isnan()]
     assert ((always.mean(0) - mean).abs() > 10 * (covariance.diagonal() / 6000).sqrt()).any()
 

@@ -41,8 +41,8 @@ def sample(
         n: how many.
         seed: of the draw.
         mean: write the mean (or mode) of p(x|z) for every drawn z instead of a draw of x.
-        given: of a conditional model, field=value for every row; drawn from what training rows had if not given. May
-            be given many times.
+        given: field=value for every row, of any field; the rest of the row follows from it. Of a conditional model,
+            fields of its condition are drawn from what training rows had if not given. May be given many times.
         balance: a given field of names, all of which shall be as frequent.
         missing: leave cells out as often as they were missing in training, field by field and at random; without it
             every cell has a value.

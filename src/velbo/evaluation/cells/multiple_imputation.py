@@ -90,7 +90,7 @@ def multiple_imputations(
             view = view_of(model, part)
             z, log_sum = resampled(view, part, n, samples, n_samples, own)
             check_weights(log_sum, at)
-            draws = refined(view, part, z, steps, own).double().cpu()
+            draws = refined(view, part, z, steps, own)[0].double().cpu()
             filled[:, at] = torch.where(x[at].isnan(), draws, x[at])
     return filled
 
@@ -128,8 +128,9 @@ def resampled(view: View, x: Tensor, n: int, samples: int, chunk: int, own: OwnG
     return chosen, weights.log_sum
 
 
-def refined(view: View, x: Tensor, z: Tensor, steps: int, own: OwnGenerator) -> Tensor:
-    """x (n, B, D) with its missing cells drawn, after Metropolis-within-Gibbs steps that begin at z (n, B, Z).
+def refined(view: View, x: Tensor, z: Tensor, steps: int, own: OwnGenerator) -> tuple[Tensor, Tensor]:
+    """x (n, B, D) with its missing cells drawn, after Metropolis-within-Gibbs steps that begin at z (n, B, Z), and the
+    z that they were drawn from.
 
     Where p(z) is known by estimates, that of z is kept as long as z is: a chain over z and its estimate together, whose
     law of z is right.
@@ -150,7 +151,7 @@ def refined(view: View, x: Tensor, z: Tensor, steps: int, own: OwnGenerator) -> 
         z, log_pz = torch.where(taken.unsqueeze(-1), proposal, z), torch.where(taken, log_pz_new, log_pz)
         p = cells_of(view.decode(z))
         filled = _drawn(p, x, own)
-    return filled
+    return filled, z
 
 
 def order_of_bytes(rows: Tensor) -> Tensor:
