@@ -55,6 +55,9 @@ def _steps_of_e() -> Iterator[tuple[float, float]]:
 
 
 def _near_mean(loc: Tensor, scale: Tensor) -> Tensor:
+    if torch.compiler.is_compiling():  # few large operations make a small graph
+        e, weight = torch.tensor(list(_steps_of_e()), dtype=loc.dtype).unbind(-1)
+        return (weight * torch.sigmoid(loc.unsqueeze(-1) + e * scale.unsqueeze(-1))).sum(-1)
     total = torch.zeros_like(loc)
     for e, weight in _steps_of_e():
         total = total + weight * torch.sigmoid(loc + e * scale)
@@ -68,6 +71,15 @@ def _near_variance(loc: Tensor, scale: Tensor) -> Tensor:
         distance = torch.sigmoid(loc + t) * rest * -torch.expm1(-t)
         first, second = first + weight * distance, second + weight * distance.square()
     return second - first.square()
+
+
+def _far_mean(loc: Tensor, scale: Tensor) -> Tensor:
+    if not torch.compiler.is_compiling():
+        return _far_moments(loc, scale)[0]
+    n = round(WIDE_REACH / WIDE_STEP)
+    points = WIDE_STEP * torch.arange(-n, n + 1, dtype=loc.dtype)
+    mass = WIDE_STEP * torch.sigmoid(points) * torch.sigmoid(-points) * 0.5
+    return (mass * torch.erfc((points - loc.unsqueeze(-1)) / scale.unsqueeze(-1) * math.sqrt(0.5))).sum(-1)
 
 
 def _far_moments(loc: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,13 +115,15 @@ class LogitNormalCell(Cell):
 
     @property
     def mean(self) -> Tensor:
-        mean = self._by(_near_mean, lambda loc, scale: _far_moments(loc, scale)[0])
+        mean = self._by(_near_mean, _far_mean)
         return torch.where(self.loc > 0, 1 - mean, mean)
 
     def _by(self, near: Moment, far: Moment) -> Tensor:
         """A moment of whichever of x and 1 - x has a median below 1/2, by the sum that suits sigma."""
         loc, scale = (t.expand(self.batch_shape) for t in (-self.loc.abs(), self.scale))
         found, is_wide = near(loc, scale.clamp_max(WIDE)), scale > WIDE
+        if torch.compiler.is_compiling():  # a graph has no branch that depends on values
+            return torch.where(is_wide, far(loc, scale), found)
         return found.masked_scatter(is_wide, far(loc[is_wide], scale[is_wide])) if is_wide.any() else found
 
     @property

@@ -54,7 +54,7 @@ def _transform(z: Tensor, theta: Parameters) -> tuple[Tensor, Tensor]:
     below = _cdf(t)
     f = (w * below).sum(-2)
     diagonal = (w * log_n.exp()).sum(-2)
-    lower = torch.einsum("...cj,...ci->...ji", w * (below - f.unsqueeze(-2)), -t / theta.scale)
+    lower = (w * (below - f.unsqueeze(-2))).mT @ (-t / theta.scale)
     return f, lower.tril(-1) + torch.diag_embed(diagonal)
 
 

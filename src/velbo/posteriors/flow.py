@@ -123,8 +123,9 @@ class NormalFlow(Distribution):
         """Mean and variance of T(eps), each (..., Z)."""
         points = normal_points(N_POINTS, self.event_shape[0]).to(self.loc)
         first, second = torch.zeros_like(self.loc).double(), torch.zeros_like(self.loc).double()
-        n_rows = max(1, self.batch_shape.numel())
-        for some in points.split(max(1, ROWS_AT_ONCE // n_rows)):
+        # a graph is for any number of rows
+        at_once = N_POINTS if torch.compiler.is_compiling() else ROWS_AT_ONCE // max(1, self.batch_shape.numel())
+        for some in points.split(max(1, at_once)):
             u, _ = self._through(some.view(len(some), *[1] * len(self.batch_shape), -1))
             first, second = first + u.double().sum(0), second + u.double().square().sum(0)
         mean, square = first / N_POINTS, second / N_POINTS
