@@ -41,6 +41,8 @@ from .training import History, Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from .export import Exported
+    from .export.explorer import Explored
 
 ROWS_PER_CHUNK = 1024
 
@@ -531,6 +533,56 @@ class TrainedModel(Shown):
         from .report.plots import draw
 
         return draw(self, what, x, seed, labels)
+
+    # to take along
+
+    def export(self, path: str | Path, what: str = "encoder", samples: int = 100, seed: int = 0) -> Exported:
+        """Write the encoder, the decoder or the score as a file that runs without velbo, .onnx or .pt2 (torch.export),
+        and what it takes and gives as .json beside it; see `velbo.export`. It is tried before it is kept.
+
+        Args:
+            path: of the file.
+            what: encoder, values of the data -> mean and standard deviation of q(z|x); decoder, z -> values of the
+                data; score, values -> the bound of log p(x) in nats.
+            samples: of a score.
+            seed: of the noise in it, which is the same for every row.
+
+        Raises:
+            ConfigError: for what cannot be exported, or if the file would give other numbers than velbo.
+            MissingExtraError: for .onnx without velbo[export].
+        """
+        from .export import export
+
+        return export(self._with_parts, self.plan, Path(path), what, samples, seed)
+
+    def explore(
+        self, x: Any, path: str | Path, labels: Any = None, rows: int = 2000, seed: int = 0, title: str = ""
+    ) -> Explored:
+        """Write one HTML file that shows the posterior means of rows as a map and decodes, in the browser and without
+        network, whatever is pointed at; see `velbo.export.explorer`.
+
+        Args:
+            x: rows.
+            path: of the page.
+            labels: what points are coloured by: the name of a field of x, or one value a row.
+            rows: show a seeded random subset of so many, at most.
+            seed: of the subset.
+            title: of the page.
+
+        Raises:
+            ConfigError: for a label that is no field, or a decoder that the page cannot run.
+        """
+        from .export.explorer import Points, explore
+        from .rows.labels import labels_of
+
+        numbers, (of_rows, name) = self.schema.numbers(x), labels_of(x, labels)
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(numbers))[:rows])
+        kept = numbers[chosen].astype(np.float64)
+        data = Store.from_rows(kept, self.plan.encoding, self.dtype)
+        with torch.no_grad():
+            z = self._map(data, seed, lambda part: self._with_parts.encode(part).mean).double().numpy()
+        shown = [of_rows[i] for i in chosen] if of_rows else []
+        return explore(self._with_parts, self.plan, Points(z, kept, chosen, shown, name), Path(path), title)
 
     def _on(self, device: str) -> AnyModel:
         """The model on a device; a copy, unless it is there, as others may be using it meanwhile."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .. import __version__
+from ..likelihoods import LIKELIHOODS
 from ..rows import Field
+from ..rows.encodings import Binarise
 from ..rows.kinds import kind_of
 from .graphs import Graph, Score
 
@@ -71,6 +73,8 @@ def _field(field: Field, start: int) -> dict[str, Any]:
     }
     if field.categories:
         about["categories"] = list(field.categories)
+    if field.likelihood and isinstance(LIKELIHOODS[field.likelihood].encoding(field), Binarise):
+        about["decoded_as"] = "probability of 1, of cells binarised by chance"
     if field.decimals is not None:
         about["decimals"] = field.decimals
     if field.step:

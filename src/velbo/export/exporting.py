@@ -110,17 +110,17 @@ def _written_and_tried(
     graph: Graph, form: ModuleType, inputs: Sequence[Tensor], path: Path, about: dict[str, Any]
 ) -> float:
     """The largest difference, over all rows at once and the first alone."""
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         graph(*inputs)  # noise is made at the first use
         try:
             form.write(graph, [t[:4] for t in inputs], path, about)
+            return max(_apart(graph, form.run, path, [t[:n] for t in inputs]) for n in (len(inputs[0]), 1))
         except (VelboError, OSError):
             raise
-        except Exception as error:  # whatever torch's exporter raises for what it does not know
+        except Exception as error:  # whatever torch's exporter or the runtime raises for what it does not know
             raise ConfigError(
-                f"torch cannot export this {about['part']}: {_first_line(error)}; the other parts may be exported"
+                f"this {about['part']} has no {path.suffix} file: {_first_line(error)}; other parts of the model may"
             ) from error
-        return max(_apart(graph, form.run, path, [t[:n] for t in inputs]) for n in (len(inputs[0]), 1))
 
 
 def _apart(graph: Graph, run: Callable[..., Any], path: Path, inputs: Sequence[Tensor]) -> float:
@@ -139,7 +139,7 @@ def _first_line(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Exporters warn of what does not concern a user, and log it."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -6,6 +6,7 @@ Where torch's exporter writes a formula that loses its digits, another is writte
     cross entropy of t     max(l, 0) + softplus(-|l|) - l t               not log(sigmoid l)
     exp x - 1, log(1 + x)  three terms of their series where |x| < 1e-4   in float64
     log Gamma(x), x > 0    Stirling's series at x + 10 less log x .. (x + 9), in float64; ONNX has none
+    erf x                  in float32, as onnxruntime has no other
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         aten.expm1.default: in_double(expm1),
         aten.log1p.default: in_double(log1p),
         aten.lgamma.default: in_double(lgamma),
+        aten.erf.default: lambda self: op.CastLike(op.Erf(op.Cast(self, to=1)), self),
     }
 
 

@@ -1,7 +1,7 @@
 """How far an exported file is from what it was made of, on rows that cover the range of every field.
 
     mean, standard deviation    |a - b| / max(1, |b|)
-    values, in units of x       the same: of a field with a scale, in such scales
+    values, in units of x       the same: in standard deviations where the model sees these
     log-likelihood, nats        |a - b| / max(1, |b| / 100), as float32 has seven digits
 
 NaN must stand where NaN stands.
@@ -35,13 +35,13 @@ def rows_within(plan: Plan, n: int = N_ROWS, seed: int = 0) -> Tensor:
     for field in plan.schema.modelled:
         low, high = (field.each(what) for what in ("low", "high"))
         cells = np.concatenate((own.uniform(low, high, (n, field.size)), low[None], high[None]))
-        cells = np.clip(np.rint(cells), low, high) if _is_whole(field) else cells
+        cells = np.clip(np.rint(cells), low, high) if is_whole(field) else cells
         cells[own.random(cells.shape) < (MISSING if field.has_missing else 0)] = np.nan
         columns.append(cells)
     return torch.from_numpy(np.concatenate(columns, 1))
 
 
-def _is_whole(field: Field) -> bool:
+def is_whole(field: Field) -> bool:
     kind = kind_of(field)
     return bool(field.categories) or kind.name in ("byte", "binary") or (isinstance(kind, Measured) and kind.is_whole)
 
@@ -66,8 +66,10 @@ def difference(graph: Graph, found: NDArray[np.float64], expected: NDArray[np.fl
     if found.shape != expected.shape or (np.isnan(found) != np.isnan(expected)).any():
         return float("inf")
     if graph.outputs == ("values",):
-        scale = np.concatenate([field.each("scale") for field in graph.plan.schema.modelled])
-        found, expected = found / scale, expected / scale
+        zero = torch.zeros(1, graph.plan.schema.n_dims)
+        restore = graph.plan.encoding.restore
+        unit = (restore(zero + 1) - restore(zero)).double().numpy()
+        found, expected = found / unit, expected / unit
     least = 100.0 if isinstance(graph, Score) else 1.0
     with np.errstate(invalid="ignore"):
         apart = np.abs(found - expected) / np.maximum(1.0, np.abs(expected) / least)

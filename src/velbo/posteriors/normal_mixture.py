@@ -57,6 +57,8 @@ class NormalMixture(Distribution):
     @staticmethod
     def _products(z: Tensor, weights: Tensor) -> Tensor:
         """(..., C): every component's sum over Z of z times its weights."""
+        if torch.compiler.is_compiling():  # ONNX takes no ellipses of unequal length
+            return (z.unsqueeze(-2) * weights).sum(-1)
         return torch.einsum("...z,...cz->...c", z, weights)
 
     @property

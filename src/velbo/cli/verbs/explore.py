@@ -1,0 +1,38 @@
+"""velbo explore: a page that shows the latent space and decodes it."""
+
+from __future__ import annotations
+
+from ..app import app, say
+from ..options import Folder, Output, OwnParts, ReadAs, ReadingOptions, Rows, Seed
+
+
+@app.command
+def explore(
+    run: Folder,
+    data: str,
+    *,
+    output: Output,
+    labels: str | None = None,
+    rows: Rows = 2000,
+    seed: Seed = 0,
+    title: str = "",
+    model: OwnParts = None,
+    read: ReadAs = ReadingOptions(),
+) -> None:
+    """Write one HTML file: a map of the data's latents, and what the point that is dragged over it decodes to.
+
+    Args:
+        run: folder of a trained model.
+        data: as for fit.
+        output: .html file to write; it needs no network.
+        labels: field that points are coloured by, one of the model or another.
+        rows: show a seeded random subset of so many, at most.
+        seed: of the subset.
+        title: of the page.
+    """
+    from ...trained_model import TrainedModel
+    from ..data import rows_for
+
+    trained = TrainedModel.load(run, model)
+    made = trained.explore(rows_for(trained, data, read), output, labels, rows, seed, title)
+    say(f"wrote {made.path}: {made.n_points} rows, weights in {made.bits} bits; open it in a browser")
