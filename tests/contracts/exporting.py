@@ -14,11 +14,12 @@ import velbo
 from velbo import Plan, Recipe, TrainedModel
 from velbo.likelihoods import LIKELIHOODS
 from velbo.likelihoods.base import Likelihood
+from velbo.likelihoods.counts import CountLikelihood
 from velbo.rows import Store
 
 N_ROWS = 60
-LARGEST = 100.0
-"""Of what the linear layers of heated heads give."""
+LARGEST, LARGEST_OF_COUNTS = 100.0, 10.0
+"""Of what the linear layers of heated heads give; those of counts give the logarithm of a mean."""
 IMAGES = np.random.default_rng(1).integers(0, 256, (N_ROWS, 8, 9)).astype(np.uint8)
 
 
@@ -67,8 +68,10 @@ def untrained(x: Any, recipe: Recipe, **options: Any) -> TrainedModel:
 
 
 @torch.no_grad()
-def heated(trained: TrainedModel, largest: float = LARGEST) -> TrainedModel:
-    """With every head's linear layers scaled until, at random z, the largest number that they give is ``largest``."""
+def heated(trained: TrainedModel) -> TrainedModel:
+    """With every head's linear layers scaled until, at random z, the largest number that they give is a hundred, ten of
+    counts.
+    """
     seen: dict[nn.Module, float] = {}
 
     def look(layer: nn.Module, _: Any, found: torch.Tensor) -> None:
@@ -76,7 +79,7 @@ def heated(trained: TrainedModel, largest: float = LARGEST) -> TrainedModel:
 
     model: Any = trained.model
     heads = [head for head in model.modules() if isinstance(head, Likelihood)]
-    layers = [layer for head in heads for layer in head.modules() if isinstance(layer, nn.Linear)]
+    layers = {layer: head for head in heads for layer in head.modules() if isinstance(layer, nn.Linear)}
     hooks = [layer.register_forward_hook(look) for layer in layers]
     given = trained.store(_first(trained)).fixed(0)
     view = model.given(given)
@@ -84,6 +87,7 @@ def heated(trained: TrainedModel, largest: float = LARGEST) -> TrainedModel:
     for hook in hooks:
         hook.remove()
     for layer, most in seen.items():
+        largest = LARGEST_OF_COUNTS if isinstance(layers[layer], CountLikelihood) else LARGEST
         for weight in layer.parameters():
             weight.mul_(largest / most)
     return trained

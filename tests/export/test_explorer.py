@@ -54,17 +54,23 @@ def show(browser):
     assert all(url.startswith("file://") for url in requests)
 
 
-def decoded_there(page, z, *given):
-    return np.array(page.evaluate("given => given.map((g) => window.explorer.decode(...g))", [[*g] for g in zip(z, *given, strict=True)]))
+def decoded_there(page, *inputs):
+    """By the page, row by row."""
+    rows = [list(row) for row in zip(*inputs, strict=True)]
+    return np.array(page.evaluate("rows => rows.map((row) => window.explorer.decode(...row))", rows))
 
 
 TABLES = [name for name, head in LIKELIHOODS.items() if head.kinds[0] != "byte"]
+GIVEN = ["categorical", "normal"]
 IMAGES_AND_TABLES = {
     "mlp": (Recipe("mlp", 2, (8,), likelihood="bernoulli"), None),
     "conv": (Recipe("conv", 2, (3, 4)), None),
     "ladder of maps": (Recipe("ladder", 2, (3, 4), groups=(2,), likelihood="continuous-bernoulli"), None),
     "resmlp": (Recipe("resmlp", 3, (8,)), TABLES),
-    "conditional": (Recipe("resmlp", 3, (8,), condition=("categorical", "normal")), ["categorical", "normal", "poisson"]),
+    "conditional": (
+        Recipe("resmlp", 3, (8,), condition=("categorical", "normal")),
+        ["categorical", "normal", "poisson"],
+    ),
     "diffusion": (Recipe("diffusion", hidden=(8,)), ["normal", "poisson"]),
 }
 
@@ -142,7 +148,7 @@ def test_it_fits_a_phone_in_light_and_dark(scheme, tmp_path, browser):
     page.wait_for_function("window.explorer !== undefined")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     colours = page.evaluate(
-        "[...'color backgroundColor'.split(' ')].map((n) => getComputedStyle(document.body)[n].match(/[\\d.]+/g).map(Number))"
+        "['color', 'backgroundColor'].map((n) => getComputedStyle(document.body)[n].match(/[\\d.]+/g).map(Number))"
     )
     light = [np.dot([0.2126, 0.7152, 0.0722], (np.array(c[:3]) / 255) ** 2.2) + 0.05 for c in colours]
     assert max(light) / min(light) > 4.5
@@ -174,7 +180,7 @@ def test_a_page_asks_nothing_of_the_network_by_its_own_policy(tmp_path):
 def test_labels_that_are_none_are_refused(tmp_path):
     x, kinds = rows_for(["categorical", "normal"])
     model = untrained(x, Recipe("mlp", 2, (8,)), columns=kinds)
-    with pytest.raises(ConfigError, match="unknown field of labels 'categoric'. Did you mean 'categorical'"):
+    with pytest.raises(ConfigError, match=r"unknown field of labels 'categoric'\. Did you mean 'categorical'"):
         model.explore(x, tmp_path / "page.html", labels="categoric")
 
 

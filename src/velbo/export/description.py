@@ -12,8 +12,8 @@ from ..rows.kinds import kind_of
 from .graphs import Graph, Score
 
 VALUES = (
-    "(rows, {n}) float64: the cells of all fields one after another, as 'fields' says; NaN where missing. Numbers are as "
-    "in the data; a category is its place in 'categories', from 0; a date is seconds since 1970-01-01 UTC"
+    "(rows, {n}) float64: the cells of all fields one after another, as 'fields' says; NaN where missing. Numbers are "
+    "as in the data; a category is its place in 'categories', from 0; a date is seconds since 1970-01-01 UTC"
 )
 MEANINGS = {
     "values": VALUES,
@@ -42,16 +42,14 @@ def described(graph: Graph, what: str, samples: int, seed: int) -> dict[str, Any
         "velbo": __version__,
         "part": what,
         "inputs": {name: MEANINGS[name].format(**known) for name in graph.inputs},
-        "outputs": {
-            name: (RESTORED if name == "values" else MEANINGS[name]).format(**known) for name in graph.outputs
-        },
+        "outputs": {name: (RESTORED if name == "values" else MEANINGS[name]).format(**known) for name in graph.outputs},
         "fields": [_field(f, schema.places[f.name].start) for f in schema.modelled],
         "given": list(recipe.condition),
     }
     if graph.plan.encoding.is_random and "values" in graph.inputs:
         about["noise"] = (
-            f"images are binarised or dequantised with noise by seed {seed}, one number a cell, the same for every row; "
-            "velbo itself draws it row by row"
+            f"images are binarised or dequantised with noise by seed {seed}, one number a cell, the same for every "
+            "row; velbo itself draws it row by row"
         )
     if isinstance(graph, Score):
         about["samples"], about["seed"] = samples, seed

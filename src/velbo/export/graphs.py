@@ -5,7 +5,8 @@
     score      values (N, D)            ->  L_K(x) = log 1/K sum_k w_k, nats of the data, (N,)
 
 w_k = p(x|z_k) p(z_k) / q(z_k|x) with z_k = g(eps_k; q(z|x)). The K draws of eps are part of the graph and the same for
-every row, so a score is a function of its row. It is the bound that `TrainedModel.log_likelihood` gives, by other noise.
+every row, so a score is a function of its row. It is the bound that `TrainedModel.log_likelihood` gives, by other
+noise.
 
 Source of the bound: Importance weighted autoencoders, Burda, Grosse and Salakhutdinov, 2015,
 https://arxiv.org/abs/1509.00519.
@@ -25,7 +26,6 @@ from ..build import Plan
 from ..conditional import AnyModel, Conditional
 from ..errors import ConfigError
 from ..likelihoods import point_estimate
-from ..model import LatentVariableModel
 from ..posteriors import Pathwise
 from ..posteriors.draw import from_noise, noise_like, of_noise
 from ..runtime.generators import generator

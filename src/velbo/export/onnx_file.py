@@ -12,7 +12,6 @@ Where torch's exporter writes a formula that loses its digits, another is writte
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any

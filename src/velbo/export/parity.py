@@ -28,8 +28,8 @@ REACH = 3.0
 
 
 def rows_within(plan: Plan, n: int = N_ROWS, seed: int = 0) -> Tensor:
-    """Values (n + 2, D): every cell between the least and the greatest of its field in training, by chance; the last two
-    rows have the least and the greatest of all. Of fields that had missing cells some are missing.
+    """Values (n + 2, D): every cell between the least and the greatest of its field in training, by chance; the last
+    two rows have the least and the greatest of all. Of fields that had missing cells some are missing.
     """
     own, columns = np.random.default_rng(seed), []
     for field in plan.schema.modelled:

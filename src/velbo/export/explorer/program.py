@@ -1,5 +1,5 @@
-"""A decoder as a list of steps that a page of its own can run: the graph of torch.export, for one row, as far as possible
-computed beforehand.
+"""A decoder as a list of steps that a page of its own can run: the graph of torch.export, for one row, as far as
+possible computed beforehand.
 
     constants               whatever depends on no input
     take                    every operator that only moves numbers: its index is what it does to 0, 1, 2, ...
@@ -194,9 +194,13 @@ class Writer:
             source = self.made.step("join", (total,), *sources)
         return self.made.step("take", shape, source, self.made.constant(index.flatten().int()), fill)
 
-    def _elementwise(self, name: str, arguments: Sequence[Any], named: dict[str, Any], shape: Sequence[int]) -> Register:
+    def _elementwise(
+        self, name: str, arguments: Sequence[Any], named: dict[str, Any], shape: Sequence[int]
+    ) -> Register:
         if name not in ELEMENTWISE or named.get("alpha", 1) != 1:
-            raise ConfigError(f"the page has no step for '{name}', which this decoder takes; export the decoder instead")
+            raise ConfigError(
+                f"the page has no step for '{name}', which this decoder takes; export the decoder instead"
+            )
         return self.made.step(name, shape, *(self._spread(a, shape) for a in arguments))
 
     def _spread(self, value: Any, shape: Sequence[int]) -> Any:
@@ -267,7 +271,9 @@ def _convolution(to: Writer, target: Any, arguments: Any, named: Any, shape: Any
     if transposed or groups != 1 or {*stride, *dilation} != {1} or w.shape[2] != w.shape[3] or len({*padding}) != 1:
         raise ConfigError("the page has square convolutions of stride 1 alone; export the decoder instead")
     offset = to.made.constant(torch.zeros(w.shape[0]) if b is None else b)
-    return to.made.step("conv", shape, x, to.made.constant(w.permute(0, 2, 3, 1)), offset, *x.shape[1:], w.shape[2], padding[0])
+    return to.made.step(
+        "conv", shape, x, to.made.constant(w.permute(0, 2, 3, 1)), offset, *x.shape[1:], w.shape[2], padding[0]
+    )
 
 
 def _group_norm(to: Writer, target: Any, arguments: Any, named: Any, shape: Any) -> list[Register]:
