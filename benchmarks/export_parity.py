@@ -1,5 +1,5 @@
 """How far exported files are from velbo, for every recipe and likelihood, as the models begin and, of scores, with the
-numbers that describe cells scaled to 100 (the log means of counts to 10): a table in Markdown, a line as soon as it is
+numbers that describe cells scaled to 100 (logarithms of means to 10): a table in Markdown, a line as soon as it is
 measured.
 
     python benchmarks/export_parity.py [--recipe resmlp] [--together 5] [--suffix .onnx]
@@ -69,7 +69,7 @@ def line(name: str, make, suffix: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--recipe", choices=[*RECIPES, "others"])
     parser.add_argument("--together", type=int, default=1, help="likelihoods in one table, each a column of its own")
     parser.add_argument("--suffix", choices=[".onnx", ".pt2"], default=".onnx")

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 import velbo
 from velbo import Plan, Recipe, TrainedModel
 from velbo.likelihoods import LIKELIHOODS
 from velbo.likelihoods.base import Likelihood
 from velbo.likelihoods.counts import CountLikelihood
+from velbo.likelihoods.gamma import Gamma
 from velbo.rows import Store
 
 N_ROWS = 60
 LARGEST, LARGEST_OF_COUNTS = 100.0, 10.0
-"""Of what the linear layers of heated heads give; those of counts give the logarithm of a mean."""
+"""Of the biases of heated heads; those of counts and of gamma are the logarithm of a mean."""
 IMAGES = np.random.default_rng(1).integers(0, 256, (N_ROWS, 8, 9)).astype(np.uint8)
 
 
@@ -69,32 +69,10 @@ def untrained(x: Any, recipe: Recipe, **options: Any) -> TrainedModel:
 
 @torch.no_grad()
 def heated(trained: TrainedModel) -> TrainedModel:
-    """With every head's linear layers scaled until, at random z, the largest number that they give is a hundred, ten of
-    counts.
-    """
-    seen: dict[nn.Module, float] = {}
-
-    def look(layer: nn.Module, _: Any, found: torch.Tensor) -> None:
-        seen[layer] = max(seen.get(layer, 0.0), float(found.abs().max()))
-
+    """With the numbers that heads begin from spread over -100 to 100, and over -10 to 10 where they are the logarithm of a mean."""
     model: Any = trained.model
-    heads = [head for head in model.modules() if isinstance(head, Likelihood)]
-    layers = {layer: head for head in heads for layer in head.modules() if isinstance(layer, nn.Linear)}
-    hooks = [layer.register_forward_hook(look) for layer in layers]
-    given = trained.store(_first(trained)).fixed(0)
-    view = model.given(given)
-    view.decode(torch.randn(len(given), view.prior().event_shape[0]))
-    for hook in hooks:
-        hook.remove()
-    for layer, most in seen.items():
-        largest = LARGEST_OF_COUNTS if isinstance(layers[layer], CountLikelihood) else LARGEST
-        for weight in layer.parameters():
-            weight.mul_(largest / most)
+    for head in model.modules():
+        if isinstance(head, Likelihood):
+            largest = LARGEST_OF_COUNTS if isinstance(head, CountLikelihood | Gamma) else LARGEST
+            head.linear.bias.copy_(torch.linspace(-largest, largest, len(head.linear.bias)))
     return trained
-
-
-def _first(trained: TrainedModel) -> Any:
-    """Rows of nothing but missing cells would do; these are the schema's own, drawn as a check draws them."""
-    from velbo.export.parity import rows_within
-
-    return trained.schema.new(rows_within(trained.plan).numpy())

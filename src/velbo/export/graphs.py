@@ -105,7 +105,7 @@ class Decoder(Graph):
         if not isinstance(self.model, Conditional):
             return encoding.restore(point_estimate(self.model.decode(z)))
         places = torch.tensor(self.plan.schema.dims(self.plan.recipe.condition), dtype=torch.long)
-        values = torch.full((len(z), self.plan.schema.n_dims), math.nan, dtype=torch.float64)
+        values = torch.full((z.shape[0], self.plan.schema.n_dims), math.nan, dtype=torch.float64)
         if self.plan.recipe.condition:
             values = values.index_copy(1, places, rest.pop(0))
         c = self.model.condition(self.x(values))
@@ -117,7 +117,7 @@ class Decoder(Graph):
     def sizes(self, size: Tensor) -> tuple[Tensor, Tensor]:
         """The library size, which is the sum of all counts."""
         n = cast(Conditional, self.model).condition.n_sized
-        return size.to(self.dtype).clamp_min(1), torch.ones(len(size), n, dtype=torch.bool)
+        return size.to(self.dtype).clamp_min(1), torch.ones(size.shape[0], n, dtype=torch.bool)
 
 
 class Fixed(Pathwise):
@@ -183,6 +183,6 @@ class Score(Graph):
     def forward(self, *inputs: Tensor) -> Tensor:
         (values,) = inputs
         x = self.x(values)
-        terms = view_of(self.model, x).terms(x, self.samples, self.draw.again())
+        terms = self.model.terms(x, self.samples, self.draw.again())
         log_det = (~values.isnan()).double() @ cast(Tensor, self.log_scale)
         return terms.log_w.double().logsumexp(0) - math.log(self.samples) + log_det

@@ -69,7 +69,9 @@ def run(path: Path, names: Sequence[str], inputs: Sequence[Tensor]) -> list[NDAr
 
 def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     """ATen operator -> what is written for it."""
-    from onnxscript import opset18 as op
+    import onnxscript
+
+    op: Any = onnxscript.opset18
 
     def number(value: float, like: Any) -> Any:
         return op.CastLike(op.Constant(value_float=value), like)

@@ -16,8 +16,7 @@ from .graphs import Graph
 
 def write(graph: Graph, example: Sequence[Tensor], path: Path, about: dict[str, Any]) -> None:
     """The graph with its description, as the extra file "velbo.json"; the first dimension of all inputs is free."""
-    # AUTO finds that inputs have as many rows as each other; that the number is free is what the check sees
-    free = {0: torch.export.Dim.AUTO}
+    free = {0: torch.export.Dim("rows")}
     program = torch.export.export(graph, tuple(example), dynamic_shapes={"inputs": tuple(free for _ in example)})
     torch.export.save(program, path, extra_files={"velbo.json": json.dumps(about)})
 

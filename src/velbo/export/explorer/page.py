@@ -36,7 +36,8 @@ from ...rows.kinds import kind_of
 from ..exporting import quiet
 from ..graphs import Decoder
 from ..parity import difference, inputs_of, is_whole
-from .program import Program, program_of
+from .program import Program
+from .writing import program_of
 
 TOLERANCE = 1e-3
 LARGE = 256
@@ -122,8 +123,8 @@ def page(about: dict[str, Any]) -> str:
     """HTML that holds its data, style and script. Names in the data may hold anything: as JSON within a script they are
     data, in which no "<" is left that could end it.
     """
-    parts = {name: (files(__package__) / name).read_text("utf-8") for name in ("page.html", "explorer.css")}
-    script = "".join((files(__package__) / name).read_text("utf-8") for name in ("decode.js", "explorer.js"))
+    parts = {name: _file(name) for name in ("page.html", "explorer.css")}
+    script = _file("decode.js") + _file("explorer.js")
     data = json.dumps(about, allow_nan=False, separators=(",", ":"))
     for sign in "<>&\u2028\u2029":
         data = data.replace(sign, f"\\u{ord(sign):04x}")
@@ -132,6 +133,11 @@ def page(about: dict[str, Any]) -> str:
     for name, text in filled.items():
         found = found.replace(f"<!--{name}-->", text, 1)
     return found
+
+
+def _file(name: str) -> str:
+    """Of this folder."""
+    return (files(__name__.rpartition(".")[0]) / name).read_text("utf-8")
 
 
 def _rounded(graph: Decoder) -> tuple[Decoder, int, float]:
