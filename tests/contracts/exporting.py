@@ -69,7 +69,7 @@ def untrained(x: Any, recipe: Recipe, **options: Any) -> TrainedModel:
 
 @torch.no_grad()
 def heated(trained: TrainedModel) -> TrainedModel:
-    """With the numbers that heads begin from spread over -100 to 100, and over -10 to 10 where they are the logarithm of a mean."""
+    """With the biases of heads spread over -100 to 100, and over -10 to 10 where they are the logarithm of a mean."""
     model: Any = trained.model
     for head in model.modules():
         if isinstance(head, Likelihood):
