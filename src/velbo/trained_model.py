@@ -41,6 +41,7 @@ from .training import History, Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
     from .export import Exported
     from .export.explorer import Explored
 

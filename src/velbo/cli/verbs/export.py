@@ -6,9 +6,10 @@ from typing import Literal
 
 from ..app import app, say
 from ..options import Count, Folder, Output, OwnParts, Seed
+from ..pages import USE
 
 
-@app.command
+@app.command(group=USE)
 def export(
     run: Folder,
     *,
