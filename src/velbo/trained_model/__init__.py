@@ -1,0 +1,5 @@
+"""A trained model: data in, data out."""
+
+from .model import TrainedModel
+
+__all__ = ["TrainedModel"]

@@ -1,0 +1,127 @@
+"""Rows in the units of the data, to a model's numbers and back.
+
+What all of a trained model's methods stand on: its plan says what rows are, and its model what they become.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..build import Plan
+from ..checks import refuse_rows
+from ..conditional import AnyModel, Conditional
+from ..config import Recipe
+from ..errors import ConfigError
+from ..model import LatentVariableModel, Viewed
+from ..prediction import Known
+from ..rows import Schema, Store
+from ..rows.given import given_numbers
+from ..runtime.devices import device_of
+from ..terms import device_of_model
+from ..training import History
+
+ROWS_PER_CHUNK = 1024
+
+
+class Base(ABC):
+    """A model and the plan that it was made by; for the attributes see `TrainedModel`."""
+
+    model: AnyModel
+    plan: Plan
+    history: History
+    dtype: torch.dtype
+    typical: tuple[float, ...]
+
+    @property
+    def schema(self) -> Schema:
+        """What the rows are."""
+        return self.plan.schema
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the model is made of."""
+        return self.plan.recipe
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """What the likelihood is conditioned on: names of fields, and "library size" for the sum l of a row's counts.
+        Every figure of such a model is one of log p(x|given), which is another number than log p(x).
+        """
+        return (*self.recipe.condition, *(("library size",) if self.recipe.library_size else ()))
+
+    @property
+    def n_latents(self) -> int:
+        """Z, of all groups together."""
+        return self._with_parts.n_latents
+
+    def store(self, x: Any, what: str = "data") -> Store:
+        """Check rows against the schema and encode them; rows that are encoded are given back.
+
+        Raises:
+            DataError: if they are no rows.
+            SchemaError: if they do not fit.
+        """
+        if isinstance(x, Store):
+            return x
+        return Store.from_rows(self.schema.numbers(x, what), self.plan.encoding, self.dtype)
+
+    @torch.no_grad()
+    def encode(self, x: Any, seed: int = 0) -> NDArray[Any]:
+        """Posterior means, (N, Z)."""
+        z = self._map(self.store(x), seed, lambda rows: self._with_parts.encode(rows).mean).numpy()
+        refuse_rows(~np.isfinite(z).all(-1), "embedding")
+        return z
+
+    @property
+    def _with_parts(self) -> AnyModel:
+        """The model, or its view where it is one of a user's own without parts."""
+        model: Any = self.model
+        return model if isinstance(model, LatentVariableModel | Conditional) else Viewed(model, self.schema.n_dims)
+
+    @property
+    def _flat(self) -> LatentVariableModel:
+        if isinstance(self.model, Conditional):
+            raise ConfigError("this model is conditional, and z alone does not say what is given; use what_if, sample")
+        return cast(LatentVariableModel, self._with_parts)
+
+    @property
+    def _conditional(self) -> Conditional:
+        if not isinstance(self.model, Conditional):
+            raise ConfigError("nothing is given to this model; train one with Recipe(condition=...), --condition")
+        return self.model
+
+    @property
+    def _known(self) -> Known:
+        return Known(self.model, self.plan, self.dtype)
+
+    def _condition(self, given: Any, n: int) -> Tensor:
+        """x of what is given, (n, D), NaN elsewhere."""
+        self._conditional  # noqa: B018 (it refuses)
+        whole = given_numbers(self.schema, self.recipe.condition, given, n)
+        return self.plan.encoding.store(whole, self.dtype).to(self.dtype)
+
+    def _on(self, device: str) -> AnyModel:
+        """The model on a device; a copy, unless it is there, as others may be using it meanwhile."""
+        target, here = device_of(device), device_of_model(self.model)
+        return self.model if here == target else copy.deepcopy(self.model).to(target)
+
+    def _map(self, data: Store, seed: int, f: Callable[[Tensor], Tensor]) -> Tensor:
+        return torch.cat([f(part.fixed(seed)) for part in data.chunks(ROWS_PER_CHUNK)])
+
+    def _values(self, x: Tensor) -> NDArray[np.float64]:
+        """x (N, D) in the units of the data."""
+        return self.plan.encoding.restore(x.cpu()).double().numpy()
+
+    def _finite(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
+        """v (N, D) of rows that the model has made, or DataError; given cells may be missing."""
+        made = np.delete(v, self.schema.dims(self.recipe.condition), axis=1)
+        refuse_rows(~np.isfinite(made).all(-1), "cell that the model has made")
+        return v

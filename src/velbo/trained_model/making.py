@@ -1,0 +1,195 @@
+"""Rows that a trained model makes: from latents, from nothing, from other rows, with their missing cells filled.
+
+Rows come back as they came in: arrays as arrays, frames in their own library, and of these only what the model fills in
+or makes anew is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import ConfigError, DataError, unknown
+from ..evaluation import impute, multiple_imputations
+from ..rows.arrays import as_rows
+from ..rows.given import given_fields, given_names
+from .base import ROWS_PER_CHUNK, Base
+
+
+class Making(Base):
+    """What makes rows."""
+
+    @torch.no_grad()
+    def decode(self, z: Any) -> Any:
+        """Point estimates of p(x|z) in the data's units, as rows of the data came.
+
+        Raises:
+            DataError: if the latents are not (N, Z) finite numbers.
+            ConfigError: if the model is conditional.
+        """
+        latents, n_latents = as_rows(z, "latents"), self.n_latents
+        if latents.ndim != 2 or latents.shape[1] != n_latents or np.isnan(latents).any():
+            raise DataError(f"latents: {n_latents} finite numbers a row are needed, not shape {latents.shape}")
+        parts = torch.tensor(latents, dtype=self.dtype).split(ROWS_PER_CHUNK)
+        return self.schema.new(self._values(torch.cat([self._flat.point(part) for part in parts])))
+
+    @torch.no_grad()
+    def reconstruct(self, x: Any, seed: int = 0) -> Any:
+        """x with every modelled cell as the model sees it: point estimates of p(x|z) at the posterior means. What is
+        given, and all that is no part of the model, is as it was.
+        """
+        return self._remade(x, self._map(self.store(x), seed, self._with_parts.reconstruct))
+
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        mean: bool = False,
+        given: Any = None,
+        balance: str | None = None,
+        missing: bool = False,
+    ) -> Any:
+        """n new observations: draws of x, or with ``mean`` the point estimates of p(x|z).
+
+        Columns stay within the range that training data had.
+
+        Args:
+            n: how many.
+            seed: of the draw.
+            mean: point estimates instead of draws.
+            given: what is given in every row: a container of n rows with some of the fields, or a value a field. Of a
+                conditional model fields of its condition are drawn from their empirical law if not given. Other fields
+                may be given to any model: the rest of the row is then drawn by importance sampling, see
+                `velbo.evaluation.draw_given`.
+            balance: a given field of names, all of which shall be as frequent.
+            missing: leave cells out as often as they were missing in training, field by field and at random. Without it
+                every cell has a value, but of fields for which missing is a value of its own.
+
+        Raises:
+            DataError: if n is less than 1, ``given`` has not n rows, or it is too rare for the model to draw by.
+            ConfigError: if ``given`` names a field that there is not, or not all that the model is conditioned on
+                beside others; or if ``balance`` is no field of the condition.
+            SchemaError: if it holds categories that training did not have.
+        """
+        if n < 1:
+            raise DataError(f"the number of samples must be at least 1, not {n}")
+        if given is None and balance is None:
+            return self._new(self._with_parts.sample(n, seed, mean), seed if missing else None)
+        if given is not None and not set(given_names(given)) <= set(self.recipe.condition):
+            if balance is not None:
+                raise ConfigError("rows are balanced by fields of the condition, and others are given; leave one out")
+            x, known = self._known.draws(n, given, seed, mean)
+            return self._new(x, seed if missing else None, known)
+        c = self._condition(given, n) if given is not None else None
+        if balance is not None:
+            even = self._balanced(balance, n, seed)
+            c = even if c is None else torch.where(c.isnan(), even.to(c), c)
+        return self._new(self._conditional.sample(n, seed, mean, c), seed if missing else None)
+
+    def variations(self, x: Any, n: int, groups: int = 1, seed: int = 0, mean: bool = False) -> list[Any]:
+        """Rows like those of x: the first groups of latents are each row's own, those below are drawn anew.
+
+        Args:
+            x: rows.
+            n: how many of each.
+            groups: how many groups, from the top, are the row's own; a model of one group has no others.
+            seed: of the draw.
+            mean: point estimates of p(x|z) instead of draws.
+
+        Returns:
+            n times x, its modelled cells made by the model.
+
+        Raises:
+            ConfigError: for more groups than the model has.
+        """
+        if n < 1:
+            raise DataError(f"the number of variations must be at least 1, not {n}")
+        made = self._with_parts.variations(self.store(x).fixed(seed), n, groups, seed, mean)
+        return [self._remade(x, each) for each in made]
+
+    def what_if(self, x: Any, changes: Mapping[str, Any], seed: int = 0) -> Any:
+        """Rows as they would be, were other values given: each row's own z, decoded under the changed condition.
+
+        Args:
+            x: rows as a conditional model was trained on.
+            changes: given field -> its new value.
+            seed: of all noise.
+
+        Returns:
+            x with its modelled cells as point estimates, and the changed fields of the condition.
+        """
+        model, now = self._conditional, self.store(x).fixed(seed)
+        new = self._condition(changes, len(now))
+        changed = model.changed(now, torch.where(new.isnan(), now, new))
+        return self._remade(x, changed, set(changes))
+
+    @torch.no_grad()
+    def interpolate(self, start: Any, end: Any, steps: int = 8) -> NDArray[Any]:
+        """Point estimates on the lines between the embeddings of rows (N, *shape), (steps, N, *shape)."""
+        a, b = (self.store(x).fixed(0) for x in (start, end))
+        line = self._flat.interpolate(a, b, steps)
+        return np.stack([np.asarray(self.schema.new(self._values(x))) for x in line])
+
+    def impute(self, x: Any, samples: int = 1000, seed: int = 0) -> Any:
+        """x with its missing cells filled, observed cells untouched: the conditional mean of numbers, the likeliest
+        category, by ``samples`` importance samples; see `velbo.evaluation.impute`. A field that had one value in
+        training is filled with it. What is not filled, and why, is said by `why_left`.
+        """
+        data = self.store(x)
+        return self._filled(x, impute(self.model, data, samples, seed).x)
+
+    def impute_many(self, x: Any, n: int, samples: int = 100, steps: int = 20, seed: int = 0) -> list[Any]:
+        """n fillings of x, drawn from what the model believes of the missing cells given the observed ones; see
+        `velbo.evaluation.multiple_imputations`.
+        """
+        draws = multiple_imputations(self.model, self.store(x), n, samples=samples, steps=steps, seed=seed)
+        return [self._filled(x, draw) for draw in draws]
+
+    def why_left(self, name: str) -> str:
+        """Why missing cells of a field are not filled; nothing if they are. A sentence without its end."""
+        f = next((f for f in self.schema.fields if f.name == name), None)
+        if f is None or f.kind == "drop":
+            return "the model was trained without it"
+        if None in f.categories:
+            return "missing is a value of its own there"
+        if name in self.recipe.condition:
+            return "it is given to the model, which fills the others alone"
+        if name not in self.schema.places and f.value is None:
+            return "it held no value in training"
+        return ""
+
+    def _filled(self, x: Any, filled: Tensor) -> Any:
+        return self.schema.filled(x, self._finite(self.schema.clipped(self._values(filled))))
+
+    def _new(self, x: Tensor, missing: int | None = None, known: NDArray[np.float64] | None = None) -> Any:
+        """New rows, in which what is known is as it was given; with a seed ``missing``, without the cells that it
+        leaves out.
+        """
+        v = self._finite(self.schema.clipped(self._values(x)))
+        v = v if known is None else np.where(np.isnan(known), v, known)
+        if missing is not None:
+            share = [f.has_missing * f.n_missing / (self.plan.data.n_rows * f.size) for f in self.schema.modelled]
+            of_cells = np.repeat(share, [f.size for f in self.schema.modelled])
+            v[np.random.default_rng(missing).random(v.shape) < of_cells] = np.nan
+        return self.schema.new(v)
+
+    def _remade(self, x: Any, made: Tensor, also: set[str] = frozenset()) -> Any:  # type: ignore[assignment]
+        """Rows x with their modelled cells, and those of the given fields ``also``, as the model made them."""
+        v = self._finite(self._values(made))
+        kept = self.schema.dims(name for name in self.recipe.condition if name not in also)
+        at = np.ones(v.shape, dtype=bool)
+        at[:, kept] = False
+        return self.schema.changed(x, at, v)
+
+    def _balanced(self, name: str, n: int, seed: int) -> Tensor:
+        model = self._conditional
+        (chosen,) = given_fields(self.schema, self.recipe.condition, [name])
+        if not chosen.n_categories:
+            coded = [f.name for f in given_fields(self.schema, self.recipe.condition) if f.n_categories]
+            raise unknown("given field of names", name, coded)
+        return model.balanced(n, self.schema.dims([name])[0], chosen.n_categories, seed)

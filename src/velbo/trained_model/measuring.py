@@ -1,0 +1,101 @@
+"""What a trained model says of rows: log p, bounds, what is anomalous, and the law of one column given others.
+
+All is deterministic: Monte Carlo noise is fixed by row and seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..checks import refuse_rows
+from ..evaluation import Evaluation, contributions, evaluate, score_rows
+from ..prediction import Prediction
+from .base import Base
+
+
+class Measuring(Base):
+    """What measures rows."""
+
+    def log_likelihood(self, x: Any, samples: int = 100, seed: int = 0, device: str = "auto") -> NDArray[np.float64]:
+        """log p of each row in the data's units, nats, (N,): the importance-weighted bound of ``samples`` draws; of a
+        conditional model log p(x|given).
+        """
+        data = self.store(x)
+        found = score_rows(self._on(device), data, samples, seed=seed).log_likelihood.numpy()
+        refuse_rows(~np.isfinite(found), "log-likelihood")
+        return found
+
+    def evaluate(
+        self,
+        x: Any,
+        samples: int = 100,
+        chunk: int | None = None,
+        seed: int = 0,
+        precision: str = "float32",
+        device: str = "auto",
+    ) -> Evaluation:
+        """Means and standard errors over rows; see `velbo.evaluate`."""
+        found = evaluate(self._on(device), self.store(x), samples, chunk, seed, precision)
+        return replace(found, given=self.given)
+
+    def contributions(self, x: Any, samples: int = 100, seed: int = 0) -> NDArray[np.float64]:
+        """log p of every cell given the rest of its row, nats in the data's units, (N, D); NaN where missing or given.
+        Low is anomalous. See `velbo.evaluation.contributions`.
+        """
+        data = self.store(x)
+        return contributions(self.model, data, samples, seed).numpy()
+
+    def explain(self, x: Any, samples: int = 100, seed: int = 0) -> pa.Table:
+        """Why rows are anomalous: a table with log_likelihood, the cell that is furthest below the median of its column
+        over training rows, and log p(cell | rest of the row) of every cell.
+
+        The medians are kept with the model, and no other row of x counts. Where rows are too wide for them, as images
+        are, none are kept, and the most anomalous cell is the one of least log p.
+        """
+        each, names = self.contributions(x, samples, seed), [cell.name for cell in self.schema.cells]
+        modelled = [d for d in range(len(names)) if d not in set(self.schema.dims(self.recipe.condition))]
+        each = each[:, modelled]
+        # a column without a median, as every cell was missing, is held against no nats; a missing cell is the last one
+        usual = np.nan_to_num(np.array(self.typical)[modelled]) if self.typical else 0.0
+        below = np.nan_to_num(each - usual, nan=np.inf)
+        worst = [names[modelled[d]] for d in below.argmin(-1)]
+        columns = {
+            f"{names[d]} given the rest": pa.array(v, from_pandas=True) for d, v in zip(modelled, each.T, strict=True)
+        }
+        scores = self.log_likelihood(x, samples, seed)
+        return pa.table({"log_likelihood": scores, "most_anomalous": worst, **columns})
+
+    def predict(
+        self,
+        x: Any,
+        column: str,
+        given: Sequence[str] | None = None,
+        values: Sequence[Any] | None = None,
+        samples: int = 1000,
+        seed: int = 0,
+    ) -> Prediction:
+        """The law of a column given what is known of each row: masses of its values, or densities; mean and spread.
+
+        Args:
+            x: rows with any of the fields; what they hold in the column itself is not looked at.
+            column: a field of single cells that is modelled.
+            given: the fields that are looked at; all that x has, if not said.
+            values: at which values p(column | given) is told; all categories, or all whole numbers that training data
+                had, if not said, and of other numbers none.
+            samples: importance samples.
+            seed: of all noise.
+
+        Returns:
+            See `Prediction`, which tells the effective sample size of every row too.
+
+        Raises:
+            ConfigError: for a field that there is not, or that is given to the model.
+            SchemaError: for a cell that does not fit, or a value that training did not have.
+        """
+        return self._known.predict(x, column, given, values, samples, seed)
