@@ -25,7 +25,7 @@ class TestFlatBelowADiffusion(ModelContract):
 
 
 class TestDiffusion(ModelContract):
-    kind = Kind("images", Recipe("diffusion", hidden=(16, 16)))
+    kind = Kind("images", Recipe("diffusion", hidden=(4, 6)))
 
 
 class TestDiffusionConditional(ModelContract):

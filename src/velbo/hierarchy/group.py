@@ -36,6 +36,8 @@ from ..posteriors.base import MIN_SCALE, positive
 
 SMALL = 0.1
 """Of the weights that parameters of distributions begin with, so that the groups begin near N(0, I), and q near p."""
+BLOCKS = 2
+"""Of convolutions between two groups of maps."""
 
 
 class Group(nn.Module):
@@ -118,9 +120,9 @@ def conv_group(map_shape: Sequence[int], n_channels: int) -> Group:
         (n_channels, height, breadth),
         p=AnyLead(nn.Sequential(nn.GroupNorm(1, width), nn.SiLU(), _small(_to_law(width, n_channels)))),
         seen=AnyLead(nn.Conv2d(width, width, 1)),
-        q=AnyLead(nn.Sequential(nn.SiLU(), _small(_to_law(width, n_channels)))),
+        q=AnyLead(nn.Sequential(nn.SiLU(), _to_law(width, n_channels))),
         into=AnyLead(nn.Conv2d(n_channels, width, 1)),
-        block=AnyLead(ConvBlock(width)),
+        block=AnyLead(nn.Sequential(*(ConvBlock(width) for _ in range(BLOCKS)))),
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
