@@ -132,8 +132,10 @@ class Coder:
 
     def is_as_begun(self, n_borrowed: int) -> bool:
         """Whether nothing is left but what was borrowed."""
-        left = borrowed_words(0, n_borrowed)[::-1]
-        return self._n == n_borrowed and bool((self.words == left).all() and (self.heads == fresh_heads(len(self.heads))).all())
+        if self._n != n_borrowed:
+            return False
+        heads, words = fresh_heads(len(self.heads)), borrowed_words(0, n_borrowed)[::-1]
+        return bool((self.words == words).all() and (self.heads == heads).all())
 
     def _reserve(self, k: int) -> None:
         if self._n + k > len(self._words):

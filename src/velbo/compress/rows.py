@@ -61,6 +61,12 @@ class Placed:
         return hashlib.blake2b(np.where(self.coded, self.v, np.nan).tobytes(), digest_size=8).digest()
 
 
+def joined_rows(chunks: Sequence[Placed]) -> Placed:
+    """One below the other."""
+    parts = zip(*((c.v, c.k, c.rest, c.coded) for c in chunks), strict=True)
+    return Placed(*(np.concatenate(part) for part in parts))
+
+
 class RowCoder:
     """Codes rows by a model.
 
