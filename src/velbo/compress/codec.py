@@ -35,7 +35,7 @@ from .container import Block, BlockFile, BlockReader, Damaged
 from .model import WholeModel
 from .multiset import pop_any, push_any
 from .patterns import Patterns
-from .quantised import pressed_model, unpressed_model
+from .quantised import MOST_WEIGHT_BITS, Packed, pressed_model, unpressed_model
 from .rows import RowCoder, joined_rows, pop_rows, push_rows
 from .tables import Columns, Parts, TableForm, require_columns
 from .texts import TextColumns, TextForm, form_of, part_of
@@ -45,6 +45,7 @@ MOST_CELLS = 1 << 23
 MOST_ROWS = 1 << 16
 TEXT_BLOCK = 1 << 24
 MASKS = "masks"
+SAMPLE = 1024
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,6 @@ class Header:
         table: the columns, of a table or an array.
         text: the columns, of a text.
         plan: of the model, where it is inside.
-        weights: of the model, likewise, in base64.
     """
 
     version: int
@@ -69,7 +69,6 @@ class Header:
     table: TableForm | None = None
     text: TextForm | None = None
     plan: dict[str, Any] | None = None
-    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,14 @@ class Compressed:
     Attributes:
         n_rows: rows.
         n_bytes: of the file.
-        n_model: of them, what the model takes.
+        n_head: of them, what the head takes, and the model where it is inside.
         n_stack: of them, what the rows' codes take.
         n_aside: of them, what is kept beside the model.
     """
 
     n_rows: int
     n_bytes: int
-    n_model: int
+    n_head: int
     n_stack: int
     n_aside: int
 
@@ -130,19 +129,19 @@ def compress(
         rows: an Arrow table, an array (N, *shape), a source, or the name of what holds rows.
         path: of the file.
         any_order: the rows come back in another order, which saves log2 n! bits.
-        self_contained: put the model inside, with weights of 8 bits, so that nothing else is needed to read the file.
+        self_contained: put the model inside, with weights of few bits, so that nothing else is needed to read the file.
 
     Raises:
         ConfigError: if a part of the model has no form in whole numbers, or its weights were to be too large.
         DataError: if there are no rows.
     """
-    packed = pressed_model(trained) if self_contained else None
-    trained = packed.trained if packed else trained
     codec = codec_of(trained)
     form, pieces = _opened(trained, rows, codec.n_dims)
     first = next(pieces, None)
     if first is None:
         raise DataError("there are no rows to compress")
+    packed = _smallest(trained, first.v) if self_contained else None
+    trained, codec = (packed.trained, codec_of(packed.trained)) if packed else (trained, codec)
     form = form() if callable(form) else form
     header = Header(
         VERSION,
@@ -152,11 +151,10 @@ def compress(
         form if isinstance(form, TableForm) else None,
         form if isinstance(form, TextForm) else None,
         packed.plan if packed else None,
-        packed.weights if packed else "",
     )
     with whole_or_absent(Path(path)) as (place,), place.open("wb") as file:
-        out = BlockFile(file, as_json(header))
-        n_model, n_rows, n_aside = out.place, 0, 0
+        out = BlockFile(file, as_json(header), packed.weights if packed else b"")
+        n_head, n_rows, n_aside = out.place, 0, 0
         piece: _Piece | None = first
         while piece is not None:
             block = _coded(codec, piece, any_order)
@@ -165,7 +163,24 @@ def compress(
             n_aside += out.place - n_before - 4 * len(block.stack.words) - 8 * len(block.stack.heads)
             piece = next(pieces, None)
         out.close()
-        return Compressed(n_rows, out.place, n_model, out.place - n_model - n_aside, n_aside)
+        return Compressed(n_rows, out.place, n_head, out.place - n_head - n_aside, n_aside)
+
+
+def _smallest(trained: TrainedModel, v: Floats) -> Packed:
+    """The model with weights of so few bits that model and rows v (N, D) are smallest together, by some of the rows."""
+    some, best, least = v[: min(len(v), SAMPLE)], None, np.inf
+    for bits in range(MOST_WEIGHT_BITS, 1, -1):
+        packed = pressed_model(trained, bits)
+        codec = codec_of(packed.trained)
+        placed = codec.placed(some)
+        size = len(packed.weights) + 4 * len(push_rows(codec, placed, *Patterns.of(placed.coded)).words) * len(v) / len(
+            some
+        )
+        if size >= least:
+            break
+        best, least = packed, size
+    assert best is not None
+    return best
 
 
 def codec_of(trained: TrainedModel) -> RowCoder:
@@ -309,7 +324,7 @@ class Reader:
     def _model(self, trained: TrainedModel | None) -> TrainedModel:
         header = self.header
         if header.plan is not None:
-            trained = unpressed_model(header.plan, header.weights, self.name)
+            trained = unpressed_model(header.plan, self.reader.model, self.name)
         elif trained is None:
             raise RunError(f"{self.name}: the model is not inside; name the run that it was written by: --run RUN")
         if model_hash(trained) != header.model:

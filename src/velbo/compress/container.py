@@ -1,6 +1,6 @@
 """The file: blocks that stand by themselves, each with checksums of its bytes and of its rows, and an index at the end.
 
-    file      magic | length, header as JSON, checksum | block ... | index | place of the index, end
+    file      magic | lengths, header as JSON, bytes of a model, checksum | block ... | index | its place, end
     block     "BLCK" | numbers of bytes and rows | checksum of rows | checksum of all that | sizes, heads, words, aside
     index     "INDX" | number of blocks | (place, rows) ... | checksum
 
@@ -28,6 +28,7 @@ BLOCK, INDEX, END = b"BLCK", b"INDX", b"velbo.\r\n"
 HEAD = struct.Struct("<4sIIIIIIII8s")
 """tag, rows, runs of sizes, lanes, words, borrowed words, bytes aside, the same before they were pressed, spare; rows'
 checksum"""
+LENGTHS = struct.Struct("<III")
 TRAILER = struct.Struct("<Q8s")
 ENTRY = np.dtype([("place", "<u8"), ("rows", "<u4")])
 CHECK = 8
@@ -76,15 +77,16 @@ class BlockFile:
     Args:
         file: to write to.
         header: what it says of itself.
+        model: bytes of the model, if it is inside.
     """
 
-    def __init__(self, file: BinaryIO, header: dict[str, Any]) -> None:
+    def __init__(self, file: BinaryIO, header: dict[str, Any], model: bytes = b"") -> None:
         self.file, self.entries, self.place = file, list[tuple[int, int]](), 0
         text = json.dumps(header, separators=(",", ":")).encode()
-        if len(text) > MOST_HEADER:
+        if max(len(text), len(model)) > MOST_HEADER:
             raise DataError("what is to be said of these columns does not fit into the head of a .vlb file")
         pressed = lzma.compress(text, **PRESS)
-        head = MAGIC + struct.pack("<II", len(pressed), len(text)) + pressed
+        head = MAGIC + LENGTHS.pack(len(pressed), len(text), len(model)) + pressed + model
         self._write(head + checksum(head))
 
     def _write(self, data: bytes) -> None:
@@ -132,20 +134,21 @@ class BlockReader:
 
     Attributes:
         header: what it says of itself.
+        model: bytes of the model, if it is inside.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self.file, self.name = file, name
-        start = file.read(len(MAGIC) + 8)
+        start = file.read(len(MAGIC) + LENGTHS.size)
         if not start.startswith(MAGIC):
-            raise DataError(f"{name}: this is no .vlb file; make one with: velbo compress RUN DATA -o {name}")
-        size, n = struct.unpack("<II", start[len(MAGIC) :].ljust(8, b"\0"))
-        if size > MOST_HEADER or n > MOST_HEADER:
+            raise DataError(f"{name}: this is no .vlb file; velbo compress makes one")
+        size, n, n_model = LENGTHS.unpack(start[len(MAGIC) :].ljust(LENGTHS.size, b"\0"))
+        if max(size, n, n_model) > MOST_HEADER:
             raise Damaged(f"{name}: the head of the file is damaged; take a copy")
-        pressed, check = file.read(size), file.read(CHECK)
-        if checksum(start + pressed) != check:
+        pressed, self.model, check = file.read(size), file.read(n_model), file.read(CHECK)
+        if checksum(start, pressed, self.model) != check:
             raise Damaged(f"{name}: the head of the file is damaged; take a copy")
-        self.header: dict[str, Any] = json.loads(unpressed(pressed, n))
+        self.header = _parsed(unpressed(pressed, n), name)
         self._first = file.tell()
 
     def blocks(self) -> Iterator[tuple[int, Block | None]]:
@@ -216,6 +219,16 @@ class BlockReader:
             return None, after
         stack = Stack(states, np.frombuffer(words, "<u4"), of_chunks, n_borrowed)
         return Block(n_rows, stack, aside, digest), after
+
+
+def _parsed(text: bytes, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"{name}: the head of the file is no JSON") from error
+    if not isinstance(found, dict):
+        raise Damaged(f"{name}: the head of the file is no JSON object")
+    return found
 
 
 def _sizes(runs: np.ndarray, n_rows: int, n_lanes: int) -> tuple[int, ...]:

@@ -7,7 +7,6 @@ The rows are coded by the model with these weights, so nothing is lost but the b
 
 from __future__ import annotations
 
-import base64
 import copy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,12 +20,17 @@ from ..build.size import least_parameters
 from ..errors import RunError, VelboError
 from ..trained_model import TrainedModel
 from .aside import joined, parted
-from .coder import Coder
+from .coder import Coder, EndOfWordsError
 
-WEIGHT_BITS = 7
+MOST_WEIGHT_BITS = 8
 FREQUENCY_BITS = 16
 LANES = 16
 MOST_NUMBERS = 1 << 26
+HALF, SINGLE, MOST_HALF = "<f2", "<f4", 6e4
+SHARES_PER_OCTAVE = 8
+MOST_SHARE = 30 * SHARES_PER_OCTAVE
+STEPS = np.array([256, 279, 304, 332, 362, 395, 431, 470])
+"""256 times 2^(i / 8)."""
 
 
 @dataclass(frozen=True)
@@ -36,26 +40,26 @@ class Packed:
     Attributes:
         trained: the model with the weights that the file will have.
         plan: as JSON.
-        weights: in base64.
+        weights: as bytes.
     """
 
     trained: TrainedModel
     plan: dict[str, Any]
-    weights: str
+    weights: bytes
 
 
-def pressed_model(trained: TrainedModel, bits: int = WEIGHT_BITS) -> Packed:
+def pressed_model(trained: TrainedModel, bits: int) -> Packed:
     """A model with weights of few bits."""
     state = trained.model.state_dict()
     parts = {name: _pressed(tensor, bits) for name, tensor in state.items()}
     plan = Plan(trained.schema, trained.recipe, versions=trained.plan.versions)
     small = copy.deepcopy(trained.model)
     small.load_state_dict({name: _unpressed(data, state[name]) for name, data in parts.items()})
-    weights = base64.b85encode(joined(parts)).decode()
+    weights = joined(parts)
     return Packed(replace(trained, model=small.eval(), plan=plan), plan.to_json(), weights)
 
 
-def unpressed_model(plan: dict[str, Any], weights: str, name: str) -> TrainedModel:
+def unpressed_model(plan: dict[str, Any], weights: bytes, name: str) -> TrainedModel:
     """The inverse.
 
     Raises:
@@ -63,7 +67,7 @@ def unpressed_model(plan: dict[str, Any], weights: str, name: str) -> TrainedMod
     """
     try:
         closed = Plan.from_json(plan, f"{name}: plan")
-        parts = parted(base64.b85decode(weights))
+        parts = parted(weights)
         n = sum(int.from_bytes(data[:4], "little") for data in parts.values())
         if n > MOST_NUMBERS or least_parameters(closed.schema, closed.recipe) > n:
             raise RunError("the numbers of weights do not fit the plan")
@@ -78,53 +82,61 @@ def unpressed_model(plan: dict[str, Any], weights: str, name: str) -> TrainedMod
 
 
 def _pressed(tensor: Tensor, bits: int) -> bytes:
-    """A tensor: how many numbers, then matrices as few bits, all else as half precision (or whole numbers)."""
+    """A tensor: how many numbers, then those of a matrix in few bits, all others in half or single precision."""
     n = tensor.numel().to_bytes(4, "little")
     if tensor.dim() < 2:
-        return n + tensor.detach().cpu().numpy().astype("<f4").tobytes()
+        numbers = tensor.detach().cpu().numpy()
+        is_half = float(np.abs(numbers).max(initial=0)) < MOST_HALF
+        return n + bytes([is_half]) + numbers.astype(HALF if is_half else SINGLE).tobytes()
     w = tensor.detach().double().flatten(1).cpu().numpy()
     most = 2 ** (bits - 1) - 1
-    scale = np.maximum(np.abs(w).max(1) / most, 1e-8).astype("<f4")
-    whole = np.clip(np.rint(w / scale[:, None]), -most, most).astype(np.int64).reshape(-1)
-    counts = np.bincount(whole + most, minlength=2 * most + 1)
-    below = _below(counts)
-    coder, symbols = Coder(LANES), whole + most
+    scale = np.maximum(np.abs(w).max(1) / most, 1e-6).astype(HALF if np.abs(w).max() < MOST_HALF else SINGLE)
+    symbols = np.clip(np.rint(w / scale.astype(np.float64)[:, None]), -most, most).astype(np.int64).reshape(-1) + most
+    shares = np.rint(SHARES_PER_OCTAVE * np.log2(1 + np.bincount(symbols, minlength=2 * most + 1))).astype(np.uint8)
+    below, coder = _below(shares), Coder(LANES)
     for start in reversed(range(0, len(symbols), LANES)):
         some = symbols[start : start + LANES]
         coder.push(below[some], below[some + 1] - below[some], FREQUENCY_BITS)
     stack = coder.heads.astype("<u8").tobytes() + coder.words.astype("<u4").tobytes()
-    return n + bytes([bits]) + counts.astype("<u4").tobytes() + scale.tobytes() + stack
+    return n + bytes([bits, scale.itemsize]) + shares.tobytes() + scale.tobytes() + stack
 
 
-def _below(counts: np.ndarray) -> np.ndarray:
-    share = (counts * ((1 << FREQUENCY_BITS) - len(counts))) // max(int(counts.sum()), 1) + 1
-    share[share.argmax()] += (1 << FREQUENCY_BITS) - share.sum()
-    return np.concatenate(([0], np.cumsum(share)))
+def _below(shares: np.ndarray) -> np.ndarray:
+    """Where the intervals of symbols begin; frequencies are 2^(share / 8)."""
+    octave, step = np.divmod(shares.astype(np.int64), SHARES_PER_OCTAVE)
+    counts = (STEPS[step] << octave) >> 8
+    found = (counts * ((1 << FREQUENCY_BITS) - len(counts))) // max(int(counts.sum()), 1) + 1
+    found[found.argmax()] += (1 << FREQUENCY_BITS) - found.sum()
+    return np.concatenate(([0], np.cumsum(found)))
 
 
 def _unpressed(data: bytes, like: Tensor) -> Tensor:
     if int.from_bytes(data[:4], "little") != like.numel():
         raise RunError("a weight has another size")
+    n = like.numel()
     if like.dim() < 2:
-        return torch.from_numpy(np.frombuffer(data, "<f4", like.numel(), 4).copy()).reshape(like.shape).to(like.dtype)
-    bits, n, rows = data[4], like.numel(), len(like)
-    if not 2 <= bits <= 8:
+        numbers = np.frombuffer(data, HALF if data[4] else SINGLE, n, 5)
+        return torch.from_numpy(numbers.astype(np.float32)).reshape(like.shape).to(like.dtype)
+    bits, size = data[4], data[5]
+    if not 2 <= bits <= 8 or size not in (2, 4):
         raise RunError("a weight has another number of bits")
     most = 2 ** (bits - 1) - 1
-    counts = np.frombuffer(data, "<u4", 2 * most + 1, 5).astype(np.int64)
-    at = 5 + 4 * len(counts)
-    scale = np.frombuffer(data, "<f4", rows, at)
-    heads = np.frombuffer(data, "<u8", LANES, at + 4 * rows)
-    words = np.frombuffer(data, "<u4", -1, at + 4 * rows + 8 * LANES)
-    if ((heads < 1 << 31) | (heads >= 1 << 63)).any():
+    shares, at = np.frombuffer(data, np.uint8, 2 * most + 1, 6), 6 + 2 * most + 1
+    scale = np.frombuffer(data, HALF if size == 2 else SINGLE, len(like), at)
+    at += size * len(like)
+    heads, words = np.frombuffer(data, "<u8", LANES, at), np.frombuffer(data, "<u4", -1, at + 8 * LANES)
+    if ((heads < 1 << 31) | (heads >= 1 << 63)).any() or shares.max() > MOST_SHARE:
         raise RunError("a weight is damaged")
-    below, coder = _below(counts), Coder.of(heads, words, most_borrowed=0)
+    below, coder = _below(shares), Coder.of(heads, words, most_borrowed=0)
     whole = np.empty(n, np.int64)
-    for start in range(0, n, LANES):
-        some = min(LANES, n - start)
-        place = coder.peek(some, FREQUENCY_BITS)
-        symbol = np.searchsorted(below, place, side="right") - 1
-        coder.pop(place, below[symbol], below[symbol + 1] - below[symbol], FREQUENCY_BITS)
-        whole[start : start + some] = symbol - most
-    w = whole.reshape(rows, -1) * scale.astype(np.float64)[:, None]
+    try:
+        for start in range(0, n, LANES):
+            some = min(LANES, n - start)
+            place = coder.peek(some, FREQUENCY_BITS)
+            symbol = np.searchsorted(below, place, side="right") - 1
+            coder.pop(place, below[symbol], below[symbol + 1] - below[symbol], FREQUENCY_BITS)
+            whole[start : start + some] = symbol - most
+    except EndOfWordsError as error:
+        raise RunError("a weight ends early") from error
+    w = whole.reshape(len(like), -1) * scale.astype(np.float64)[:, None]
     return torch.from_numpy(w.astype(np.float32)).reshape(like.shape).to(like.dtype)

@@ -161,7 +161,7 @@ def log(x: Floats) -> Floats:
 
 
 def log1p(x: Floats) -> Floats:
-    """log(1 + x) of x >= 0, to 1e-8 of it, rising."""
+    """log(1 + x) of x >= 0, to 2e-6 of it, rising."""
     small = np.minimum(x, 2.0**-8)
     series = small * (1 - small * (1 / 2 - small * (1 / 3 - small / 4)))
     return np.where(x < 2.0**-8, series, np.maximum(series, log(1.0 + x)))
