@@ -43,6 +43,11 @@ def view_of(view: View, x: Floats) -> Floats:
     raise ConfigError(f"{type(view).__name__}, the view of a kind of field, has no form in whole numbers")
 
 
+def known(x: Floats) -> Floats:
+    """1 in the place of NaN, which has no place in a table."""
+    return np.where(np.isnan(x), 1.0, x)
+
+
 @view_of.register
 def _(view: Elementwise, x: Floats) -> Floats:
     return view.slope * x + view.intercept
@@ -50,19 +55,19 @@ def _(view: Elementwise, x: Floats) -> Floats:
 
 @view_of.register
 def _(view: Squashed, x: Floats) -> Floats:
-    size = np.abs(x)
+    size = np.abs(known(x))
     return np.where(size > NEAR, np.copysign(NEAR * (1 + fixed.log(np.maximum(size, NEAR) / NEAR)), x), x)
 
 
 @view_of.register
 def _(view: LogView, x: Floats) -> Floats:
-    return view_of.dispatch(Squashed)(view, np.where(np.isnan(x), np.nan, fixed.log(np.nan_to_num(x, nan=1.0))))
+    return view_of.dispatch(Squashed)(view, np.where(np.isnan(x), np.nan, fixed.log(known(x))))
 
 
 @view_of.register
 def _(view: CountView, x: Floats) -> Floats:
     tops = np.float64(cast(Tensor, view.tops).float().numpy())
-    return 2 * fixed.log1p(x) / tops - 1
+    return np.where(np.isnan(x), np.nan, 2 * fixed.log1p(known(x)) / tops - 1)
 
 
 @view_of.register
