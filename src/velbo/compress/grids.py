@@ -28,6 +28,7 @@ from ..runtime.fixed_point import Floats, Ints
 
 MOST_PLACES = 1 << 16
 """Of n, where values are many: more would cost room by their least frequencies."""
+MOST_INTEGERS = 1 << 20
 MOST_COUNTS = 1 << 12
 MOST_JS = 2**52
 
@@ -259,7 +260,8 @@ def _grid(field: Field, low: float, high: float, location: float, scale: float) 
         first, last = (round(end * over / times) for end in (low, high))
     if is_lattice and last - first < MOST_JS and max(abs(first), abs(last)) < MOST_JS:
         n_js = last - first + 1
-        share = -(-n_js // MOST_PLACES)
+        # whole numbers may be frequent by themselves, and are to share no k with others
+        share = -(-n_js // (MOST_INTEGERS if field.kind == "integer" else MOST_PLACES))
         return Lattice(first, n_js, -(-n_js // share), times, over, share, single, location, scale)
     if field.kind == "positive":
         return _by_order(low / 4, high * 4, single, location, scale)

@@ -29,6 +29,7 @@ Function = Callable[[Floats], Floats]
 
 EXACT = 2.0**52
 MOST_WEIGHT_BITS, LEAST_WEIGHT_BITS = 16, 6
+SCALE = 2.0**MOST_WEIGHT_BITS
 
 
 @singledispatch
@@ -69,8 +70,12 @@ class Affine:
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         w = weight.detach().double().numpy().T
         b = np.zeros(w.shape[1]) if bias is None else bias.detach().double().numpy()
-        most = np.abs(w).sum(0).max() * fixed.MOST + np.abs(b).max() * fixed.ONE + len(w)
-        bits = min(MOST_WEIGHT_BITS, math.floor(math.log2(EXACT / most)))
+        # sums of whole numbers, lest the number of bits depend on their order
+        sums = np.abs(np.rint(np.minimum(w, EXACT / SCALE) * SCALE)).sum(0) / SCALE
+        most = sums.max() * fixed.MOST + np.abs(b).max() * fixed.ONE + len(w)
+        bits = MOST_WEIGHT_BITS
+        while most * 2.0**bits >= EXACT and bits:
+            bits -= 1
         if bits < LEAST_WEIGHT_BITS:
             raise ConfigError("a layer's weights are too large for whole numbers; train with less learning rate")
         self.scale = 2.0**bits
@@ -124,9 +129,6 @@ def _(module: nn.LayerNorm) -> Function:
         raise ConfigError("a LayerNorm over several axes, or without weights, has no form in whole numbers")
     weight, bias = scaled(module.weight), np.rint(_numbers(module.bias) * fixed.ONE * SCALE)
     return lambda a: limited(np.rint((normal(a, (-1,), module.eps) * weight + bias) / SCALE))
-
-
-SCALE = 2.0**MOST_WEIGHT_BITS
 
 
 def scaled(weight: Tensor) -> Floats:
