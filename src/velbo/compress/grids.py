@@ -12,6 +12,7 @@ x = (v - location) / scale; the first and the last k hold the tails of a law.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -266,7 +267,9 @@ def _grid(field: Field, low: float, high: float, location: float, scale: float) 
     if field.kind == "positive":
         return _by_order(low / 4, high * 4, single, location, scale)
     step = 3 * width / (MOST_PLACES // 4)
-    return FloatGrid(low - width, step, MOST_PLACES // 4, single, 0, location, scale)
+    # 0 is an edge: half of all floats are below 1 in size, and 2^63 of them on both sides of 0 are too many for one k
+    start = math.floor((low - width) / step) * step
+    return FloatGrid(start, step, MOST_PLACES // 4 + 1, single, 0, location, scale)
 
 
 def _by_order(low: float, high: float, single: bool, location: float, scale: float) -> Grid:
