@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -100,18 +100,19 @@ def model_hash(trained: TrainedModel) -> str:
     return digest.hexdigest()
 
 
-class Piece(Protocol):
-    """Some rows to be coded."""
-
-    v: Floats
-
-    def aside(self, v: Floats, order: Ints | None) -> Parts: ...
-
-
 @dataclass(frozen=True)
 class _Piece:
+    """Some rows to be coded.
+
+    Attributes:
+        v: their values (N, D).
+        aside: (values that are coded, their order) -> what is kept beside.
+        is_made_of: (values that are coded, what is kept beside, their order) -> whether these rows are made of that.
+    """
+
     v: Floats
     aside: Callable[[Floats, Ints | None], Parts]
+    is_made_of: Callable[[Floats, Parts, Ints | None], bool]
 
 
 def compress(
@@ -200,8 +201,45 @@ def _coded(codec: RowCoder, piece: _Piece, any_order: bool) -> Block:
         stack = push_rows(codec, placed, patterns, ids)
     parts = piece.aside(placed.v, order)
     masks = patterns.to_bytes()
-    parts |= {MASKS: masks} if masks else {}
-    return Block(len(placed), stack, joined(parts), placed.digest())
+    block = Block(len(placed), stack, joined(parts | ({MASKS: masks} if masks else {})), placed.digest())
+    _require_readable(codec, block, any_order, piece, order)
+    return block
+
+
+def _require_readable(codec: RowCoder, block: Block, any_order: bool, piece: _Piece, order: Ints | None) -> None:
+    """Read a block again before its rows are taken for kept.
+
+    Raises:
+        DataError: if other rows come back, which is a fault of velbo's.
+    """
+    try:
+        is_same = piece.is_made_of(*rows_of_block(codec, block, any_order), order)
+    except (DataError, EndOfWordsError):
+        is_same = False
+    if not is_same:
+        raise DataError(
+            "these rows do not come back as they are, which is a fault of velbo's: nothing is written; compress them "
+            "otherwise, and report them, please"
+        )
+
+
+def rows_of_block(codec: RowCoder, block: Block, any_order: bool) -> tuple[Floats, Parts]:
+    """(v, what is kept beside) of a block.
+
+    Raises:
+        DataError: if it is damaged.
+        EndOfWordsError: likewise.
+    """
+    parts = parted(block.aside)
+    patterns = Patterns.from_bytes(parts.pop(MASKS, b""), block.n_rows, codec.n_dims)
+    if block.n_rows * codec.n_dims > 2 * MOST_CELLS or not block.n_rows:
+        raise Damaged("it says that it has too many rows")
+    pop = pop_any if any_order else pop_rows
+    coder, chunks = pop(codec, block.stack, patterns)
+    rows = joined_rows(chunks)
+    if rows.digest() != block.digest or not coder.is_as_begun(block.stack.n_borrowed):
+        raise Damaged("its rows are not what they were")
+    return rows.v, parts
 
 
 # what rows come in
@@ -252,7 +290,11 @@ def _of_tables(
         for table in tables:
             for start in range(0, len(table), n):
                 some = table.slice(start, n).unify_dictionaries().combine_chunks()
-                yield _Piece(columns.numbers(some), lambda v, order, some=some: columns.aside(some, v, order))
+                yield _Piece(
+                    columns.numbers(some),
+                    lambda v, order, some=some: columns.aside(some, v, order),
+                    lambda v, parts, order, some=some: columns.are(some, v, parts, order),
+                )
 
     return TableForm.of(schema, dtype), pieces()
 
@@ -268,7 +310,11 @@ def _of_lines(
             v = columns.numbers(some.table)
             if is_first:
                 columns.form, is_first = columns.spelled(some, v, readings), False
-            yield _Piece(v, lambda v, order, some=some: columns.aside(some, v, order))
+            yield _Piece(
+                v,
+                lambda v, order, some=some: columns.aside(some, v, order),
+                lambda v, parts, order, some=some: columns.are(some, v, parts, order),
+            )
 
     return lambda: columns.form, pieces()
 
@@ -341,7 +387,7 @@ class Reader:
             try:
                 if block is None:
                     raise Damaged("its bytes are not what they were")
-                yield self._rows(block)
+                yield rows_of_block(self.codec, block, self.header.any_order)
             except (DataError, EndOfWordsError) as error:
                 self.lost.append(Lost(number, first))
                 if not self.skip_damaged:
@@ -350,18 +396,6 @@ class Reader:
                         f"{self.name}: block {number}, which begins at row {first}, is damaged: {why}; "
                         "--skip-damaged gives the other blocks"
                     ) from error
-
-    def _rows(self, block: Block) -> tuple[Floats, Parts]:
-        parts = parted(block.aside)
-        patterns = Patterns.from_bytes(parts.pop(MASKS, b""), block.n_rows, self.codec.n_dims)
-        if block.n_rows * self.codec.n_dims > 2 * MOST_CELLS or not block.n_rows:
-            raise Damaged("it says that it has too many rows")
-        pop = pop_any if self.header.any_order else pop_rows
-        coder, chunks = pop(self.codec, block.stack, patterns)
-        rows = joined_rows(chunks)
-        if rows.digest() != block.digest or not coder.is_as_begun(block.stack.n_borrowed):
-            raise Damaged("its rows are not what they were")
-        return rows.v, parts
 
     def tables(self) -> Iterator[pa.Table]:
         """The rows as Arrow tables, block by block.

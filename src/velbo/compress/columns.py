@@ -180,8 +180,12 @@ def differs(a: pa.Array, b: pa.Array) -> NDArray[np.bool_]:
 
 def same_columns(a: pa.Array, b: pa.Array) -> bool:
     """Whether two columns hold the same bits."""
+    if a.type != b.type or len(a) != len(b):
+        return False
     if isinstance(a.type, pa.FixedShapeTensorType):
-        return not _kept_arrays(a, b)
+        return a.equals(b) or not _kept_arrays(a, b)
+    if pa.types.is_dictionary(a.type):
+        return same_columns(a.dictionary, b.dictionary) and not differs(a.indices, b.indices).any()
     return not differs(a, b).any()
 
 

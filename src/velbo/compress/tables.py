@@ -12,7 +12,7 @@ from ..errors import DataError
 from ..rows import Field, Schema
 from ..runtime.fixed_point import Floats, Ints
 from .aside import column_from_bytes, column_to_bytes
-from .columns import ARROW_ERRORS, back, kept, lenient, places_in, predicted, taken, whole_column
+from .columns import ARROW_ERRORS, back, kept, lenient, places_in, predicted, same_columns, taken, whole_column
 
 Parts = dict[str, bytes]
 
@@ -122,6 +122,14 @@ class Columns:
             own = {key.partition(".")[2]: data for key, data in parts.items() if key.partition(".")[0] == str(i)}
             columns.append(self._column(name, v, own))
         return pa.Table.from_arrays(columns, schema=self.schema)
+
+    def are(self, table: pa.Table, v: Floats, parts: Parts, order: Ints | None) -> bool:
+        """Whether rows come back, in an order, of values and of what is kept."""
+        again = self.table(v, parts)
+        return all(
+            same_columns(taken(whole_column(table[name]), order), whole_column(again[name]))
+            for name in table.column_names
+        )
 
     def _column(self, name: str, v: Floats, parts: Parts) -> pa.Array:
         f, kind = self.field_of(name), self.schema.field(name).type

@@ -253,6 +253,14 @@ class TextColumns:
                 made[i] = text
         return b"".join(made)
 
+    def are(self, lines: Lines, v: Floats, parts: Parts, order: Ints | None) -> bool:
+        """Whether lines come back, in an order, of values and of what is kept."""
+        return self.text(v, parts) == b"".join(_in_order(_texts_of(lines), order))
+
+
+def _in_order(texts: list[bytes], order: Ints | None) -> list[bytes]:
+    return texts if order is None else [texts[i] for i in order.tolist()]
+
 
 def _texts_of(lines: Lines) -> list[bytes]:
     """Of every row, with all up to the next one."""
