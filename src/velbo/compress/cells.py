@@ -8,7 +8,7 @@ The interval of k is [F_k, F_k+1) of 2^b. A cell that is not coded has the inter
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -55,6 +55,10 @@ class Cells(Protocol):
         """k, in whose interval ``at`` is."""
         ...
 
+    def intervals(self, k: Ints) -> list[Interval]:
+        """Of all of them, k (B, n)."""
+        ...
+
 
 class FewValues:
     """Cells whose law is a table."""
@@ -79,6 +83,10 @@ class FewValues:
         start = self.below[self._rows, i, k]
         return Interval(start, self.below[self._rows, i, k + 1] - start, self._bits)
 
+    def intervals(self, k: Ints) -> list[Interval]:
+        start, end = (np.take_along_axis(self.below, (k + i)[..., None], -1)[..., 0] for i in (0, 1))
+        return [Interval(start[:, i], end[:, i] - start[:, i], self._bits) for i in range(k.shape[1])]
+
     def find(self, i: int, at: Ints) -> tuple[Ints, Interval]:
         k = (self.below[:, i, 1:] <= at[:, None]).sum(-1)
         return k, self.interval(i, k)
@@ -96,6 +104,33 @@ class OnGrids:
     def interval(self, i: int, k: Ints) -> Interval:
         start = self._below(i, k)
         return Interval(start, self._below(i, k + 1) - start, self.bits(i))
+
+    def intervals(self, k: Ints) -> list[Interval]:
+        found = list[Interval]()
+        for some in self._blocks(len(k)):
+            grids, part = self.grids[some], k[:, some]
+            starts, ends = (self._of_several(some, part + i) for i in (0, 1))
+            for i in range(len(grids)):
+                found.append(Interval(starts[:, i], ends[:, i] - starts[:, i], self.bits(some.start + i)))
+        return found
+
+    def _blocks(self, n_rows: int) -> Iterator[slice]:
+        """Some of the cells at a time, lest much memory be asked for."""
+        step = max(1, MOST_AT_ONCE // (16 * n_rows))
+        for start in range(0, len(self.grids), step):
+            yield slice(start, min(start + step, len(self.grids)))
+
+    def _of_several(self, some: slice, k: Ints) -> Ints:
+        grids = self.grids[some]
+        if all(grid is grids[0] for grid in grids):
+            edges = grids[0].edges(k)
+        else:
+            edges = np.stack([grid.edges(k[:, i]) for i, grid in enumerate(grids)], -1)
+        n = np.array([grid.n for grid in grids])
+        room = np.array([1 << self.bits(some.start + i) for i in range(len(grids))]) - n
+        p = self.law.below(some, edges)
+        p = np.where(k <= 0, 0, np.where(k >= n, fixed.WHOLE, p))
+        return k + ((p * room) >> fixed.CDF_BITS)
 
     def find(self, i: int, at: Ints) -> tuple[Ints, Interval]:
         low, high = np.zeros_like(at), np.full_like(at, self.grids[i].n)

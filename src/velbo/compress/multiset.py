@@ -81,7 +81,7 @@ def _number(at: int, n: int) -> int:
 
 def push_any(codec: RowCoder, rows: Placed, patterns: Patterns, ids: Ints) -> tuple[Stack, Ints]:
     """All rows onto a new stack, in an order of its own: (stack, the order in which they will be decoded)."""
-    coder, left = Coder(lanes_for(len(rows))), Left(keys_of(rows))
+    coder, left = Coder(lanes_for(rows)), Left(keys_of(rows))
     sizes, chunks = list[int](), list[Ints]()
     size, taken = 1, 1.0
     while left.n:

@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from ..build import Plan
 from ..likelihoods import LIKELIHOODS
 from ..runtime.fixed_point import Floats, Ints
-from .cells import ROWS, coded
+from .cells import coded
 from .coder import Coder, pop_number, push_number
 from .grids import Grid, grids_of, unit_of
 from .model import WholeModel
 from .patterns import Patterns
 
-ROWS_PER_LANE = 96
-LEAST_LANES = 4
+CELLS_PER_LANE = 4096
+LEAST_LANES, MOST_LANES = 4, 160
 GROWTH = 2
 
 
@@ -127,12 +127,12 @@ class RowCoder:
         taken = before - coder.n_bits
         all_coded = rows.coded.all(0)
         for cells in reversed(self._cells(z)):
-            for i in reversed(range(len(cells.places))):
-                d = cells.places[i]
+            intervals = cells.intervals(rows.k[:, list(cells.places)])
+            for d, interval in zip(reversed(cells.places), reversed(intervals), strict=True):
                 mask = None if all_coded[d] else rows.coded[:, d]
                 if not self.grids[d].is_plain:
                     push_number(coder, rows.rest[:, d], self._sizes(d, rows.k[:, d], mask))
-                coder.push(*cells.interval(i, rows.k[:, d]).where(mask))
+                coder.push(*interval.where(mask))
         self.model.prior.push(coder, z)
         patterns.push(coder, ids)
         return taken
@@ -190,14 +190,14 @@ class Stack:
     n_borrowed: int
 
 
-def lanes_for(n_rows: int) -> int:
+def lanes_for(rows: Placed) -> int:
     """More lanes are faster, and each costs 50 bits or so."""
-    return min(ROWS, max(LEAST_LANES, n_rows // ROWS_PER_LANE))
+    return min(MOST_LANES, max(LEAST_LANES, rows.v.size // CELLS_PER_LANE))
 
 
 def push_rows(codec: RowCoder, rows: Placed, patterns: Patterns, ids: Ints) -> Stack:
     """All rows onto a new stack."""
-    coder = Coder(lanes_for(len(rows)))
+    coder = Coder(lanes_for(rows))
     sizes, left, taken = list[int](), len(rows), 1.0
     size = 1
     while left:

@@ -79,8 +79,8 @@ class Below(ABC):
     """The law of cells (B, D) with a distribution function."""
 
     @abstractmethod
-    def below(self, place: int, x: Floats) -> Ints:
-        """P(X < x) times 2^28 of one cell of each row, (B,); never falling in x."""
+    def below(self, place: int | slice, x: Floats) -> Ints:
+        """P(X < x) times 2^28 of one cell of each row, x (B,), or of several, x (B, n); never falling in x."""
 
 
 class Located(Below):
@@ -99,7 +99,7 @@ class Located(Below):
         self.loc, self.scale, self.table = loc, np.broadcast_to(scale, loc.shape), table
         self.coordinate = coordinate
 
-    def below(self, place: int, x: Floats) -> Ints:
+    def below(self, place: int | slice, x: Floats) -> Ints:
         """By the table."""
         at = x if self.coordinate is None else self.coordinate(x)
         return self.table.between(standard(at, self.loc[:, place], self.scale[:, place]))
@@ -111,7 +111,7 @@ class Student(Below):
     def __init__(self, degrees: Floats, loc: Floats, scale: Floats) -> None:
         self.degrees, self.loc, self.scale = degrees, loc, scale
 
-    def below(self, place: int, x: Floats) -> Ints:
+    def below(self, place: int | slice, x: Floats) -> Ints:
         """By the tables of all nu."""
         t = np.clip((x - self.loc[:, place]) / self.scale[:, place], -1e9, 1e9)
         return fixed.student_below(t, self.degrees[:, place])
@@ -131,9 +131,9 @@ class Components(Below):
         self.pi = fixed.shares(fixed.weights(logits))
         self.loc, self.scale, self.table = loc, scale, table
 
-    def below(self, place: int, x: Floats) -> Ints:
+    def below(self, place: int | slice, x: Floats) -> Ints:
         """A weighted sum of the table."""
-        t = standard(x[:, None], self.loc[:, place], self.scale[:, place])
+        t = standard(x[..., None], self.loc[:, place], self.scale[:, place])
         return (self.table.between(t) * self.pi[:, place]).sum(-1) >> fixed.CDF_BITS
 
 
