@@ -63,7 +63,7 @@ def test_the_law_is_that_of_the_cells(name):
             if kind == "integer":
                 for d, column in enumerate(CELLS[kind]):
                     on_grid = (np.rint(x * column.scale) - column.location) / column.scale
-                    edge, half = np.full(B, on_grid), 0.5 / column.scale
+                    edge, half = np.full(B, on_grid), 0.5 / column.one("scale")
                     known = cell.below_and_at(torch.full((B, 2), on_grid).double())[0][:, d]
                     assert abs(law.below(d, edge - half) / fixed.WHOLE - known.numpy()).max() < 2e-3
                 continue

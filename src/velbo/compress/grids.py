@@ -108,7 +108,7 @@ class Lattice(Grid):
         return self._value(k * self.width + rest)
 
     def _value(self, j: Ints) -> Floats:
-        v = (self.first + j) * self.times / self.over
+        v: Floats = np.asarray((self.first + j) * self.times / self.over, np.float64)
         return v.astype(np.float32).astype(np.float64) if self.single else v
 
     def sizes(self, k: Ints) -> Ints:
@@ -116,7 +116,7 @@ class Lattice(Grid):
 
     def edges(self, k: Ints) -> Floats:
         v = (self.first + k * float(self.width) - 0.5) * self.times / self.over
-        return (v - self.location) / self.scale
+        return np.asarray((v - self.location) / self.scale, np.float64)
 
 
 @dataclass(frozen=True)
@@ -146,12 +146,12 @@ class FloatGrid(Grid):
             k -= self._edges(k) > safe
             k += self._edges(k + 1) <= safe
         else:
-            k = (self._order(safe) - self._order(np.float64(self.low))) // self.apart
+            k = (self.order(safe) - self.order(self.low)) // self.apart
         k = np.clip(k, 0, self.n - 1)
-        return Placed(k, self._order(safe) - self._first(k), inside)
+        return Placed(k, self.order(safe) - self._first(k), inside)
 
     def values(self, k: Ints, rest: Ints) -> Floats:
-        return self._float(self._first(k) + rest)
+        return self.float_of(self._first(k) + rest)
 
     def sizes(self, k: Ints) -> Ints:
         return np.maximum(self._first(k + 1) - self._first(k), 1)
@@ -161,14 +161,14 @@ class FloatGrid(Grid):
 
     def _edges(self, k: Ints) -> Floats:
         if self.step:
-            return self.low + k * self.step
-        return self._float(self._order(np.float64(self.low)) + k * self.apart)
+            return np.asarray(self.low + k * self.step, np.float64)
+        return self.float_of(self.order(self.low) + k * self.apart)
 
     def _first(self, k: Ints) -> Ints:
         """The order of the first float that is not below an edge."""
         edge = self._edges(k)
         near = self._narrow(edge)
-        return self._order(near) + (near < edge)
+        return self.order(near) + (near < edge)
 
     def _narrow(self, v: Floats) -> Floats:
         if not self.single:
@@ -176,7 +176,7 @@ class FloatGrid(Grid):
         with np.errstate(over="ignore"):
             return v.astype(np.float32).astype(np.float64)
 
-    def _order(self, v: Floats) -> Ints:
+    def order(self, v: Floats | float) -> Ints:
         """Whole numbers in the order of floats, 0 for 0."""
         if self.single:
             bits = np.asarray(v, np.float32).view(np.int32).astype(np.int64)
@@ -184,7 +184,8 @@ class FloatGrid(Grid):
         bits = np.asarray(v, np.float64).view(np.int64)
         return np.where(bits >= 0, bits, -(bits & 0x7FFFFFFFFFFFFFFF))
 
-    def _float(self, order: Ints) -> Floats:
+    def float_of(self, order: Ints) -> Floats:
+        """The inverse of `order`."""
         if self.single:
             size = np.abs(order).astype(np.int32).view(np.float32).astype(np.float64)
         else:
@@ -275,8 +276,8 @@ def _grid(field: Field, low: float, high: float, location: float, scale: float) 
 def _by_order(low: float, high: float, single: bool, location: float, scale: float) -> Grid:
     """For numbers above 0."""
     one = FloatGrid(float(np.float32(low)) if single else low, 0.0, 1, single, 1)
-    first, last = (int(one._order(np.float64(end))) for end in (low, high))
+    first, last = (int(one.order(end)) for end in (low, high))
     first = max(first, 1)
     apart = max(1, (last - first) // (MOST_PLACES // 4))
-    low = float(one._float(np.array([first]))[0])
+    low = float(one.float_of(np.array([first]))[0])
     return FloatGrid(low, 0.0, (last - first) // apart + 1, single, apart, location, scale)

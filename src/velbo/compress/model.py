@@ -82,9 +82,10 @@ class WholeModel:
 def _encoder(encoder: nn.Module) -> tuple[Callable[[Floats], Floats], Posterior]:
     if isinstance(encoder, SemiAmortised):
         raise ConfigError("--refine moves q(z|x) by gradients, which whole numbers do not have; train one without")
-    if not isinstance(encoder, nn.Sequential) or not isinstance(encoder[-1], Posterior):
+    *trunk, head = encoder.children() if isinstance(encoder, nn.Sequential) else (encoder,)
+    if not isinstance(head, Posterior):
         raise ConfigError(f"the encoder, a {type(encoder).__name__}, does not end in a velbo.posteriors.Posterior")
-    return in_order([whole(child) for child in encoder[:-1]]), encoder[-1]
+    return in_order([whole(child) for child in trunk]), head
 
 
 @singledispatch
@@ -194,7 +195,8 @@ def heads_of(decoder: nn.Module) -> Heads:
 
 @heads_of.register
 def _(decoder: nn.Sequential) -> Heads:
-    trunk, heads = in_order([whole(child) for child in decoder[:-1]]), heads_of(decoder[-1])
+    *children, head = decoder.children()
+    trunk, heads = in_order([whole(child) for child in children]), heads_of(head)
     return lambda a: heads(trunk(a))
 
 

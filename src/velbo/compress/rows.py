@@ -125,7 +125,7 @@ class RowCoder:
         posterior, before = self.model.posterior(self._seen(rows.v)), coder.n_bits
         z = posterior.pop(coder, len(rows))
         taken = before - coder.n_bits
-        all_coded = rows.coded.all(0)
+        all_coded = np.asarray(rows.coded.all(0))
         for cells in reversed(self._cells(z)):
             intervals = cells.intervals(rows.k[:, list(cells.places)])
             for d, interval in zip(reversed(cells.places), reversed(intervals), strict=True):
@@ -149,7 +149,7 @@ class RowCoder:
         is_coded = patterns.pop(coder, n, first)
         z = self.model.prior.pop(coder, n)
         k, rest = np.zeros((n, self.n_dims), np.int64), np.zeros((n, self.n_dims), np.int64)
-        all_coded = is_coded.all(0)
+        all_coded = np.asarray(is_coded.all(0))
         for cells in self._cells(z):
             for i, d in enumerate(cells.places):
                 mask = None if all_coded[d] else is_coded[:, d]
