@@ -136,6 +136,21 @@ def test_every_posterior(posterior, tmp_path):
     assert same_bits(rows, there_and_back(trained, rows, tmp_path)[1])
 
 
+@pytest.mark.parametrize("prior", ["standard", "mixture"])
+def test_groups_of_latents(prior, tmp_path):
+    rows = table(60, seed=1).select(["real", "name", "integer", "gaps"])
+    schema = infer(table(200).select(rows.column_names))
+    trained = model_of(schema, recipe="ladder", groups=(2, 2), prior=prior, spread=0.7)
+    assert same_bits(rows, there_and_back(trained, rows, tmp_path)[1])
+
+
+def test_groups_of_maps(tmp_path):
+    images = np.random.default_rng(0).integers(0, 4, (20, 8, 9), dtype=np.uint8)
+    schema = infer(images, kind="byte", levels=4)
+    trained = model_of(schema, recipe="ladder", hidden=(4, 6), groups=(1, 2), spread=0.7)
+    assert (there_and_back(trained, images, tmp_path)[1] == images).all()
+
+
 def test_convolutions_and_fields_beside_them(tmp_path):
     images = np.random.default_rng(0).integers(0, 16, (30, 9, 8), dtype=np.uint8)
     trained = model_of(infer(images), recipe="conv", hidden=(4, 6))
@@ -232,7 +247,8 @@ def test_what_has_no_form_in_whole_numbers_is_refused_by_name(tmp_path):
         "posterior": ({"posterior": "iaf"}, "the posterior, has no form in whole numbers"),
         "given": ({"condition": ("name",)}, "has given fields, of which it has no law"),
         "refined": ({"refine": 2}, "--refine moves"),
-        "ladder": ({"recipe": "ladder", "groups": (2,)}, "has no form in whole numbers"),
+        "diffusion": ({"recipe": "diffusion", "latent": schema.n_dims}, "has no form in whole numbers"),
+        "vamp": ({"recipe": "ladder", "groups": (2,), "prior": "vamp"}, "VampPrior at the top of groups has no form"),
     }
     for recipe, message in cases.values():
         with pytest.raises(ConfigError, match=message):

@@ -47,7 +47,7 @@ def test_every_batch_gives_the_same_bits(recipe, hidden):
         rows = table(300).select(["real", "integer", "count", "name", "positive", "gaps"])
         x = None
     trained = model_of(infer(rows), recipe=recipe, hidden=hidden)
-    model = WholeModel(trained.model, trained.schema.n_dims)
+    model = WholeModel(trained.model)
     x = trained.store(rows).fixed(0).double().numpy()[:256] if x is None else x[:256]
     k = r.integers(0, model.steps.n, (256, model.n_latents))
     all_at_once = numbers(model, x, k)

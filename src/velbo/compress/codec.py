@@ -26,12 +26,14 @@ from ..formats.base import as_array, as_tensor_column
 from ..formats.encoding import suffixes_of, written
 from ..formats.registry import format_by_suffix
 from ..formats.text import CSV, Lines
+from ..hierarchy import Hierarchy
 from ..runtime import fixed_point as fixed
 from ..runtime.fixed_point import Floats, Ints
 from ..trained_model import TrainedModel
 from .aside import joined, parted
 from .coder import EndOfWordsError
 from .container import Block, BlockFile, BlockReader, Damaged
+from .groups import WholeHierarchy
 from .model import WholeModel
 from .multiset import pop_any, push_any
 from .patterns import Patterns
@@ -186,7 +188,8 @@ def _smallest(trained: TrainedModel, v: Floats) -> Packed:
 
 def codec_of(trained: TrainedModel) -> RowCoder:
     """What codes rows by a model."""
-    return RowCoder(WholeModel(trained.model, trained.schema.n_dims), trained.plan)
+    model = trained.model
+    return RowCoder(WholeHierarchy(model) if isinstance(model, Hierarchy) else WholeModel(model), trained.plan)
 
 
 def _coded(codec: RowCoder, piece: _Piece, any_order: bool) -> Block:

@@ -39,7 +39,6 @@ class WholeModel:
 
     Args:
         model: a VAE.
-        n_dims: D.
 
     Raises:
         ConfigError: if a part of it has no such form.
@@ -50,7 +49,7 @@ class WholeModel:
         prior: p(z), the same for all rows.
     """
 
-    def __init__(self, model: nn.Module, n_dims: int) -> None:
+    def __init__(self, model: nn.Module) -> None:
         if isinstance(model, Conditional):
             raise ConfigError(
                 "this model has given fields, of which it has no law, so rows cannot be coded by it; train one without "
@@ -58,8 +57,8 @@ class WholeModel:
             )
         if not isinstance(model, VAE):
             raise ConfigError(
-                f"a {type(model).__name__} has no form in whole numbers; compress with a model of recipe mlp, resmlp "
-                "or conv"
+                f"a {type(model).__name__} has no form in whole numbers; compress with a model of recipe mlp, resmlp, "
+                "conv or ladder"
             )
         trunk, head = _encoder(model.encoder)
         self.n_latents = head.n_latents

@@ -41,7 +41,7 @@ def whole(module: nn.Module) -> Function:
     """
     raise ConfigError(
         f"{type(module).__name__} has no form in whole numbers, and without one a file could not be read on another "
-        "machine; compress with a model of recipe mlp, resmlp or conv"
+        "machine; compress with a model of recipe mlp, resmlp, conv or ladder"
     )
 
 

@@ -26,6 +26,7 @@ from ..runtime.fixed_point import Floats, Ints
 from .cells import coded
 from .coder import Coder, pop_number, push_number
 from .grids import Grid, grids_of, unit_of
+from .groups import WholeHierarchy
 from .model import WholeModel
 from .patterns import Patterns
 
@@ -75,7 +76,7 @@ class RowCoder:
         plan: that it was made by.
     """
 
-    def __init__(self, model: WholeModel, plan: Plan) -> None:
+    def __init__(self, model: WholeModel | WholeHierarchy, plan: Plan) -> None:
         self.model = model
         self.grids: list[Grid] = []
         units: list[tuple[Floats, Floats]] = []
