@@ -13,6 +13,7 @@ import velbo
 from contracts.compressed import model_of, table
 from velbo.compress import compress, decompress
 from velbo.compress.codec import codec_of
+from velbo.compress.model import WholeModel
 from velbo.compress.patterns import Patterns
 from velbo.compress.quantised import pressed_model
 from velbo.compress.rows import push_rows
@@ -247,7 +248,6 @@ def test_what_has_no_form_in_whole_numbers_is_refused_by_name(tmp_path):
         "posterior": ({"posterior": "iaf"}, "the posterior, has no form in whole numbers"),
         "given": ({"condition": ("name",)}, "has given fields, of which it has no law"),
         "refined": ({"refine": 2}, "--refine moves"),
-        "diffusion": ({"recipe": "diffusion", "latent": schema.n_dims}, "has no form in whole numbers"),
         "vamp": ({"recipe": "ladder", "groups": (2,), "prior": "vamp"}, "VampPrior at the top of groups has no form"),
     }
     for recipe, message in cases.values():
@@ -256,6 +256,8 @@ def test_what_has_no_form_in_whole_numbers_is_refused_by_name(tmp_path):
     schema = infer(table(200).select(rows.column_names), {"positive": "positive:gamma"})
     with pytest.raises(MissingMethodError, match="Gamma has no law in whole numbers"):
         compress(model_of(schema), rows, tmp_path / "x.vlb")
+    with pytest.raises(ConfigError, match="a Linear has no form in whole numbers; compress with a model of recipe"):
+        WholeModel(torch.nn.Linear(2, 2))
     with pytest.raises(ConfigError, match="a list cannot be compressed as it is"):
         compress(model_of(infer(rows)), [1, 2], tmp_path / "x.vlb")
     with pytest.raises(DataError, match="there are no rows to compress"):
