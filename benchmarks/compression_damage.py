@@ -30,8 +30,8 @@ from benchmarks.faults.mutations import EXTREMES, of_bytes
 import velbo
 from contracts.compressed import model_of, table
 from velbo.compress import compress
-from velbo.compress.codec import Reader
 from velbo.compress.container import CHECK, HEAD, LENGTHS, MAGIC, PRESS, checksum
+from velbo.compress.reading import Reader
 from velbo.errors import VelboError
 from velbo.rows import infer
 

@@ -219,13 +219,13 @@ def test_the_wrong_model_or_none_is_refused(trained, tmp_path):
 
 
 def test_blocks_end_where_memory_would(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("velbo.compress.codec.MOST_ROWS", 64)
+    monkeypatch.setattr("velbo.compress.writing.MOST_ROWS", 64)
     rows = table(150, seed=7)
     assert same_bits(rows, there_and_back(trained, rows, tmp_path)[1])
 
 
 def test_a_damaged_block_is_named_and_the_others_come_back(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("velbo.compress.codec.MOST_ROWS", 50)
+    monkeypatch.setattr("velbo.compress.writing.MOST_ROWS", 50)
     rows, path = table(150, seed=7), tmp_path / "x.vlb"
     compress(trained, rows, path)
     data = bytearray(path.read_bytes())
