@@ -10,6 +10,7 @@ changed can be written as it stood (splice.py).
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -180,6 +181,12 @@ class TextPart(Sequential):
         for block in self._blocks():
             if len(block):
                 yield self._table(block, schema)
+
+    def in_blocks(self, size: int) -> TextPart:
+        """The same text, read so many bytes at a time at least."""
+        part = copy.copy(self)
+        part._block_size = max(size, self._block_size)
+        return part
 
     def lines(self, schema: pa.Schema, n_rows: int) -> Iterator[Lines]:
         """All rows in order, at most so many at a time, as values and as text; raises as `tables` does.

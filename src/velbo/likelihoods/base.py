@@ -22,6 +22,8 @@ from ..errors import MissingMethodError
 from ..nets import FullPrecisionLinear
 from ..rows import Field
 from ..rows.encodings import Encoding, native
+from ..runtime.fixed_point import Floats
+from .laws import Below, Layer, Masses
 from .torch_cell import as_cell
 
 
@@ -219,6 +221,28 @@ class Likelihood(nn.Module):
             if value is not None:
                 bias[i] = torch.as_tensor(value, dtype=bias.dtype, device=bias.device)
                 weight[i] *= gain
+
+    def whole_parameters(self, layer: Layer) -> tuple[Floats, ...]:
+        """`parameters_of_cells` of a layer in whole numbers: ``n_params`` arrays (B, D) of multiples of 2^-12."""
+        y = layer(self.linear)
+        parts = y.reshape(*y.shape[:-1], self.n_params, self.n_out)
+        return tuple(parts[..., i, :].reshape(len(y), -1) for i in range(self.n_params))
+
+    def law(self, layer: Layer) -> Masses | Below:
+        """p(x|z) in whole numbers, for coding, the same bits on every machine.
+
+        Args:
+            layer: a linear layer -> its outputs at the features.
+        """
+        raise self.lacks_law()
+
+    def lacks_law(self) -> MissingMethodError:
+        """The error of a likelihood without one."""
+        name = type(self).__name__
+        return MissingMethodError(
+            f"{name} has no law in whole numbers, without which its cells cannot be coded; write `law(layer)` in the "
+            f"class {name}, or train with another likelihood"
+        )
 
     def forward(self, features: Tensor) -> Distribution:
         """p(x|z) with event shape (D,)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import constraints
@@ -12,8 +13,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from ..rows import Field
 from ..rows.encodings import binarised
+from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
 from .coded import CodedCell, CodesCell
+from .laws import Layer, Values
 
 
 class BernoulliCell(CodedCell):
@@ -101,3 +104,8 @@ class Bernoulli(Likelihood):
     def forward(self, features: Tensor) -> Factorised:
         (logits,) = self.parameters_of_cells(features)
         return Factorised(BernoulliCell(logits, self.is_coded))
+
+    def law(self, layer: Layer) -> Values:
+        (logits,) = self.whole_parameters(layer)
+        one = fixed.LOGISTIC.between(logits)
+        return Values(np.stack((fixed.WHOLE - one, one), -1))

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from ..rows import Field
+from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
 from .coded import CodesCell, check_sizes
+from .laws import Layer, Values
 
 
 def _n_values(cell: Field) -> int:
@@ -71,3 +73,7 @@ class Categorical(Likelihood):
         y = y.unflatten(-1, (self.positions, -1)).index_select(-1, cast(Tensor, self.places)).flatten(-2)
         padding = cast(Tensor, self.padding)
         return y.unflatten(-1, tuple(padding.shape)).masked_fill(padding, -torch.inf)
+
+    def law(self, layer: Layer) -> Values:
+        (y,) = self.whole_parameters(layer)
+        return Values(fixed.weights(self._logits(torch.from_numpy(y)).numpy()))

@@ -21,9 +21,12 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from ..rows import Field
+from ..runtime import fixed_point as fixed
+from ..runtime.fixed_point import Floats
 from .base import Factorised, Likelihood
 from .cell import Cell
-from .ranges import inverse_limited, limited
+from .laws import Counts, Layer
+from .ranges import inverse_limited, limited, whole_limited
 
 LIMIT = 30.0
 
@@ -63,6 +66,14 @@ class CountLikelihood(Likelihood):
         self.begin(None, *others)
         with torch.no_grad():
             self.linear.bias[:n_out] = torch.tensor([inverse_limited(math.log(rate), LIMIT) for rate in rates])
+
+    def counts(self, rate: Floats, *others: Floats) -> Counts:
+        """The law of counts in whole numbers, of means m (B, D) and further parameters."""
+        raise self.lacks_law()
+
+    def law(self, layer: Layer) -> Counts:
+        y, *others = self.whole_parameters(layer)
+        return self.counts(fixed.exp(whole_limited(y, LIMIT)), *others)
 
     def cell(self, log_rate: Tensor, *others: Tensor) -> Cell:
         """The distribution of one count."""

@@ -24,7 +24,9 @@ from torch.nn.functional import log_softmax, logsigmoid, softplus
 
 from ..nets import inverse_softplus
 from ..rows import Field
+from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
+from .laws import Components, Layer
 from .mixture import MixtureCell
 from .quadrature import Nodes, Rule
 
@@ -169,3 +171,7 @@ class DiscretizedLogistic(Likelihood):
         logits, loc, raw = (t.unflatten(-1, (self.n_cells, self.n_components)) for t in parts)
         scale = softplus(raw) + least_scale(self.n_levels)
         return Factorised(LevelsCell(log_softmax(logits, -1), loc, scale, self.n_levels))
+
+    def law(self, layer: Layer) -> Components:
+        logits, loc, raw = (y.reshape(len(y), self.n_cells, -1) for y in self.whole_parameters(layer))
+        return Components(logits, loc, fixed.softplus(raw) + least_scale(self.n_levels), fixed.LOGISTIC)

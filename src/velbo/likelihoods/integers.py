@@ -34,13 +34,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid, softplus
 
 from ..nets import inverse_softplus
 from ..rows import Field
+from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
+from .laws import Components, Layer
 from .mixture import MixtureCell
 from .quadrature import DEPTH, Nodes, Rule, blocks, every_second, pooled, sinh_steps
 
@@ -224,3 +227,14 @@ class DiscretizedMixture(Likelihood):
         loc = torch.cat((loc, torch.where(atoms.isnan(), low, atoms).expand_as(of_atoms)), -1)
         scale = torch.cat((scale, least.expand_as(of_atoms)), -1)
         return Factorised(IntegerCell(log_pi, loc, scale, low, step))
+
+    def law(self, layer: Layer) -> Components:
+        (y,) = self.whole_parameters(layer)
+        logits, shift, raw, of_atoms = np.split(y.reshape(len(y), self.n_cells, -1), np.cumsum(self.split)[:-1], -1)
+        low, width, _, least = np.moveaxis(cast(Tensor, self.grids).double().numpy()[..., None], 1, 0)
+        atoms = cast(Tensor, self.atoms).double().numpy()
+        logits = np.concatenate((logits, np.where(np.isnan(atoms), -np.inf, of_atoms)), -1)
+        loc = low + width * (np.arange(self.n_components) + 0.5 + shift / 2) / self.n_components
+        loc = np.concatenate((loc, np.broadcast_to(np.where(np.isnan(atoms), low, atoms), of_atoms.shape)), -1)
+        scale = np.concatenate((width * fixed.softplus(raw) + least, np.broadcast_to(least, of_atoms.shape)), -1)
+        return Components(logits, loc, scale, fixed.LOGISTIC)

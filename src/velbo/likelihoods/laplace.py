@@ -15,8 +15,10 @@ from torch.nn.functional import softplus
 
 from ..nets import inverse_softplus
 from ..rows.encodings import dequantised
+from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
+from .laws import Layer, Located
 from .quadrature import DEPTH, Nodes, Rule, steps
 
 
@@ -74,3 +76,7 @@ class Laplace(Likelihood):
     def forward(self, features: Tensor) -> Factorised:
         loc, scale = self.parameters_of_cells(features)
         return Factorised(LaplaceCell(loc, MIN_SCALE + softplus(scale)))
+
+    def law(self, layer: Layer) -> Located:
+        loc, scale = self.whole_parameters(layer)
+        return Located(loc, MIN_SCALE + fixed.softplus(scale), fixed.LAPLACE)

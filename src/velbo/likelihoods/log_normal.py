@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 from torch.nn.functional import softplus
 
 from ..nets import inverse_softplus
+from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
+from .laws import Layer, Located
 from .quadrature import Nodes, Rule
 from .ranges import saturated_exp
 from .stirling import HALF_LOG_2_PI
@@ -74,3 +77,11 @@ class LogNormal(Likelihood):
     def forward(self, features: Tensor) -> Factorised:
         loc, scale = self.parameters_of_cells(features)
         return Factorised(LogNormalCell(loc, MIN_SCALE + softplus(scale)))
+
+    def law(self, layer: Layer) -> Located:
+        loc, scale = self.whole_parameters(layer)
+        return Located(loc, MIN_SCALE + fixed.softplus(scale), fixed.NORMAL, _log)
+
+
+def _log(x: fixed.Floats) -> fixed.Floats:
+    return fixed.log(np.maximum(x, 0.0))

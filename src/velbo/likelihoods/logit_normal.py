@@ -19,6 +19,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import constraints
@@ -26,8 +27,10 @@ from torch.nn.functional import softplus
 
 from ..nets import inverse_softplus
 from ..rows.encodings import dequantised, inside_unit
+from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
+from .laws import Layer, Located
 from .quadrature import Nodes, Rule
 from .ranges import within_unit
 from .stirling import HALF_LOG_2_PI
@@ -166,3 +169,12 @@ class LogitNormal(Likelihood):
     def forward(self, features: Tensor) -> Factorised:
         loc, scale = self.parameters_of_cells(features)
         return Factorised(LogitNormalCell(loc, MIN_SCALE + softplus(scale)))
+
+    def law(self, layer: Layer) -> Located:
+        loc, scale = self.whole_parameters(layer)
+        return Located(loc, MIN_SCALE + fixed.softplus(scale), fixed.NORMAL, _logit)
+
+
+def _logit(x: fixed.Floats) -> fixed.Floats:
+    x = np.clip(x, 0.0, 1.0)
+    return np.where(x < 1, fixed.log(x) - fixed.log(1 - x), np.inf)

@@ -13,8 +13,10 @@ from torch.nn.functional import log_softmax, softplus
 from ..nets import inverse_softplus
 from ..rows import Field
 from ..rows.encodings import dequantised
+from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
+from .laws import Components, Layer
 from .quadrature import Nodes, Rule, pooled
 from .stirling import HALF_LOG_2_PI
 
@@ -130,3 +132,7 @@ class MixtureOfNormals(Likelihood):
         parts = self.parameters_of_cells(features)
         logits, loc, raw = (t.unflatten(-1, (self.n_cells, self.n_components)) for t in parts)
         return Factorised(NormalMixtureCell(log_softmax(logits, -1), loc, MIN_SCALE + softplus(raw)))
+
+    def law(self, layer: Layer) -> Components:
+        logits, loc, raw = (y.reshape(len(y), self.n_cells, -1) for y in self.whole_parameters(layer))
+        return Components(logits, loc, MIN_SCALE + fixed.softplus(raw), fixed.NORMAL)

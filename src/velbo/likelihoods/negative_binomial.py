@@ -25,10 +25,13 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.nn.functional import logsigmoid
 
+from ..runtime import fixed_point as fixed
+from ..runtime.fixed_point import Floats
 from .cell import Cell
 from .counts import CountLikelihood
+from .laws import Counts
 from .quadrature import Nodes, Rule, by_blocks
-from .ranges import limited
+from .ranges import limited, whole_limited
 from .special import beta_below
 from .stirling import HALF_LOG_2_PI, delta, log_ratio
 
@@ -145,6 +148,9 @@ class NegativeBinomial(CountLikelihood):
     def __init__(self, n_in: int, n_out: int, rates: Sequence[float] | None = None, positions: int = 1) -> None:
         super().__init__(n_in, n_out, rates, positions, (0.0,))
 
+    def counts(self, rate: Floats, *others: Floats) -> Counts:
+        return _counts(rate, others[0])
+
     def cell(self, log_rate: Tensor, *others: Tensor) -> NegativeBinomialCell:
         return NegativeBinomialCell(log_rate, limited(others[0], LIMIT))
 
@@ -155,5 +161,15 @@ class ZeroInflatedNegativeBinomial(CountLikelihood):
     def __init__(self, n_in: int, n_out: int, rates: Sequence[float] | None = None, positions: int = 1) -> None:
         super().__init__(n_in, n_out, rates, positions, (0.0, INITIAL_LOGIT))
 
+    def counts(self, rate: Floats, *others: Floats) -> Counts:
+        return _counts(rate, others[0], others[1])
+
     def cell(self, log_rate: Tensor, *others: Tensor) -> ZeroInflatedCell:
         return ZeroInflatedCell(log_rate, limited(others[0], LIMIT), others[1])
+
+
+def _counts(rate: Floats, log_r: Floats, zeros: Floats | None = None) -> Counts:
+    """p(k + 1) / p(k) = (k + r) / (k + 1) m / (m + r)."""
+    r = fixed.exp(whole_limited(log_r, LIMIT))
+    slope = rate / (rate + r)
+    return Counts(slope, r * slope, zeros)

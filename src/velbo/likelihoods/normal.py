@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import constraints
@@ -22,8 +23,10 @@ from torch.nn.functional import softplus
 from ..nets import FullPrecisionLinear, inverse_softplus
 from ..rows import Field
 from ..rows.encodings import dequantised
+from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood, at_least_float32
 from .cell import MIN_SCALE, Cell
+from .laws import Below, Layer, Located
 from .quadrature import Nodes, Rule
 
 
@@ -83,6 +86,10 @@ class FixedScale(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return at_least_float32(features.new_ones(())) * self.scale
 
+    def whole(self, layer: Layer) -> fixed.Floats:
+        """sigma in whole numbers, for coding; see `Likelihood.law`."""
+        return np.array([self.scale])
+
 
 class LearnedScale(nn.Module):
     """sigma is learned: one number for all cells, or one for each of ``n_cells``; (1,) or (D,)."""
@@ -93,6 +100,11 @@ class LearnedScale(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return MIN_SCALE + softplus(self.raw)
+
+    def whole(self, layer: Layer) -> fixed.Floats:
+        """sigma in whole numbers, for coding; see `Likelihood.law`."""
+        raw = fixed.rounded(self.raw.detach().double().numpy()) / fixed.ONE
+        return MIN_SCALE + fixed.softplus(raw)
 
 
 class PredictedScale(nn.Module):
@@ -108,6 +120,11 @@ class PredictedScale(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         raw = self.linear(features)
         return MIN_SCALE + softplus(raw.flatten(-2) if self.positions > 1 else raw)
+
+    def whole(self, layer: Layer) -> fixed.Floats:
+        """sigma in whole numbers, for coding; see `Likelihood.law`."""
+        raw = layer(self.linear)
+        return MIN_SCALE + fixed.softplus(raw.reshape(len(raw), -1))
 
 
 class Normal(Likelihood):
@@ -130,6 +147,12 @@ class Normal(Likelihood):
     def forward(self, features: Tensor) -> Factorised:
         (mean,) = self.parameters_of_cells(features)
         return Factorised(NormalCell(mean, self.scale(features).to(mean.dtype)))
+
+    def law(self, layer: Layer) -> Below:
+        if not isinstance(self.scale, FixedScale | LearnedScale | PredictedScale):
+            return super().law(layer)  # pyright: ignore[reportReturnType] (it refuses)
+        (mean,) = self.whole_parameters(layer)
+        return Located(mean, self.scale.whole(layer), fixed.NORMAL)
 
 
 class NormalFixed(Normal):

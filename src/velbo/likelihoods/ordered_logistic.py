@@ -17,14 +17,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Self, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
 from ..nets import inverse_softplus
 from ..rows import Field
+from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
 from .coded import CodesCell, check_sizes
+from .laws import Layer, Values
 
 MIN_SCALE = 0.05
 MIN_GAP = 1e-3
@@ -77,3 +80,19 @@ class OrderedLogistic(Likelihood):
         above = torch.cat((end, logsigmoid(-t)), -1)
         width = torch.cat((end, torch.log(-torch.expm1(-gaps / scale)), end), -1).masked_fill(last, 0)
         return Factorised(CodesCell((below + above + width).masked_fill(cast(Tensor, self.padding), -torch.inf)))
+
+    def law(self, layer: Layer) -> Values:
+        eta, raw = (y[..., None] for y in self.whole_parameters(layer))
+        first, gaps = (
+            np.rint(t.detach().double().numpy() * 2.0**24) / 2.0**24 for t in (self.first_cut, self.raw_gaps)
+        )
+        # any rising numbers do for what is behind the last cut of a shorter column
+        gaps = np.append(MIN_GAP + fixed.softplus(fixed.rounded(gaps) / fixed.ONE), 1.0)
+        gaps = gaps[cast(Tensor, self.gap_places).numpy()]
+        cuts = first[:, None] + np.concatenate((np.zeros((len(first), 1)), np.cumsum(gaps, -1)), -1)
+        cuts = np.tile(cuts, (self.positions, 1))
+        below = fixed.LOGISTIC.between((cuts - eta) / (MIN_SCALE + fixed.softplus(raw)))
+        codes_left = ~(cast(Tensor, self.last) | cast(Tensor, self.padding)).numpy()[:, :-1]
+        edges = np.where(codes_left, below, fixed.WHOLE)
+        ends = np.broadcast_to(np.array([0, fixed.WHOLE]), (*edges.shape[:-1], 2))
+        return Values(np.diff(np.concatenate((ends[..., :1], edges, ends[..., 1:]), -1), axis=-1))

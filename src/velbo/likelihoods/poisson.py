@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 
+from ..runtime.fixed_point import Floats
 from .cell import Cell
 from .counts import CountLikelihood
+from .laws import Counts
 from .quadrature import Nodes, Rule, by_blocks
 from .special import gamma_above
 from .stirling import HALF_LOG_2_PI, delta, excess
@@ -69,3 +72,6 @@ class Poisson(CountLikelihood):
 
     def cell(self, log_rate: Tensor, *others: Tensor) -> PoissonCell:
         return PoissonCell(log_rate)
+
+    def counts(self, rate: Floats, *others: Floats) -> Counts:
+        return Counts(np.zeros_like(rate), rate)

@@ -7,10 +7,18 @@ import math
 import torch
 from torch import Tensor
 
+from ..runtime import fixed_point as fixed
+from ..runtime.fixed_point import Floats
+
 
 def limited(y: Tensor, limit: float) -> Tensor:
     """limit tanh(y / limit): y where it is small, and within the limit, with a gradient, everywhere."""
     return limit * torch.tanh(y / limit)
+
+
+def whole_limited(y: Floats, limit: float) -> Floats:
+    """`limited` of multiples of 2^-12, as such a multiple."""
+    return fixed.rounded(limit * (2 * fixed.sigmoid(2 * y / limit) - 1)) / fixed.ONE
 
 
 def inverse_limited(y: float, limit: float) -> float:

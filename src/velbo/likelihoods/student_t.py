@@ -19,8 +19,10 @@ from torch.nn.functional import softplus
 
 from ..nets import inverse_softplus
 from ..rows.encodings import dequantised
+from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
+from .laws import Layer, Student
 from .quadrature import DEPTH, Nodes, Rule, sinh_steps
 from .special import student_below
 from .stirling import HALF_LOG_2_PI, delta
@@ -89,3 +91,7 @@ class StudentT(Likelihood):
     def forward(self, features: Tensor) -> Factorised:
         loc, scale, df = self.parameters_of_cells(features)
         return Factorised(StudentTCell(MIN_DF + softplus(df), loc, MIN_SCALE + softplus(scale)))
+
+    def law(self, layer: Layer) -> Student:
+        loc, scale, df = self.whole_parameters(layer)
+        return Student(MIN_DF + fixed.softplus(df), loc, MIN_SCALE + fixed.softplus(scale))

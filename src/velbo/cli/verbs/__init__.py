@@ -3,8 +3,10 @@
 from . import (
     anneal,
     compare,
+    compress,
     convert,
     decode,
+    decompress,
     demo,
     doctor,
     encode,
@@ -35,8 +37,10 @@ from . import (
 __all__ = [
     "anneal",
     "compare",
+    "compress",
     "convert",
     "decode",
+    "decompress",
     "demo",
     "doctor",
     "encode",

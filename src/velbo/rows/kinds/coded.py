@@ -173,7 +173,7 @@ class Binary(Coded):
         return super().restored(v, field) if field.categories else restored_numbers(v, field)
 
     def view(self, cells: Sequence[Field]) -> View:
-        return _BinaryView([bool(c.categories) for c in cells])
+        return BinaryView([bool(c.categories) for c in cells])
 
     def shown(self, field: Field) -> str:
         return super().shown(field) if field.categories else "0 to 1"
@@ -201,7 +201,9 @@ class _ZerosAndOnes(Measured):
         return Elementwise(len(cells))
 
 
-class _BinaryView(View):
+class BinaryView(View):
+    """2 x - 1 of names, x of plain zeros and ones."""
+
     def __init__(self, is_named: Sequence[bool]) -> None:
         super().__init__()
         self.n_features = len(is_named)

@@ -81,10 +81,12 @@ class Count(Measured):
         ]
 
     def view(self, cells: Sequence[Field]) -> View:
-        return _CountView([max(math.log1p(float(np.max(c.high))), 1.0) for c in cells])
+        return CountView([max(math.log1p(float(np.max(c.high))), 1.0) for c in cells])
 
 
-class _CountView(View):
+class CountView(View):
+    """2 log(1 + x) / log(1 + high) - 1."""
+
     def __init__(self, tops: Sequence[float]) -> None:
         super().__init__()
         self.n_features = len(tops)

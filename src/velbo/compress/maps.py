@@ -1,0 +1,110 @@
+"""Convolutions in whole numbers: maps are (B, H, W, C), channels last, and a convolution is a product of matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from ..nets import AnyLead, Beside, ConvDown, ConvUp, ToMap
+from ..runtime.fixed_point import Floats
+from .networks import SCALE, Affine, Function, limited, normal, scaled, whole
+
+
+@whole.register
+def _(module: nn.Conv2d) -> Function:
+    kernel, padding = module.kernel_size, module.padding
+    plain = module.stride == (1, 1) and module.dilation == (1, 1) and module.groups == 1
+    if not plain or module.padding_mode != "zeros" or isinstance(padding, str):
+        raise ConfigError("a convolution with strides, groups or dilation has no form in whole numbers")
+    # (out, in, kh, kw) -> (out, in * kh * kw), in the order of `windows`
+    affine = Affine(module.weight.flatten(1), module.bias)
+    down, right = (int(p) for p in padding)
+
+    def convolve(a: Floats) -> Floats:
+        a = np.pad(a, ((0, 0), (down, down), (right, right), (0, 0)))
+        windows = np.lib.stride_tricks.sliding_window_view(a, kernel, (1, 2))  # (B, H, W, C, kh, kw)
+        return affine(windows.reshape(*windows.shape[:3], -1))
+
+    return convolve
+
+
+@whole.register
+def _(module: nn.GroupNorm) -> Function:
+    if module.num_groups != 1 or not module.affine:
+        raise ConfigError("a GroupNorm of several groups has no form in whole numbers")
+    assert isinstance(module.weight, Tensor)
+    weight, bias = scaled(module.weight), np.rint(scaled(module.bias) * 2.0**12)
+    return lambda a: limited(np.rint((normal(a, (1, 2, 3), module.eps) * weight + bias) / SCALE))
+
+
+@whole.register
+def _(module: nn.PixelUnshuffle) -> Function:
+    r = module.downscale_factor
+
+    def unshuffle(a: Floats) -> Floats:
+        b, h, w, c = a.shape
+        # torch orders channels by (channel, row within, column within)
+        return a.reshape(b, h // r, r, w // r, r, c).transpose(0, 1, 3, 5, 2, 4).reshape(b, h // r, w // r, c * r * r)
+
+    return unshuffle
+
+
+@whole.register
+def _(module: nn.PixelShuffle) -> Function:
+    r = module.upscale_factor
+
+    def shuffle(a: Floats) -> Floats:
+        b, h, w, c = a.shape
+        a = a.reshape(b, h, w, c // (r * r), r, r)
+        return a.transpose(0, 1, 4, 2, 5, 3).reshape(b, h * r, w * r, c // (r * r))
+
+    return shuffle
+
+
+@whole.register
+def _(module: nn.Flatten) -> Function:
+    # torch's maps have their channels first
+    return lambda a: a.transpose(0, 3, 1, 2).reshape(len(a), -1)
+
+
+@whole.register
+def _(module: ConvDown) -> Function:
+    n, h, w, c = module.planes
+    right, below = module.missing
+    convolutions = whole(module.convolutions)
+
+    def down(a: Floats) -> Floats:
+        images = a.reshape(-1, n, h, w, c).transpose(0, 2, 3, 1, 4).reshape(-1, h, w, n * c)
+        return convolutions(np.pad(images, ((0, 0), (0, below), (0, right), (0, 0))))
+
+    return down
+
+
+@whole.register
+def _(module: ConvUp) -> Function:
+    (height, width), convolutions = module.size, whole(module.convolutions)
+
+    def up(a: Floats) -> Floats:
+        pixels = convolutions(a)[:, :height, :width]
+        return pixels.reshape(len(a), height * width, -1)
+
+    return up
+
+
+@whole.register
+def _(module: ToMap) -> Function:
+    affine = Affine(module.weight, module.bias)
+    c, h, w = module.map_shape
+    return lambda a: affine(a).reshape(len(a), h, w, c)
+
+
+@whole.register
+def _(module: AnyLead) -> Function:
+    return whole(module.module)
+
+
+@whole.register
+def _(module: Beside) -> Function:
+    trunk, more = whole(module.trunk), whole(module.more)
+    return lambda x: np.concatenate((trunk(x), more(x)), -1)

@@ -1,0 +1,129 @@
+"""Values as whole numbers: every value of a grid comes back, every other is left out, and edges rise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from contracts.compressed import model_of
+from velbo.compress import compress, decompress
+from velbo.compress.grids import FloatGrid, Lattice, grids_of
+from velbo.likelihoods import likelihood_of
+from velbo.rows import Field, infer
+
+GRIDS = {
+    "codes": Lattice(0, 5, 5),
+    "whole numbers": Lattice(-40, 200, 200, location=3.0, scale=20.0),
+    "decimals": Lattice(-1234, 5000, 5000, 1.0, 100.0, location=1.0, scale=3.0),
+    "decimals in single precision": Lattice(-1234, 5000, 5000, 1.0, 100.0, single=True),
+    "many decimals": Lattice(-123400, 500001, 7143, 1.0, 1e4, width=70),
+    "days": Lattice(10_000, 900, 900, 86400.0),
+    "floats": FloatGrid(-3.0, 0.01, 700, False),
+    "single floats": FloatGrid(-3.0, 0.01, 700, True),
+    "far floats": FloatGrid(-40 * 1e13, 1e13, 99, False),
+    "floats above 0": FloatGrid(1e-5, 0.0, 5000, False, apart=2**46),
+    "single floats above 0": FloatGrid(float(np.float32(1e-5)), 0.0, 5000, True, apart=2**14),
+}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_every_k_and_rest_is_a_value_and_comes_back(name):
+    grid, r = GRIDS[name], np.random.default_rng(0)
+    k = np.concatenate(([0, grid.n - 1], r.integers(0, grid.n, 500)))
+    sizes = grid.sizes(k)
+    assert (sizes >= 1).all()
+    for rest in (np.zeros_like(k), sizes - 1, (sizes * r.random(len(k))).astype(np.int64)):
+        placed = grid.placed(grid.values(k, rest))
+        assert placed.fits.all()
+        assert (placed.k == k).all()
+        assert (placed.rest == rest).all()
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_edges_rise_and_hold_the_values_between_them(name):
+    grid = GRIDS[name]
+    k = np.arange(grid.n)
+    edges = grid.edges(np.arange(grid.n + 1))
+    assert (np.diff(edges) > 0).all()
+    location, scale = grid.location, grid.scale
+    for rest in (np.zeros_like(k), grid.sizes(k) - 1):
+        x = (grid.values(k, rest) - location) / scale
+        assert (x >= edges[:-1]).all()
+        assert (x <= edges[1:]).all()
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_what_is_no_value_is_left_out(name):
+    grid = GRIDS[name]
+    odd = np.array([np.nan, np.inf, -np.inf, -0.0, 1e308, -1e308])
+    with np.errstate(invalid="ignore", over="ignore"):
+        assert not grid.placed(odd).fits[[0, 1, 2, 3, 4, 5]].any()
+    if isinstance(grid, Lattice):
+        assert not grid.placed(np.array([0.123456789])).fits.any()
+
+
+def test_the_values_that_training_saw_are_on_the_grid():
+    r = np.random.default_rng(0)
+    columns = {
+        "a": np.round(r.normal(size=99), 3),
+        "b": r.integers(0, 2**40, 99),
+        "c": r.normal(size=99),
+        "d": np.exp(9 * r.normal(size=99)),
+        "e": r.normal(size=99).astype(np.float32),
+        "f": r.poisson(3, 99),
+    }
+    for f in infer(pa.table(columns)).modelled:
+        (grid,) = grids_of(replace(f, likelihood=likelihood_of(f)))
+        v = np.asarray(columns[f.name], np.float64)
+        assert grid.placed(v).fits.all(), f.name
+        placed = grid.placed(v)
+        assert (grid.values(placed.k, placed.rest) == v).all()
+
+
+def test_a_value_that_is_frequent_by_itself_shares_its_k_with_none():
+    """Else its neighbours cost as many bits as it has, in every row."""
+    field = Field(
+        "gain", "integer", low=0.0, high=99999.0, scale=7000.0, frequent=(0.0,), likelihood="discretized-mixture"
+    )
+    (grid,) = grids_of(field)
+    assert grid.is_plain
+
+
+KINDS = {
+    "real": st.floats(-1e6, 1e6) | st.none(),
+    "wild": st.floats(allow_nan=False, allow_infinity=False, width=32) | st.none(),
+    "decimal": st.integers(-9999, 9999).map(lambda n: n / 100),
+    "whole": st.integers(-(2**50), 2**50) | st.none(),
+    "count": st.integers(0, 30),
+    "name": st.sampled_from(["", "a", "b", "é", " c"]) | st.none(),
+    "flag": st.booleans() | st.none(),
+    "text": st.text(max_size=5) | st.none(),
+}
+
+
+@settings(max_examples=25, deadline=None, phases=(Phase.explicit, Phase.generate), derandomize=True)
+@given(st.data())
+def test_tables_of_any_schema_come_back(tmp_path_factory, data):
+    """Hypothesis draws columns of any kinds and their cells; the model has seen the first half of the rows."""
+    kinds = data.draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=4, unique=True))
+    n = data.draw(st.integers(8, 24))
+    rows = pa.table({kind: pa.array(data.draw(st.lists(KINDS[kind], min_size=n, max_size=n))) for kind in kinds})
+    known = rows[: n // 2].append_column("own", pa.array(np.arange(n // 2) * 0.5))
+    try:
+        schema = infer(known, {"text": "drop"} if "text" in kinds else None)
+    except ValueError:  # names that are identifiers
+        return
+    trained = model_of(schema, hidden=(4,), latent=2)
+    rows = rows.append_column("own", pa.array(np.arange(n) * 0.5))
+    path = tmp_path_factory.mktemp("x") / "x.vlb"
+    compress(trained, rows, path, any_order=False)
+    again = decompress(path, trained=trained)
+    for name in rows.column_names:
+        a, b = rows[name].combine_chunks(), again[name].combine_chunks()
+        assert a.equals(b), name
+        assert a.type == b.type
