@@ -24,7 +24,7 @@ from torch.nn.functional import logsigmoid, softplus
 from ..nets import inverse_softplus
 from ..rows import Field
 from .base import Factorised, Likelihood
-from .coded import CodesCell, check_sizes
+from .coded import CodesCell, check_sizes, rounded_size
 
 MIN_SCALE = 0.05
 MIN_GAP = 1e-3
@@ -42,6 +42,10 @@ class OrderedLogistic(Likelihood):
     @classmethod
     def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
         return cls(n_in, [cell.n_categories for cell in cells[: len(cells) // positions]], positions)
+
+    @classmethod
+    def group(cls, cell: Field) -> int:
+        return rounded_size(cell.n_categories)
 
     def __init__(self, n_in: int, sizes: Sequence[int], positions: int = 1) -> None:
         check_sizes(sizes, 2)
