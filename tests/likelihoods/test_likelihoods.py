@@ -25,7 +25,7 @@ from velbo.likelihoods import (
     point_estimate,
 )
 from velbo.likelihoods.continuous_bernoulli import ContinuousBernoulliCell
-from velbo.likelihoods.discretized_logistic import LevelsCell
+from velbo.likelihoods.discretized_logistic import NUMBERS_IN_CACHE, LevelsCell
 
 
 class TestBernoulli(Oracle):
@@ -181,6 +181,22 @@ class TestDiscretizedLogistic(Oracle):
         log_p = cell.log_prob(torch.tensor([0.5]))
         assert log_p.isfinite().all()
         assert float(log_p) == pytest.approx(-0.5 / 1e-3, rel=0.01)
+
+    def test_moments_are_those_of_the_masses_in_every_block_of_cells(self):
+        """Exact oracle: all levels of cells with any leading axes, narrow and wide, beyond both ends, more than a block
+        holds; and blocks do not depend on each other.
+        """
+        torch.manual_seed(0)
+        log_pi, loc = torch.randn(2, 3, 101, 5).double().log_softmax(-1), 3 * torch.rand(3, 101, 5).double() - 1
+        scale = torch.tensor([0.05 / 255, 1e-3, 0.02, 0.3, 4.0]).double()
+        cell, x = LevelsCell(log_pi, loc, scale, 256), torch.arange(256).double().view(-1, 1, 1, 1) / 255
+        assert cell.batch_shape.numel() * 5 * 256 > 2 * NUMBERS_IN_CACHE
+        mass = cell.log_prob(x).exp()
+        mean = (mass * x).sum(0)
+        torch.testing.assert_close(cell.mean, mean, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(cell.variance, (mass * (x - mean).square()).sum(0), rtol=1e-9, atol=1e-14)
+        alone = LevelsCell(log_pi[1, 2, 50:51], loc[2, 50:51], scale, 256)
+        torch.testing.assert_close(alone.mean, cell.mean[1, 2, 50:51], rtol=1e-13, atol=0)
 
     def test_refuses_one_level(self):
         with pytest.raises(ValueError, match="at least 2"):

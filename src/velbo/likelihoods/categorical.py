@@ -2,12 +2,13 @@
 
     log p(x_d = c|z) = logit_dc - logsumexp_c' logit_dc'
 
-All cells are one linear layer of sum C outputs. Where C differs they are padded to the largest with masses of 0.
+The cells of one head are one linear layer of sum C outputs. Where C differs they are padded to the largest with masses
+of 0; a row has a head for each rounded size, so that one wide cell does not pad all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Self, cast
 
 import torch
@@ -16,13 +17,18 @@ from torch import Tensor, nn
 from ..rows import Field
 from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
-from .coded import CodesCell, check_sizes
+from .coded import CodesCell, check_sizes, rounded_size
 from .laws import Layer, Values
 
 
 def _n_values(cell: Field) -> int:
     """Two, if a binary cell has no names for them."""
     return cell.levels if cell.kind == "byte" else cell.n_categories or 2
+
+
+def _step(cell: Field) -> float:
+    """Distance of neighbouring values."""
+    return 1 / (cell.levels - 1) if cell.kind == "byte" else 1.0
 
 
 class Categorical(Likelihood):
@@ -39,12 +45,12 @@ class Categorical(Likelihood):
     @classmethod
     def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
         sizes = [_n_values(cell) for cell in cells[: len(cells) // positions]]
-        return cls(n_in, sizes, cls.group(cells[0]), positions)
+        return cls(n_in, sizes, _step(cells[0]), positions)
 
     @classmethod
-    def group(cls, cell: Field) -> float:
-        """Distance of neighbouring values."""
-        return 1 / (cell.levels - 1) if cell.kind == "byte" else 1.0
+    def group(cls, cell: Field) -> Hashable:
+        """Cells of one step and rounded size."""
+        return _step(cell), rounded_size(_n_values(cell))
 
     def __init__(self, n_in: int, sizes: Sequence[int], step: float = 1.0, positions: int = 1) -> None:
         check_sizes(sizes, 1)

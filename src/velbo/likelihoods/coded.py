@@ -17,6 +17,9 @@ from torch.distributions import Categorical, constraints
 from .cell import Cell
 from .quadrature import Nodes, Rule, of_masses
 
+FEWEST_PLACES = 16
+"""Below this a head of its own costs more than padding."""
+
 
 class BelowSize(constraints.Constraint):
     """Whole numbers from 0, below the cell's number of categories, times the step; sizes (..., D)."""
@@ -127,6 +130,13 @@ class CodesCell(CodedCell):
         # around the code next to the mean little cancels: half a step is the most that the mean is away
         first, second = self._moments(self._moments()[0].round())
         return self.step**2 * (second - first.square())
+
+
+def rounded_size(n_categories: int) -> int:
+    """The next power of two, 16 at least. Cells of one rounded size share a head, and none is padded to more than twice
+    its own size, or to 16.
+    """
+    return max(FEWEST_PLACES, 1 << (n_categories - 1).bit_length())
 
 
 def check_sizes(sizes: Sequence[int], least: int) -> None:

@@ -15,6 +15,7 @@ here every cell is independent given z, colour channels too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Self
 
 import torch
@@ -31,6 +32,8 @@ from .mixture import MixtureCell
 from .quadrature import Nodes, Rule
 
 LEVELS_AT_ONCE = 16
+NUMBERS_IN_CACHE, NUMBERS_AT_ONCE = 2**18, 2**26
+"""Of all levels of some cells: what a processor's cache holds, and what a device takes that has many processors."""
 
 
 def least_scale(n_levels: int) -> float:
@@ -77,24 +80,43 @@ class LevelsCell(MixtureCell):
         return torch.where(k > 0, inner, 0.0)
 
     def _moments(self, centre: Tensor) -> tuple[Tensor, Tensor]:
-        """E[K - c] and E[(K - c)^2] of a whole c, from the tails on both sides, so that nothing cancels:
+        """E[K - c] and E[(K - c)^2] of a whole c (..., D), from the tails on both sides, so that nothing cancels:
 
         E[K - c]     = sum over k > c of P(K >= k) - sum over k < c of P(K <= k)
         E[(K - c)^2] = the same with + for -, every term times 2 |k - c| - 1
         """
-        weights, top = self.log_pi.exp(), self.n_levels - 1
-        first = second = torch.zeros_like(centre)
-        for k in range(self.n_levels):
-            distance = k - centre
-            side = distance.sign()
-            edge = ((k - side / 2) / top).unsqueeze(-1)
-            tail = (weights * torch.sigmoid(side.unsqueeze(-1) * (self.loc - edge) / self.scale)).sum(-1)
-            first, second = first + side * tail, second + (2 * distance.abs() - 1).clamp_min(0) * tail
-        return first, second
+        parts = (t.flatten(0, -2) for t in torch.broadcast_tensors(self.log_pi.exp(), self.loc, self.scale))
+        n = NUMBERS_IN_CACHE if self.device.type == "cpu" else NUMBERS_AT_ONCE
+        blocks = [t.split(max(1, n // (self.n_components * self.n_levels))) for t in (*parts, centre.flatten())]
+        found = torch.cat([self._moments_of(*block) for block in zip(*blocks, strict=True)], -1)
+        return found[0].view(centre.shape), found[1].view(centre.shape)
+
+    def _moments_of(self, weights: Tensor, loc: Tensor, scale: Tensor, centre: Tensor) -> Tensor:
+        """Both of n cells, (2, n), for parameters (n, M)."""
+        k = torch.arange(self.n_levels, dtype=loc.dtype, device=loc.device)
+        distance = k - centre.unsqueeze(-1)
+        side = distance.sign()
+        edge = (k - side / 2) / (self.n_levels - 1)
+        t = side.unsqueeze(1) * (loc.unsqueeze(-1) - edge.unsqueeze(1)) / scale.unsqueeze(-1)
+        # no matrix product: it would be rounded to half precision where those are
+        tail = (weights.unsqueeze(-1) * torch.sigmoid(t)).sum(1)
+        return torch.stack(((side * tail).sum(-1), ((2 * distance.abs() - 1).clamp_min(0) * tail).sum(-1)))
+
+    @cached_property
+    def _around_the_mean(self) -> tuple[Tensor, Tensor, Tensor]:
+        """A whole number c near the mean, E[K - c] and E[(K - c)^2]: the mean and the variance are made of one sum."""
+        near = (self.log_pi.exp() * self.loc.clamp(0, 1)).sum(-1) * (self.n_levels - 1)
+        return near.round(), *self._moments(near.round())
 
     @property
     def mean(self) -> Tensor:
-        # E[K] = sum over k > 0 of P(K >= k)
+        if torch.compiler.is_compiling():  # which takes no blocks whose number follows from the batch
+            return self._mean_by_tails()
+        centre, first, _ = self._around_the_mean
+        return (centre + first) / (self.n_levels - 1)
+
+    def _mean_by_tails(self) -> Tensor:
+        """E[K] = sum over k > 0 of P(K >= k)."""
         top, total = self.n_levels - 1, torch.zeros_like(self.loc)
         edges = (torch.arange(top, dtype=self.loc.dtype, device=self.loc.device) + 0.5) / top
         for some in edges.split(LEVELS_AT_ONCE):
@@ -114,10 +136,8 @@ class LevelsCell(MixtureCell):
 
     @property
     def variance(self) -> Tensor:
-        top = self.n_levels - 1
-        near_the_mean = (self.log_pi.exp() * self.loc.clamp(0, 1)).sum(-1) * top
-        first, second = self._moments(near_the_mean.round())
-        return (second - first.square()) / top**2
+        _, first, second = self._around_the_mean
+        return (second - first.square()) / (self.n_levels - 1) ** 2
 
     def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
         k = (x * (self.n_levels - 1)).round()

@@ -32,6 +32,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self, cast
 
 import numpy as np
@@ -116,20 +117,29 @@ class IntegerCell(MixtureCell):
         u = torch.rand_like(loc).clamp_min(torch.finfo(loc.dtype).tiny)
         return self.nearest(loc + scale * (u.log() - torch.log1p(-u)))
 
+    @cached_property
     def _moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and variance of every component, exact; computed in steps from ``low``."""
+        """Mean and variance of every component, exact; computed in steps from ``low``.
+
+        With q = exp(-2 pi^2 sigma), 1 / sinh(pi sigma t) = 2 q^n / (1 - q^2n), and the powers, sines and cosines of the
+        next term are products of those of the last.
+        """
         mu, sigma = (self.loc - self.low) / self.step, self.scale / self.step
         # the sines ask for the distance to the grid alone, and float32 knows it best near 0
         turn = 2 * math.pi * (mu - mu.round())
+        first_a, first_sine, first_cosine = 2 * math.pi**2 * sigma, turn.sin(), turn.cos()
+        first_q = torch.exp(-first_a)
         bias, shared, square = torch.zeros_like(mu), torch.zeros_like(mu), torch.full_like(mu, 1 / 12)
+        q, sine, cosine = first_q, first_sine, first_cosine
         for n in range(1, n_terms(mu.dtype) + 1):
-            a, sign = 2 * math.pi**2 * n * sigma, (-1) ** n / (math.pi * n)
-            over_sinh = 2 * torch.exp(-a) / -torch.expm1(-2 * a)
-            sine, cosine = torch.sin(n * turn), torch.cos(n * turn)
-            bias = bias + sign * sine * a * over_sinh
-            slope = math.pi * sigma * (a / torch.tanh(a) - 1) * over_sinh
-            shared = shared + sign * cosine * slope
-            square = square + sign / (math.pi * n) * cosine * a * over_sinh
+            a, sign, rest = n * first_a, (-1) ** n / (math.pi * n), 1 - q.square()
+            over_sinh = 2 * q / rest
+            f = a * over_sinh
+            bias = bias + sign * sine * f
+            shared = shared + sign * cosine * math.pi * sigma * (f * (2 - rest) / rest - over_sinh)
+            square = square + sign / (math.pi * n) * cosine * f
+            q = q * first_q
+            sine, cosine = sine * first_cosine + cosine * first_sine, cosine * first_cosine - sine * first_sine
         variance = (math.pi * sigma).square() / 3 + 2 * shared + square - bias.square()
         return self.loc + self.step * bias, self.step.square() * variance.clamp_min(0)
 
@@ -141,11 +151,16 @@ class IntegerCell(MixtureCell):
         over_sinh = 2 * torch.exp(-a) / -torch.expm1(-2 * a)
         return self.loc + self.step * (sign * torch.sin(n * 2 * math.pi * (mu - mu.round())) * a * over_sinh).sum(-1)
 
+    @cached_property
+    def _of_all(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance."""
+        return self.pooled(*self._moments)
+
     @property
     def mean(self) -> Tensor:
         if torch.compiler.is_compiling():  # which makes a small graph, and takes more memory
             return (self.log_pi.exp() * self._means()).sum(-1)
-        return self.pooled(*self._moments())[0]
+        return self._of_all[0]
 
     @property
     def mode(self) -> Tensor:
@@ -154,7 +169,7 @@ class IntegerCell(MixtureCell):
 
     @property
     def variance(self) -> Tensor:
-        return self.pooled(*self._moments())[1]
+        return self._of_all[1]
 
     def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
         distance, half = (x.unsqueeze(-1) - self.loc) / self.scale, self.step / self.scale / 2

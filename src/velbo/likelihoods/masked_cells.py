@@ -67,6 +67,14 @@ class Tilted(Cell):
     def expand(self, batch_shape: Any, _instance: Any = None) -> Tilted:
         return Tilted(self.joint.expand(batch_shape[:-1]), self.logit)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.cell.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.cell.device
+
     def at(self, places: Tensor) -> Tilted:
         raise self.lacks("at(places)", "the mask of all cells is one function")
 

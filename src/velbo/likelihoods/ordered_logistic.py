@@ -26,7 +26,7 @@ from ..nets import inverse_softplus
 from ..rows import Field
 from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
-from .coded import CodesCell, check_sizes
+from .coded import CodesCell, check_sizes, rounded_size
 from .laws import Layer, Values
 
 MIN_SCALE = 0.05
@@ -45,6 +45,10 @@ class OrderedLogistic(Likelihood):
     @classmethod
     def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
         return cls(n_in, [cell.n_categories for cell in cells[: len(cells) // positions]], positions)
+
+    @classmethod
+    def group(cls, cell: Field) -> int:
+        return rounded_size(cell.n_categories)
 
     def __init__(self, n_in: int, sizes: Sequence[int], positions: int = 1) -> None:
         check_sizes(sizes, 2)

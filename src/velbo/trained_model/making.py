@@ -6,7 +6,8 @@ or makes anew is changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,11 @@ from torch import Tensor
 
 from ..errors import ConfigError, DataError, unknown
 from ..evaluation import impute, multiple_imputations
+from ..evaluation.bounds.log_likelihood import chunk_sizes, numbers_per_row
+from ..rows import Store
 from ..rows.arrays import as_rows
 from ..rows.given import given_fields, given_names
+from ..runtime.generators import stream_seed
 from .base import ROWS_PER_CHUNK, Base
 
 
@@ -56,7 +60,8 @@ class Making(Base):
     ) -> Any:
         """n new observations: draws of x, or with ``mean`` the point estimates of p(x|z).
 
-        Columns stay within the range that training data had.
+        Columns stay within the range that training data had. Memory is that of the rows alone, however many, as
+        they are drawn in chunks; all chunks before the last are the same for every n.
 
         Args:
             n: how many.
@@ -79,7 +84,8 @@ class Making(Base):
         if n < 1:
             raise DataError(f"the number of samples must be at least 1, not {n}")
         if given is None and balance is None:
-            return self._new(self._with_parts.sample(n, seed, mean), seed if missing else None)
+            x = self._in_chunks(n, seed, lambda at, own: self._with_parts.sample(at.stop - at.start, own, mean))
+            return self._new(x, seed if missing else None)
         if given is not None and not set(given_names(given)) <= set(self.recipe.condition):
             if balance is not None:
                 raise ConfigError("rows are balanced by fields of the condition, and others are given; leave one out")
@@ -89,7 +95,11 @@ class Making(Base):
         if balance is not None:
             even = self._balanced(balance, n, seed)
             c = even if c is None else torch.where(c.isnan(), even.to(c), c)
-        return self._new(self._conditional.sample(n, seed, mean, c), seed if missing else None)
+        model = self._conditional
+        x = self._in_chunks(
+            n, seed, lambda at, own: model.sample(at.stop - at.start, own, mean, None if c is None else c[at])
+        )
+        return self._new(x, seed if missing else None)
 
     def variations(self, x: Any, n: int, groups: int = 1, seed: int = 0, mean: bool = False) -> list[Any]:
         """Rows like those of x: the first groups of latents are each row's own, those below are drawn anew.
@@ -162,6 +172,16 @@ class Making(Base):
         if name not in self.schema.places and f.value is None:
             return "it held no value in training"
         return ""
+
+    def _in_chunks(self, n: int, seed: int, drawn: Callable[[slice, int], Tensor]) -> Tensor:
+        """n rows, drawn for (where they stand, a seed of their own), few enough at a time for a p(x|z) of a few MB.
+
+        How many those are follows from the width of the model alone, so that a seed gives the same rows on any machine.
+        """
+        nothing = Store.from_rows(np.full((1, self.schema.n_dims), math.nan), self.plan.encoding, self.dtype)
+        size = min(ROWS_PER_CHUNK, chunk_sizes(1, numbers_per_row(self.model, nothing), None)[0])
+        parts = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+        return torch.cat([drawn(at, stream_seed(seed, f"rows from {at.start}") if at.start else seed) for at in parts])
 
     def _filled(self, x: Any, filled: Tensor) -> Any:
         return self.schema.filled(x, self._finite(self.schema.clipped(self._values(filled))))

@@ -35,11 +35,11 @@ from ..bounds.importance import StreamingWeights
 from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
 from .weighted import (
     WeightedMeans,
+    cells_with_holes,
     check_weights,
     chunks_of,
     importance_draws,
     modelled,
-    parts_with_holes,
     probe,
 )
 
@@ -106,7 +106,7 @@ def _filling(model: Model, data: Store, samples: int, chunk: int, seed: int) -> 
     weights, means = StreamingWeights(samples), WeightedMeans(len(x))
     parts: list[tuple[Tensor, Factorised]] = []
     for _, p, log_ratio in importance_draws(view_of(model, x), x, samples, chunk, RowDraw(data.kept, seed)):
-        log_w, parts = p.log_prob(x) + log_ratio, parts_with_holes(p, x)
+        log_w, parts = p.log_prob(x) + log_ratio, cells_with_holes(p, x)
         weights.add(log_w)
         means.add(log_w, [_moments(part) for _, part in parts])
     ends = [_end(part, mean) for (_, part), mean in zip(parts, means.values, strict=True)]

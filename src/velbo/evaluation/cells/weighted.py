@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ...errors import ConfigError, DataError
+from ...errors import ConfigError, DataError, MissingMethodError
 from ...likelihoods import Factorised, MixedCells
 from ...posteriors import Draw
 from ...rows import Store
@@ -96,6 +96,24 @@ def parts_with_holes(p: Cells, x: Tensor) -> list[tuple[Tensor, Factorised]]:
     """(positions, p(x_d|z, cell d is missing)) of every part that has holes in x (B, D)."""
     holes = x.isnan().any(0)
     return [(at, part.given_missing) for at, part in p.parts if holes[at.to(x.device)].any()]
+
+
+def cells_with_holes(p: Cells, x: Tensor) -> list[tuple[Tensor, Factorised]]:
+    """`parts_with_holes`, of which only the cells that have holes, where a part can be taken apart: moments cost as
+    much as there are cells.
+    """
+    holes = x.isnan().any(0).cpu()
+    return [_some(at, part, holes[at.cpu()]) for at, part in parts_with_holes(p, x)]
+
+
+def _some(at: Tensor, part: Factorised, chosen: Tensor) -> tuple[Tensor, Factorised]:
+    places = chosen.nonzero().squeeze(-1)
+    if len(places) == len(at):
+        return at, part
+    try:
+        return at[places.to(at.device)], Factorised(part.cell.at(places.to(part.cell.device)))
+    except MissingMethodError:
+        return at, part
 
 
 class WeightedMeans:
