@@ -123,17 +123,18 @@ def test_a_point_moves_by_mouse_and_keyboard_and_a_path_is_left(tmp_path, show):
 
 @in_browser
 def test_a_row_follows_what_is_given(tmp_path, show):
-    """By a keyboard: the select of a category, the slider of a number."""
+    """The list of a category, and the slider of a number by its keys."""
     x, kinds = rows_for(["categorical", "normal", "poisson"])
     model = untrained(x, Recipe("mlp", 2, (8,), condition=("categorical", "normal")), columns=kinds)
     page = show(model.explore(x, tmp_path / "page.html", labels="categorical").path)
-    row = page.locator("#row")
-    assert row.locator("th").all_inner_texts() == ["poisson", "gaps"]
-    for control, key in (("select", "ArrowDown"), ("input[type=range]", "End")):
-        page.wait_for_timeout(50)
-        before = page.evaluate("document.querySelector('.bar i').style.getPropertyValue('--at')")
-        page.locator(f"#given {control}").press(key)
-        page.wait_for_function(f"document.querySelector('.bar i').style.getPropertyValue('--at') !== '{before}'")
+    assert page.locator("#row th").all_inner_texts() == ["poisson", "gaps"]
+    bars = "[...document.querySelectorAll('.bar i')].map((bar) => bar.style.getPropertyValue('--at')).join()"
+    page.wait_for_function(f"{bars}.length > 1")
+    category, number = page.locator("#given select"), page.locator("#given input[type=range]")
+    for change in (lambda: category.select_option(label="e"), lambda: number.press("Home")):
+        before = page.evaluate(bars)
+        change()
+        page.wait_for_function(f"{bars} !== {json.dumps(before)}")
 
 
 @in_browser
