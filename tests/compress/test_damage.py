@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from contracts.compressed import model_of
 from velbo.compress.aside import (
     column_from_bytes,
     column_to_bytes,
@@ -21,11 +23,13 @@ from velbo.compress.aside import (
     texts_from_bytes,
     texts_to_bytes,
 )
-from velbo.compress.coder import fresh_heads
+from velbo.compress.codec import codec_of
+from velbo.compress.coder import Coder, fresh_heads
 from velbo.compress.container import Block, BlockFile, BlockReader, Damaged
 from velbo.compress.patterns import Patterns
 from velbo.compress.rows import Stack
 from velbo.errors import DataError
+from velbo.rows import infer
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,8 +106,6 @@ def test_what_stands_beside_the_model_comes_back_or_is_refused():
     assert texts_from_bytes(texts_to_bytes([])) == []
     places = np.array([0, 5, 6, 10**6])
     assert places_from_bytes(places_to_bytes(places), 10**6 + 1).tolist() == places.tolist()
-    import pyarrow as pa
-
     column = pa.array(["a", None, "b"])
     assert column_from_bytes(column_to_bytes(column), pa.string(), 3).equals(column)
     for refused in (
@@ -137,3 +139,21 @@ def test_masks_few_and_many():
         Patterns.from_bytes(Patterns.of(few)[0].to_bytes()[:-1], 500, 9)
     with pytest.raises(DataError, match="missing cells is damaged"):
         Patterns.from_bytes(Patterns.of(few)[0].to_bytes(), 501, 9)
+
+
+def test_a_code_of_no_value_is_refused():
+    """Tables of names are as wide as the widest column; what a hostile stack says of the padding is no name."""
+    rows = pa.table({"a": list("abcdefgh") * 5, "b": list("xy") * 20, "c": list("xyz") * 13 + ["x"]})
+    codec = codec_of(model_of(infer(rows, {"a": "categorical", "b": "categorical", "c": "categorical"})))
+    r, n_refused = np.random.default_rng(0), 0
+    patterns = Patterns(np.ones((1, 3), bool), np.array([4]))
+    for _ in range(30):
+        heads = np.uint64(1 << 40) + r.integers(0, 1 << 40, 4).astype(np.uint64)
+        # the last interval of a table is that of the padding: all bits of a head set
+        coder = Coder.of(heads | np.uint64((1 << 20) - 1), r.integers(0, 1 << 32, 4000, dtype=np.uint32), 0)
+        coder._words[:] = 0xFFFFFFFF
+        try:
+            codec.pop(coder, 4, patterns, 0)
+        except DataError:
+            n_refused += 1
+    assert n_refused > 0

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..build import Plan
+from ..errors import DataError
 from ..likelihoods import LIKELIHOODS
 from ..runtime.fixed_point import Floats, Ints
 from .cells import coded
@@ -146,6 +147,9 @@ class RowCoder:
             n: how many.
             patterns: which cells are coded.
             first: number of the first of them in the block.
+
+        Raises:
+            DataError: if the stack is that of no rows.
         """
         is_coded = patterns.pop(coder, n, first)
         z = self.model.prior.pop(coder, n)
@@ -159,6 +163,8 @@ class RowCoder:
                 if mask is not None:
                     found, interval = np.where(mask, found, 0), interval.where(mask)
                 coder.pop(at, *interval)
+                if (found >= self.grids[d].n).any():
+                    raise DataError("its code is that of no rows")  # the padding of a table that is as wide as another
                 k[:, d] = found
                 if not self.grids[d].is_plain:
                     rest[:, d] = pop_number(coder, self._sizes(d, found, mask))
