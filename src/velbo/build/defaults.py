@@ -85,7 +85,7 @@ BINARY_IMAGES = Choice(
     40,
     "real-nvp",
     "large binary images gain more by a flow prior than by convolutions in ten minutes; for an hour or more take "
-    "recipe conv, hidden 16,32, latent 40, prior real-nvp (docs/measuring.md)",
+    "recipe ladder, hidden 32,64, latent 24, groups 4,4,4, prior real-nvp, lr 0.003 (docs/log/2026-11-26.md)",
 )
 OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on tables and images of any kind")
 
