@@ -212,7 +212,7 @@ def test_evaluation_leaves_the_model_where_it_is(trained, monkeypatch):
     """Others may be using it: what is moved to another device is a copy."""
     moved = list[torch.nn.Module]()
     monkeypatch.setattr(torch.nn.Module, "to", lambda module, *args, **kwargs: (moved.append(module), module)[1])
-    monkeypatch.setattr("velbo.trained_model.device_of", lambda name: torch.device("meta"))
+    monkeypatch.setattr("velbo.trained_model.base.device_of", lambda name: torch.device("meta"))
     trained.log_likelihood(_rows(), 2)
     trained.evaluate(_rows(), 2)
     assert len(moved) == 2

@@ -24,7 +24,7 @@ from .material import Material
 from .points import die_before, list_operations
 
 RANDOM_MOMENTS, SIGNALS, RACES = 200, 40, 20
-OF_TIME = frozenset(("clock.jsonl", "state.json", "log.txt"))
+OF_TIME = frozenset(("clock.jsonl", "state.json", "log.txt", "report.html"))
 """Files that hold seconds, or what was said on the way."""
 
 Prepare = Callable[[], object] | None

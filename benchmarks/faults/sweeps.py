@@ -91,7 +91,7 @@ def sweeps(material: Material) -> Iterator[Command]:
 
         sweep(folder, stop).end()
 
-    yield Command("worker of a sweep", as_run("resume", "@/S/trials/000"), created, again=sweep)
+    yield Command("worker of a sweep", as_run("resume", "@/S/trials/000", "--no-report"), created, again=sweep)
 
 
 def orphans(material: Material) -> Iterator[Case]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..app import app, say
 from ..options import Folder, Output, OwnParts, ReadAs, ReadingOptions
+from ..pages import USE
 
 
-@app.command
+@app.command(group=USE)
 def compress(
     run: Folder,
     data: str,

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from ..app import app, say
 from ..options import Output, OwnParts
+from ..pages import USE
 
 
-@app.command
+@app.command(group=USE)
 def decompress(
     file: Path, *, output: Output, run: Path | None = None, skip_damaged: bool = False, model: OwnParts = None
 ) -> None:
