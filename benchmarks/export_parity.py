@@ -12,11 +12,12 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from velbo import Recipe
+from velbo import Recipe, TrainedModel
 from velbo.errors import VelboError
 from velbo.likelihoods import LIKELIHOODS
 
@@ -47,11 +48,11 @@ PARTS = ("encoder", "decoder", "score")
 REASONS: list[str] = []
 
 
-def found(make, part: str, suffix: str) -> str:
+def found(model: TrainedModel, part: str, suffix: str) -> str:
     """The largest difference, or why there is no file."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            return f"{make().export(Path(folder) / f'm{suffix}', part, samples=8).difference:.0e}"
+            return f"{model.export(Path(folder) / f'm{suffix}', part, samples=8).difference:.0e}"
         except VelboError as error:
             if str(error) not in REASONS:
                 REASONS.append(str(error))
@@ -63,8 +64,8 @@ def batched(names: list[str], n: int) -> list[list[str]]:
 
 
 def line(name: str, make, suffix: str) -> None:
-    cells = [found(make, part, suffix) for part in PARTS]
-    hot = found(lambda: heated(make()), "score", suffix)
+    cells = [found(make(), part, suffix) for part in PARTS]
+    hot = found(heated(make()), "score", suffix)
     print(f"| {name} | {' | '.join([*cells, hot])} |", flush=True)
 
 
@@ -82,7 +83,8 @@ def main() -> None:
             continue
         of_images = name in ("conv", "ladder of maps")
         for likelihood in OF_LEVELS if of_images else ():
-            line(f"{name}, {likelihood}", lambda: untrained(IMAGES, recipe, likelihood=likelihood), asked.suffix)  # noqa: B023
+            of_one = replace(recipe, likelihood=likelihood)
+            line(f"{name}, {likelihood}", lambda: untrained(IMAGES, of_one), asked.suffix)  # noqa: B023
         for some in () if of_images else batched(OF_COLUMNS, asked.together):
             x, kinds = rows_for(some, missing=name != "diffusion")
             line(f"{name}, {' '.join(some)}", lambda: untrained(x, recipe, columns=kinds), asked.suffix)  # noqa: B023

@@ -128,6 +128,7 @@ def test_noise_of_the_data_is_the_same_for_every_row():
     [
         ({"refine": 2}, "encoder", "'refine' takes gradients"),
         ({"prior": "diffusion"}, "score", "estimate along a path of random steps"),
+        ({"missing": "self-masked"}, "score", r"why cells are missing .*write it as \.pt2"),
     ],
 )
 def test_what_has_no_graph_is_refused_by_name(recipe, part, says, tmp_path):

@@ -19,6 +19,7 @@ from ..build import Plan
 from ..conditional import AnyModel, Conditional
 from ..errors import ConfigError, VelboError, unknown
 from ..files import whole_or_absent, write_json
+from ..likelihoods import MissingNotAtRandom
 from ..posteriors import SemiAmortised
 from ..priors import Estimated
 from . import onnx_file, torch_file
@@ -73,7 +74,7 @@ def export(
         raise unknown("part to export", what, GRAPHS)
     if path.suffix not in FORMATS:
         raise ConfigError(f"{path}: models are exported as {' or '.join(FORMATS)}; give the file one of these suffixes")
-    require_exportable(model, what)
+    require_exportable(model, what, path.suffix)
     graph = (Score(model, plan, samples, seed) if what == "score" else GRAPHS[what](model, plan, seed)).eval()
     about = described(graph, what, samples, seed)
     inputs, form = inputs_of(graph, model.n_latents), FORMATS[path.suffix]
@@ -88,7 +89,7 @@ def export(
     return Exported(path, what, graph.inputs, graph.outputs, found, graph.tolerance)
 
 
-def require_exportable(model: AnyModel, what: str) -> None:
+def require_exportable(model: AnyModel, what: str, suffix: str) -> None:
     """
     Raises:
         ConfigError: that names what of the model has no graph.
@@ -98,6 +99,11 @@ def require_exportable(model: AnyModel, what: str) -> None:
         raise ConfigError(
             f"the {what} of a model with 'refine' takes gradients for every row, which no graph holds; fit without "
             "refine, or export the decoder"
+        )
+    if what == "score" and suffix == ".onnx" and any(isinstance(m, MissingNotAtRandom) for m in owner.modules()):
+        raise ConfigError(
+            "the score of a model of why cells are missing ('self-masked', 'latent-masked') takes quadratures by "
+            "functions that onnxruntime lacks; write it as .pt2, or export the encoder or the decoder"
         )
     if what == "score" and isinstance(owner.prior(), Estimated):
         raise ConfigError(
