@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from contracts.commands import call
 from velbo import (
@@ -62,11 +61,6 @@ def test_what_is_set_is_left_as_it_is():
 
 
 # finding planted rows
-
-
-@parametrize_with_checks([AnomalyDetector(n_latents=2, hidden=(8,), max_epochs=3, n_samples=3, random_state=0)])
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 def planted(n: int = 400, n_anomalous: int = 120):

@@ -73,7 +73,7 @@ def test_a_frame_has_one_plan_from_python_scikit_learn_and_the_shell(name, tmp_p
     frame.to_parquet(tmp_path / "rows.parquet")
     machine = Machine(device="cpu", seed=int(np.random.RandomState(0).randint(2**31)))
     python = fit(frame, "mlp", training=TrainingConfig(Budget(epochs=1), machine=machine))
-    estimator = VAEEstimator(recipe="mlp", max_epochs=1, random_state=0).fit(frame).fitted_
+    estimator = VAEEstimator(recipe="mlp", max_epochs=1, random_state=0, device="cpu").fit(frame).fitted_
     options = ["--recipe", "mlp", "--epochs", 1, "--seed", machine.seed, "--device", "cpu"]
     code, _, err = call("fit", tmp_path / "rows.parquet", "--run", tmp_path / "run", *options)
     assert code == 0, err
