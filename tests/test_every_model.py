@@ -25,6 +25,9 @@ class TestFlatBelowADiffusion(ModelContract):
 
 
 class TestDiffusion(ModelContract):
+    """Whole paths by convolutions in float64 are slow, so its rate is held against fewer samples."""
+
+    n_samples = 1000
     kind = Kind("images", Recipe("diffusion", hidden=(4, 6)))
 
 

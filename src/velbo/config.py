@@ -203,7 +203,7 @@ class Machine(Checked):
             one process makes better use of the cores of a processor.
         precision: "float32"; "bf16": the trunks' layers in bfloat16, weights, parameters of distributions and bounds
             in float32; "bf16-products": only the factors of the trunks' matrix products in bfloat16; "auto": the
-            fastest here, by what was measured and the layers' width. See nets/precision.py.
+            fastest here, by what was measured and the layers' width. See runtime/precision.py.
         threads: of a processor; if not given, all that torch would take, or 1 where that is measured to be faster.
         compile: run the model through torch.compile.
         seed: of weights, order, noise and validation split.

@@ -12,9 +12,10 @@ from velbo import Budget, Recipe, TrainedModel, TrainingConfig, fit, load
 from velbo.errors import ConfigError, DataError
 from velbo.evaluation.synthetic import associations
 from velbo.report.latents import principal_map
-from velbo.report.plots import PICTURES, draw, labels_of, picture
+from velbo.report.plots import PICTURES, draw, picture
 from velbo.report.residuals import shortfall
 from velbo.report.subject import Subject
+from velbo.rows.labels import labels_of
 
 RNG = np.random.default_rng(0)
 TRAINING = TrainingConfig(Budget(epochs=2))

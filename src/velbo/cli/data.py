@@ -132,7 +132,7 @@ def labels_for(table: pa.Table, name: str | None) -> tuple[Any, str]:
         ConfigError: for a file of several columns.
         DataError: if the file has another number of rows.
     """
-    from ..report.plots import labels_of
+    from ..rows.labels import labels_of
 
     if name is None or name in table.column_names:
         return labels_of(table, name)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from ..errors import VelboError, need
 from ..evaluation import score_rows
 from ..files import write_text
+from ..rows.labels import labels_of
 from ..trained_model import TrainedModel
 from .html import Html, page, paragraph, tag
-from .plots import labels_of
 from .sections import SECTIONS, Material, refused
 from .subject import SAMPLES, Subject, Values
 
@@ -188,11 +188,10 @@ def report(
     at = subject.some(most)
     beside = None if seen is None else seen.numbers[seen.some(most)]
     chosen = replace(subject.of_rows(at), train=beside)
-    if known is not None and len(known) == len(subject.numbers):
-        known = known[at]
     n = len(subject.numbers)
     about = f"rows, drawn at random from {n:,}" if len(at) < n else "rows"
-    write_page(Path(path), Material(chosen, about, known, name))
+    shown = None if known is None else np.asarray(known)[at]
+    write_page(Path(path), Material(chosen, about, shown, name))
 
 
 def of_fit(

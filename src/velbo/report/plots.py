@@ -18,14 +18,11 @@ What does not apply is refused in a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..errors import ConfigError, DataError, unknown
-from ..rows import container_of
+from ..errors import unknown
+from ..rows.labels import labels_of
 from ..trained_model import TrainedModel
 from .calibration import calibration
 from .columns import columns, pairs
@@ -77,33 +74,6 @@ def draw(model: TrainedModel, what: str, rows: Any, seed: int = 0, labels: Any =
     return picture(Subject.of(model, rows, seed), what, *labels_of(rows, labels))
 
 
-def picture(subject: Subject, what: str, labels: NDArray[Any] | None = None, name: str = "") -> Figure:
+def picture(subject: Subject, what: str, labels: Sequence[Any] | None = None, name: str = "") -> Figure:
     """The same, of a subject."""
     return latents(subject, labels, name) if what == latents.__name__ else PICTURES[what](subject)
-
-
-def labels_of(rows: Any, labels: Any) -> tuple[NDArray[Any] | None, str]:
-    """(labels (N,), what they are): of a name, that field of the rows.
-
-    Raises:
-        ConfigError: if there is no field of this name.
-        DataError: if labels are no numbers or names, one a row.
-    """
-    if labels is None:
-        return None, ""
-    if not isinstance(labels, str):
-        values = np.asarray(labels)
-        if values.ndim != 1:
-            raise DataError(f"labels: one number or name a row is needed, not an array of shape {values.shape}")
-        return values, ""
-    found = {column.name: column for column in container_of(rows).columns(rows, "data")}
-    if labels not in found:
-        raise unknown("field of labels", labels, found)
-    cells = found[labels].cells()
-    values = np.array(cells.to_pylist(), dtype=object)
-    is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    if values.ndim != 1:
-        raise ConfigError(f"'{labels}' holds arrays, and labels are numbers or names; name another field")
-    return (
-        values.astype(np.float64 if any(isinstance(v, float) for v in values) else np.int64) if is_number else values
-    ), labels

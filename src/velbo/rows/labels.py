@@ -12,8 +12,8 @@ from .containers import container_of
 from .tensors import shape_of
 
 
-def labels_of(rows: Any, labels: Any) -> tuple[list[Any], str]:
-    """(a label for each row, None where it is missing; what they are called); no labels for None.
+def labels_of(rows: Any, labels: Any) -> tuple[list[Any] | None, str]:
+    """(a label for each row, None where it is missing; what they are called); (None, "") where none are asked for.
 
     Args:
         rows: of any container.
@@ -21,16 +21,18 @@ def labels_of(rows: Any, labels: Any) -> tuple[list[Any], str]:
 
     Raises:
         ConfigError: for a name that they do not have, or a field of arrays.
-        DataError: if there are not as many values as rows.
+        DataError: if there are not as many values as rows, or they are no numbers or names.
     """
     if labels is None:
-        return [], ""
+        return None, ""
     columns = {c.name: c for c in container_of(rows).columns(rows, "data")}
     if not isinstance(labels, str):
-        values, n = np.asarray(labels).tolist(), len(next(iter(columns.values())).cells())
+        values, n = np.asarray(labels), len(next(iter(columns.values())).cells())
+        if values.ndim != 1:
+            raise DataError(f"labels: one number or name a row is needed, not an array of shape {values.shape}")
         if len(values) != n:
             raise DataError(f"labels: {n} are needed, one a row, not {len(values)}")
-        return values, "label"
+        return values.tolist(), "label"
     if labels not in columns:
         raise unknown("field of labels", labels, columns)
     cells = columns[labels].cells()

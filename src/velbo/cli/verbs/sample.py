@@ -48,6 +48,7 @@ def sample(
             every cell has a value.
     """
     from ...formats import ROWS_PER_BATCH
+    from ...runtime.generators import stream_seed
     from ...trained_model import TrainedModel
     from ..data import write_parts
 
@@ -61,7 +62,8 @@ def sample(
         _sheet(trained, trained.sample(n, seed, mean, values, balance), output)
         return
     starts = range(0, n, ROWS_PER_BATCH)
-    sizes = [(min(ROWS_PER_BATCH, n - start), seed + start) for start in starts]
+    seeds = [seed, *(stream_seed(seed, f"rows from {start}") for start in starts[1:])]
+    sizes = [(min(ROWS_PER_BATCH, n - start), own) for start, own in zip(starts, seeds, strict=True)]
     write_parts([output], ([as_table(trained.sample(k, s, mean, values, balance, missing))] for k, s in sizes))
 
 
