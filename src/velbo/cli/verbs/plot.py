@@ -83,4 +83,4 @@ def _subject(
     subject = Subject.of(trained, table, seed)
     known, name = labels_for(table, labels)
     at = subject.some(n)
-    return subject.of_rows(at), (known if known is None else known[at], name)
+    return subject.of_rows(at), (None if known is None else [known[i] for i in at], name)
