@@ -89,7 +89,7 @@ def test_what_is_given_is_what_comes():
         new = model.sample(50, seed=1, mean=True, given={"label": label})
         assert new["image"].shape == (50, 8, 8)
         assert set(new["label"]) == {label}
-        brightness = new["image"].mean((0, 2))
+        brightness = new["image"].mean((0, 2)) / 255
         assert brightness.argmax() == row
         assert brightness[row] > 0.7
         assert np.delete(brightness, row).max() < 0.3

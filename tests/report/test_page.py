@@ -296,7 +296,7 @@ def test_the_verb(tmp_path):
         (("-o", tmp_path / "a.gif", "--what", "kl"), "written as png, svg, pdf"),
         (("-o", tmp_path / "a", "--what", "columns"), "this model is of images"),
         (("-o", tmp_path / "a", "--what", "latent"), "Did you mean 'latents'"),
-        (("-o", tmp_path / "a", "--labels", source), "labels"),
+        (("-o", tmp_path / "a", "--labels", source), "a label is one name or number a row"),
     ):
         code, _, err = call("plot", tmp_path / "run", source, *arguments)
         assert code == 2

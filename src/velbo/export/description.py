@@ -72,7 +72,7 @@ def _field(field: Field, start: int) -> dict[str, Any]:
     if field.categories:
         about["categories"] = list(field.categories)
     if field.likelihood and isinstance(LIKELIHOODS[field.likelihood].encoding(field), Binarise):
-        about["decoded_as"] = "probability of 1, of cells binarised by chance"
+        about["decoded_as"] = "the greatest level times the probability of 1, of cells binarised by chance"
     if field.decimals is not None:
         about["decimals"] = field.decimals
     if field.step:

@@ -206,7 +206,7 @@ class Binarise:
         return x.masked_fill(kept.isnan(), math.nan) if kept.is_floating_point() else x
 
     def restore(self, x: Tensor) -> Tensor:
-        return x
+        return x * self.top
 
     def units(self, n_dims: int) -> Units:
         return Units.own(n_dims)

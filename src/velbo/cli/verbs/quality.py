@@ -47,12 +47,14 @@ def quality(
     trained = TrainedModel.load(run, model)
     real = at_most(rows_for(trained, data, read), rows, seed)
     fake = trained.sample(len(real), seed)
-    real, fake = _compared(trained, real, fake, features)
+    real, fake = _compared(trained, real, fake, features, seed)
     print_result(sample_quality(real, fake, k=neighbours, seed=seed), json)
 
 
-def _compared(trained: TrainedModel, real: Any, fake: Any, features: str) -> tuple[Any, Any]:
-    """Both as numbers whose distances mean something: embeddings, or what is modelled, columns by their features."""
+def _compared(trained: TrainedModel, real: Any, fake: Any, features: str, seed: int) -> tuple[Any, Any]:
+    """Both as numbers whose distances mean something: embeddings, or what is modelled, columns by their features, and
+    arrays as the model sees them, such as grey images black and white.
+    """
     from ...evaluation.synthetic import features as of_columns
 
     if features == "latent":
@@ -60,7 +62,9 @@ def _compared(trained: TrainedModel, real: Any, fake: Any, features: str) -> tup
     schema = trained.schema
     given = set(schema.dims(trained.recipe.condition)) if not schema.is_table else set()
     kept = [d for d in range(schema.n_dims) if d not in given]
-    x, y = schema.numbers(real)[:, kept], schema.numbers(fake)[:, kept]
     if not schema.is_table:
-        return x, y
+        encoding = trained.plan.encoding
+        x, y = (encoding.restore(trained.store(rows).fixed(seed)).double().numpy() for rows in (real, fake))
+        return x[:, kept], y[:, kept]
+    x, y = schema.numbers(real)[:, kept], schema.numbers(fake)[:, kept]
     return of_columns(x, schema.modelled), of_columns(y, schema.modelled, x)

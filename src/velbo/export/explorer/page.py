@@ -29,9 +29,7 @@ from ...build import Plan
 from ...conditional import AnyModel
 from ...errors import ConfigError
 from ...files import write_text
-from ...likelihoods import LIKELIHOODS
 from ...rows import Field
-from ...rows.encodings import Binarise
 from ...rows.kinds import kind_of
 from ..exporting import quiet
 from ..graphs import Decoder
@@ -243,8 +241,6 @@ def _usual(field: Field, cells: NDArray[np.float64]) -> float:
 
 def _ends(field: Field) -> list[float]:
     """What is drawn black and white, or at the foot and the top of a curve."""
-    if field.likelihood and isinstance(LIKELIHOODS[field.likelihood].encoding(field), Binarise):
-        return [0.0, 1.0]
     if field.kind == "byte":
         return [0.0, field.levels - 1.0]
     return [float(np.min(field.low)), float(np.max(field.high))]
