@@ -131,8 +131,8 @@ class Optimisation(Checked):
     """Adam (AdamW with weight decay): warm-up, then cosine to zero.
 
     Attributes:
-        batch_size: rows a step; the last batch of an epoch is as short as it is. If not given, 128 to 2,048, more
-            for more rows.
+        batch_size: rows a step; the last batch of an epoch is as short as it is. If not given, 128 to 4,096, more
+            for more rows; down to 32 in short runs.
         lr: peak learning rate; if not given, 0.002 (convolutions 0.004) for batches of 128 and with the square root of
             the batch beyond.
         weight_decay: decoupled, AdamW's.

@@ -26,12 +26,14 @@ from velbo import (
     plan,
 )
 from velbo.doctor import QUESTIONS, Examination, Finding, diagnose, examine, write
-from velbo.errors import DataError
+from velbo.errors import ConfigError, DataError
+from velbo.evaluation import anneal
 from velbo.likelihoods import Cell
 from velbo.likelihoods.normal import NormalCell
 from velbo.nets import inverse_softplus
 from velbo.report.examination import examination
 from velbo.report.pictures import save
+from velbo.training.refit import place_of_prior
 
 ORACLE = LinearGaussian.random(6, 2, seed=0)
 TRAIN, TEST = (ORACLE.sample(n, seed=s).numpy() for n, s in ((1500, 1), (250, 2)))
@@ -137,6 +139,24 @@ def test_a_prior_that_was_never_trained(healthy):
         model.prior.loc += 4.0
 
     is_fault(planted(healthy, move)["prior"], "AUC of 1.00", "holes")
+
+
+def test_the_advice_to_a_diffusion_names_nothing_that_it_refuses(healthy, examined):
+    """Its prior is known by estimates, and no other one can be put into it."""
+    short = TrainingConfig(Budget(epochs=1), validation=Validation(0.1))
+    diffusion = trained(TRAIN[:200], Recipe("diffusion", None, (16,)), short)
+    e = examine(diffusion, TEST[:20], samples=2, two_samples=False)
+    assert (e.refittable, e.annealable) == (False, False)
+    for share in (0.5, 1.0):
+        sick = replace(e, auc_latents=1.0, auc_samples=1.0, test=replace(e.test, unreliable=share))
+        for name in ("prior", "bound"):
+            assert "refit-prior" not in answers(sick)[name].advice
+            assert "anneal" not in answers(sick)[name].advice
+    with pytest.raises(ConfigError, match="neither"):
+        place_of_prior(diffusion.model)
+    with pytest.raises(ConfigError, match="estimates"):
+        anneal(diffusion.model, diffusion.store(TEST[:2]).fixed(0))
+    assert (examined.refittable, examined.annealable) == (True, True)
 
 
 def test_a_likelihood_whose_scale_is_wrong():

@@ -22,8 +22,8 @@ def _measured_anew():
     clear()
 
 
-@pytest.mark.parametrize(("speedup", "expected"), [(0.1, 1), (0.99, 1), (1.5, 4)])
-def test_one_thread_is_taken_where_more_are_slower(monkeypatch, speedup, expected):
+@pytest.mark.parametrize(("speedup", "expected"), [(0.1, 1), (0.7, 1), (0.95, 4), (1.5, 4)])
+def test_one_thread_is_taken_where_more_are_clearly_slower(monkeypatch, speedup, expected):
     monkeypatch.setattr(threads, "speedup", lambda n: speedup)
     assert threads.best_number(4) == expected
 

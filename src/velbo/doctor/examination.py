@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ..build.parts import MECHANISMS
-from ..errors import CollapseWarning, DataError
+from ..errors import CollapseWarning, ConfigError, DataError
 from ..evaluation import (
     Aggregated,
     BoundCurve,
@@ -39,10 +39,12 @@ from ..likelihoods.mixed import row_and_mask
 from ..nets import FieldFeatures
 from ..posteriors import RowDraw
 from ..posteriors.base import MIN_SCALE as MIN_POSTERIOR_SCALE
+from ..priors import Estimated
 from ..rows import Store
 from ..runtime.generators import OwnGenerator
 from ..terms import Model, view_of
 from ..trained_model import TrainedModel
+from ..training.refit import place_of_prior
 
 MIN_ROWS = 20
 AT_THE_FLOOR = 2.0
@@ -68,6 +70,8 @@ class Examination:
         floor_data: share of the predicted standard deviations of x at their floor; 0 where there is none.
         floor_latents: share of the posterior's standard deviations at theirs.
         z: one posterior draw of each row, (N, Z), and as many of the prior.
+        refittable: whether another prior can be put into the model.
+        annealable: whether its prior has the density that annealing climbs.
     """
 
     test: Evaluation
@@ -84,6 +88,8 @@ class Examination:
     floor_data: float
     floor_latents: float
     z: tuple[Tensor, Tensor] = field(repr=False)
+    refittable: bool
+    annealable: bool
 
 
 def examine(
@@ -130,7 +136,17 @@ def examine(
         floor_data=floor_data,
         floor_latents=floor_latents,
         z=(posterior[0], prior[0]),
+        refittable=_takes_a_prior(model),
+        annealable=not isinstance(view_of(model, data.fixed(seed)[:1]).prior(), Estimated),
     )
+
+
+def _takes_a_prior(model: Model) -> bool:
+    try:
+        place_of_prior(model)
+    except ConfigError:
+        return False
+    return True
 
 
 def _features(fitted: TrainedModel) -> FieldFeatures:

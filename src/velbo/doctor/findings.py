@@ -173,6 +173,8 @@ def prior(e: Examination) -> Finding:
     figure = "; ".join(said)
     advice = "fit a prior to the aggregated posterior (velbo refit-prior RUN DATA --prior real-nvp), or train with one "
     advice += "(--prior real-nvp)"
+    if not e.refittable:
+        advice = "train longer (--epochs), with wider layers (--hidden), or with another --prior"
     is_wasted = wasted > max(WASTED_RATE * e.aggregated.rate, 1.0)
     if is_wasted or e.auc_latents > WIDE_HOLES:
         return Finding("prior", "fault", f"{figure}: the prior has holes, samples come from where nothing was", advice)
@@ -229,11 +231,12 @@ def bound(e: Examination) -> Finding:
     figure = f"log p(x) is at least {e.test.log_likelihood:.2f}, {e.test.log_likelihood - e.test.elbo:.2f} nats above "
     figure += f"the ELBO; the last doubling to {k} samples gained {rise:.2f}, the weights are worth "
     figure += f"{e.test.effective_samples:.0f} and have a heavy tail (k-hat above 0.7) in {share:.0%} of the rows"
+    anneal = "measure with annealing (velbo anneal RUN DATA), " if e.annealable else ""
     if share > MOST_DOUBTED:
-        advice = "measure with annealing (velbo anneal RUN DATA), take more --samples, train with a richer --posterior"
+        advice = f"{anneal}take more --samples, train longer or with a richer --posterior"
         return Finding("bound", "fault", f"{figure}: log p(x) may lie well above it", advice)
     if share > DOUBTED:
-        return Finding("bound", "look", figure, "take more --samples, or anneal: velbo anneal RUN DATA")
+        return Finding("bound", "look", figure, f"{anneal}take more --samples")
     return Finding("bound", "fine", figure)
 
 

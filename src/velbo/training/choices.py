@@ -2,7 +2,8 @@
 
     batch_size   the power of two next to n_rows / 128, from 128 to 4096: small steps cost the same overhead as large
                  ones, and more than a hundred steps an epoch are left; 128 for convolutions on a CPU, whose steps are
-                 work and no overhead
+                 work and no overhead. Smaller, down to 32, where the run would have less than 3,000 steps in all: a
+                 short run lacks steps before it lacks rows
     lr           0.002 sqrt(batch_size / 128), twice that for convolutions
     threads      those that torch would take, dealt out among processes; one, where more are slower (threads.py)
     precision    bf16 where the hardware multiplies it faster: layers and all where they are wide, else in large batches
@@ -29,6 +30,7 @@ from ..runtime.threads import best_number, speedup
 
 STEPS_PER_EPOCH = 128
 SMALLEST_BATCH, LARGEST_BATCH = 128, 4096
+STEPS_OF_A_RUN, SMALLEST_BATCH_OF_A_SHORT_RUN = 3000, 32
 LR_AT_SMALLEST_BATCH = 2e-3
 MORE_FOR_CONVOLUTIONS = 2.0
 MIN_SPEEDUP = 1.5
@@ -36,12 +38,21 @@ MIN_WIDTH = 192
 MIN_BATCH = 2048
 
 
-def batch_size(n_rows: int, model: nn.Module, device: torch.device) -> tuple[int, str]:
-    """(rows a step where none are asked for, reason)."""
+def batch_size(n_rows: int, model: nn.Module, device: torch.device, epochs: int | None = None) -> tuple[int, str]:
+    """(rows a step where none are asked for, reason); ``epochs`` if that many end the run."""
     if device.type == "cpu" and has_convolutions(model):
-        return SMALLEST_BATCH, "larger steps of convolutions save no time on a CPU"
-    batch = min(LARGEST_BATCH, max(SMALLEST_BATCH, 2 ** round(math.log2(max(1, n_rows / STEPS_PER_EPOCH)))))
-    return batch, f"for {n_rows} rows"
+        batch, reason = SMALLEST_BATCH, "larger steps of convolutions save no time on a CPU"
+    else:
+        batch, reason = _power_of_two(n_rows / STEPS_PER_EPOCH, SMALLEST_BATCH, LARGEST_BATCH), f"for {n_rows} rows"
+    if epochs is None:
+        return batch, reason
+    short = _power_of_two(n_rows * epochs / STEPS_OF_A_RUN, SMALLEST_BATCH_OF_A_SHORT_RUN, batch)
+    return (batch, reason) if short == batch else (short, f"for {n_rows} rows and a run of {epochs} epochs")
+
+
+def _power_of_two(number: float, least: int, most: int) -> int:
+    """The next one by ratio, within limits."""
+    return min(most, max(least, 2 ** round(math.log2(max(1.0, number)))))
 
 
 def has_convolutions(model: nn.Module) -> bool:
@@ -107,7 +118,7 @@ def decide(
     o, machine, reasons = config.optimisation, config.machine, dict[str, str]()
     batch = o.batch_size
     if batch is None:
-        batch, why = batch_size(n_rows, model, device)
+        batch, why = batch_size(n_rows, model, device, config.budget.n_epochs)
         reasons["batch_size"] = f"{batch}, {why}"
     lr = o.lr
     if lr is None:
