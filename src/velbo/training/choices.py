@@ -2,7 +2,7 @@
 
     batch_size   the power of two next to n_rows / 128, from 128 to 4096: small steps cost the same overhead as large
                  ones, and more than a hundred steps an epoch are left; 128 for convolutions on a CPU, whose steps are
-                 work and no overhead. Smaller, down to 32, where the run would have less than 3,000 steps in all: a
+                 work and no overhead. Smaller, down to 32, where the run would have less than 2,000 steps in all: a
                  short run lacks steps before it lacks rows
     lr           0.002 sqrt(batch_size / 128), twice that for convolutions
     threads      those that torch would take, dealt out among processes; one, where more are slower (threads.py)
@@ -30,7 +30,7 @@ from ..runtime.threads import best_number, speedup
 
 STEPS_PER_EPOCH = 128
 SMALLEST_BATCH, LARGEST_BATCH = 128, 4096
-STEPS_OF_A_RUN, SMALLEST_BATCH_OF_A_SHORT_RUN = 3000, 32
+STEPS_OF_A_RUN, SMALLEST_BATCH_OF_A_SHORT_RUN = 2000, 32
 LR_AT_SMALLEST_BATCH = 2e-3
 MORE_FOR_CONVOLUTIONS = 2.0
 MIN_SPEEDUP = 1.5
