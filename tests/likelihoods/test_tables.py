@@ -366,7 +366,8 @@ class TestDiscretizedMixture(Oracle):
 
     def test_agrees_with_differences_of_scipy_distribution_functions(self):
         p, x = self.p(6), self.values(6)
-        pi, loc, scale, _, step = (t.detach().numpy() for t in p.cell.parameters)
+        pi, step, (loc, scale) = p.cell.log_pi, p.cell.step, p.cell.components
+        pi, step, loc, scale = (t.detach().numpy() for t in (pi, step, loc, scale))
         above, below = (stats.logistic.cdf(x.numpy()[..., None] + s * step / 2, loc, scale) for s in (1, -1))
         expected = np.log((np.exp(pi) * (above - below)).sum(-1)).sum(-1)
         np.testing.assert_allclose(p.log_prob(x).detach(), expected, rtol=1e-6)

@@ -94,17 +94,43 @@ class Grid:
 
 
 class IntegerCell(MixtureCell):
-    """Logistic components, rounded to the grid low + k step; low and step are (D, 1)."""
+    """Logistic components, rounded to the grid low + k step; low and step are (D, 1).
 
-    def __init__(self, log_pi: Tensor, loc: Tensor, scale: Tensor, low: Tensor, step: Tensor) -> None:
-        self.low, self.step = low, step
-        super().__init__(log_pi, loc, scale, low, step)
+    Args:
+        log_pi: (..., D, M + A) of the components and of the atoms behind them.
+        loc: (..., D, M).
+        scale: (..., D, M).
+        low: (D, 1).
+        step: (D, 1).
+        atoms: their places (D, A) and scale (D, 1), or nothing. They do not depend on z, so that log p(x) under an atom
+            is computed once a row and not once a sample.
+    """
+
+    def __init__(self, log_pi: Tensor, loc: Tensor, scale: Tensor, low: Tensor, step: Tensor, *atoms: Tensor) -> None:
+        self.low, self.step, self.atoms = low, step, atoms
+        super().__init__(log_pi, loc, scale, low, step, *atoms)
+
+    @cached_property
+    def components(self) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Atoms behind the others."""
+        if not self.atoms:
+            return self.loc, self.scale
+        place, scale = (t.expand(*self.batch_shape, self.atoms[0].shape[-1]) for t in self.atoms)
+        own = (t.expand(*self.batch_shape, t.shape[-1]) for t in (self.loc, self.scale))
+        return torch.cat((next(own), place), -1), torch.cat((next(own), scale), -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
+        n = self.loc.shape[-1]
+        log_p = self.log_pi[..., :n] + self._log_mass(value, self.loc, self.scale)
+        if self.atoms:
+            log_p = torch.cat((log_p, self.log_pi[..., n:] + self._log_mass(value, *self.atoms)), -1)
+        return torch.logsumexp(log_p, -1)
+
+    def _log_mass(self, value: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         # the distance first: a step may be lost in x, and is not in what is left near mu
-        distance, width = (value.unsqueeze(-1) - self.loc) / self.scale, self.step / self.scale
+        distance, width = (value.unsqueeze(-1) - loc) / scale, self.step / scale
         inside = logsigmoid(width / 2 + distance) + logsigmoid(width / 2 - distance)
-        return torch.logsumexp(self.log_pi + inside + torch.log(-torch.expm1(-width)), -1)
+        return inside + torch.log(-torch.expm1(-width))
 
     def nearest(self, x: Tensor) -> Tensor:
         """To the grid, for x (..., D)."""
@@ -124,7 +150,8 @@ class IntegerCell(MixtureCell):
         With q = exp(-2 pi^2 sigma), 1 / sinh(pi sigma t) = 2 q^n / (1 - q^2n), and the powers, sines and cosines of the
         next term are products of those of the last.
         """
-        mu, sigma = (self.loc - self.low) / self.step, self.scale / self.step
+        loc, scale = self.components
+        mu, sigma = (loc - self.low) / self.step, scale / self.step
         # the sines ask for the distance to the grid alone, and float32 knows it best near 0
         turn = 2 * math.pi * (mu - mu.round())
         first_a, first_sine, first_cosine = 2 * math.pi**2 * sigma, turn.sin(), turn.cos()
@@ -141,15 +168,16 @@ class IntegerCell(MixtureCell):
             q = q * first_q
             sine, cosine = sine * first_cosine + cosine * first_sine, cosine * first_cosine - sine * first_sine
         variance = (math.pi * sigma).square() / 3 + 2 * shared + square - bias.square()
-        return self.loc + self.step * bias, self.step.square() * variance.clamp_min(0)
+        return loc + self.step * bias, self.step.square() * variance.clamp_min(0)
 
     def _means(self) -> Tensor:
         """Means of `_moments`, in few large operations."""
-        mu, sigma = ((t / self.step).unsqueeze(-1) for t in (self.loc - self.low, self.scale))
+        loc, scale = self.components
+        mu, sigma = ((t / self.step).unsqueeze(-1) for t in (loc - self.low, scale))
         n = torch.arange(1, n_terms(mu.dtype) + 1, dtype=mu.dtype, device=mu.device)
         a, sign = 2 * math.pi**2 * n * sigma, (1 - 2 * (n % 2)) / (math.pi * n)
         over_sinh = 2 * torch.exp(-a) / -torch.expm1(-2 * a)
-        return self.loc + self.step * (sign * torch.sin(n * 2 * math.pi * (mu - mu.round())) * a * over_sinh).sum(-1)
+        return loc + self.step * (sign * torch.sin(n * 2 * math.pi * (mu - mu.round())) * a * over_sinh).sum(-1)
 
     @cached_property
     def _of_all(self) -> tuple[Tensor, Tensor]:
@@ -165,14 +193,15 @@ class IntegerCell(MixtureCell):
     @property
     def mode(self) -> Tensor:
         """The component's rounded centre of greatest mass, which is at or near the mode."""
-        return self.best(self.nearest(self.loc.movedim(-1, 0)).movedim(0, -1))
+        return self.best(self.nearest(self.components[0].movedim(-1, 0)).movedim(0, -1))
 
     @property
     def variance(self) -> Tensor:
         return self._of_all[1]
 
     def below_and_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        distance, half = (x.unsqueeze(-1) - self.loc) / self.scale, self.step / self.scale / 2
+        loc, scale = self.components
+        distance, half = (x.unsqueeze(-1) - loc) / scale, self.step / scale / 2
         return (self.log_pi.exp() * torch.sigmoid(distance - half)).sum(-1), self.log_prob(x).exp()
 
     def coordinate(self, x: Tensor) -> Tensor:
@@ -180,14 +209,15 @@ class IntegerCell(MixtureCell):
 
     def rule(self, nodes: Nodes) -> Rule:
         """Every component in blocks that are equal steps of asinh((x - mu) / sigma)."""
+        loc, scale = self.components
         with torch.no_grad():
-            size = self.scale / self.step
+            size = scale / self.step
             reach = torch.full_like(size, DEPTH)
             edges = (size * sinh_steps(reach, reach, every_second(nodes))[0]).round()
             last = (DEPTH * size).ceil() + 1
             points, log_n = blocks(torch.cat((-last[None], edges[1:-1], last[None] + 1)))
-            points = self.low + self.step * (((self.loc - self.low) / self.step).round() + points)
-        distance, half = (points - self.loc) / self.scale, self.step / self.scale / 2
+            points = self.low + self.step * (((loc - self.low) / self.step).round() + points)
+        distance, half = (points - loc) / scale, self.step / scale / 2
         log_p = logsigmoid(half + distance) + logsigmoid(half - distance)
         return pooled(points, self.log_pi + (log_p + log_n).log_softmax(0))
 
@@ -239,9 +269,8 @@ class DiscretizedMixture(Likelihood):
         centres = torch.arange(self.n_components, dtype=y.dtype, device=y.device) + 0.5
         loc, scale = low + width * (centres + shift / 2) / self.n_components, width * softplus(raw) + least
         log_pi = log_softmax(torch.cat((logits, of_atoms.masked_fill(atoms.isnan(), -torch.inf)), -1), -1)
-        loc = torch.cat((loc, torch.where(atoms.isnan(), low, atoms).expand_as(of_atoms)), -1)
-        scale = torch.cat((scale, least.expand_as(of_atoms)), -1)
-        return Factorised(IntegerCell(log_pi, loc, scale, low, step))
+        of_all = (torch.where(atoms.isnan(), low, atoms), least) if self.n_atoms else ()
+        return Factorised(IntegerCell(log_pi, loc, scale, low, step, *of_all))
 
     def law(self, layer: Layer) -> Components:
         (y,) = self.whole_parameters(layer)

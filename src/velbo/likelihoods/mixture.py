@@ -34,11 +34,16 @@ class MixtureCell(Cell):
         self.log_pi, self.loc, self.scale = log_pi, loc, scale
         super().__init__(log_pi, loc, scale, *more)
 
+    @property
+    def components(self) -> tuple[Tensor, Tensor]:
+        """Locations and scales of all, as many as ``log_pi`` has weights."""
+        return self.loc, self.scale
+
     def chosen(self, sample_shape: Any) -> tuple[Tensor, Tensor]:
         """Locations and scales of drawn components, in the shape of a sample."""
         shape = self.shape_of(sample_shape)
         which = Categorical(logits=self.log_pi, validate_args=False).sample(torch.Size(sample_shape)).unsqueeze(-1)
-        loc, scale = (t.expand(*shape, t.shape[-1]).gather(-1, which).squeeze(-1) for t in (self.loc, self.scale))
+        loc, scale = (t.expand(*shape, t.shape[-1]).gather(-1, which).squeeze(-1) for t in self.components)
         return loc, scale
 
     def pooled(self, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
