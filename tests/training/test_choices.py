@@ -30,8 +30,7 @@ def test_batches_grow_with_the_data(rows, batch):
 
 @pytest.mark.parametrize(
     ("rows", "epochs", "batch"),
-    [(60_000, 1, 32), (60_000, 2, 64), (60_000, 5, 128), (60_000, 10, 256), (60_000, 30, 512), (60_000, 1000, 512)]
-    + [(178, 100, 32), (1797, 100, 64), (1797, 300, 128), (10**9, 1, 4096)],
+    [(60_000, 1, 32), (60_000, 2, 64), (60_000, 5, 128), (60_000, 30, 512), (178, 100, 32), (1797, 300, 128)],
 )
 def test_a_short_run_has_smaller_batches_and_so_its_steps(rows, epochs, batch):
     found, reason = choices.batch_size(rows, MLP(3, 4), CPU, epochs)
