@@ -31,12 +31,14 @@ class Recipe(Checked):
 
     Attributes:
         recipe: mlp, resmlp (residual MLP), conv (residual convolutions, for images), ladder (groups of latents, from
-            the top down), diffusion (the row itself is noised, and a network learns the way back), or auto: what suits
-            such data, and why is said. Or your own, a function make(schema, recipe) that returns the model, by its
+            the top down), diffusion (the row itself is noised, and a network learns the way back), autoregressive (of
+            tables: each field given the latents and the fields before it), or auto: what suits such data, and why is
+            said. Or your own, a function make(schema, recipe) that returns the model, by its
             import path, my_module:make; it is imported.
         latent: number of latents Z, of a ladder that of its top group; 16 if not given, but for auto, which has its
             own number, and diffusion, which has one for each number of a row.
-        hidden: width of each layer (mlp), of each residual block (resmlp; ladder and diffusion of tables), or
+        hidden: width of each layer (mlp), of each residual block (resmlp, autoregressive; ladder and diffusion of
+            tables), or
             channels of each stage (conv; ladder and diffusion of images), as in 200,200; the recipe's own if empty.
         likelihood: of all fields that name none of their own, such as bernoulli or normal; auto takes for each what
             suits its kind. `velbo.likelihoods.LIKELIHOODS` has the names.
@@ -49,6 +51,7 @@ class Recipe(Checked):
         components: of prior mixture, vamp or autoregressive; the prior's own number if not given.
         groups: of recipe ladder, latents of each group below the top one, from the top, as in 8,8; for images at every
             place of the smallest map. The recipe's own if empty.
+        order: of recipe autoregressive, all its fields, first to last; by how much they tell of each other if empty.
         refine: gradient steps by which each row's posterior is refined (semi-amortised); a step costs two decodings
             forwards and backwards.
         condition: fields that are given: the model is of the others given these.
@@ -68,6 +71,7 @@ class Recipe(Checked):
     posterior: str = "diagonal"
     components: Annotated[int | None, WIDTH] = None
     groups: Annotated[tuple[int, ...], WIDTH] = ()
+    order: tuple[str, ...] = ()
     refine: Annotated[int, Limits(0, 1000)] = 0
     condition: tuple[str, ...] = ()
     library_size: bool = False

@@ -24,6 +24,7 @@ from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
 from ..terms import view_of
 from ..training import decide, device_of
 from .anomalies import WHY, for_anomalies, numbers_as_reals
+from .by_order import in_order
 from .models import check_condition, check_names, encoding, seeded, sized
 from .own import is_own
 from .plan import DataRecord, Plan
@@ -106,6 +107,9 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     schema, asked = _schema(rows, asked)
     recipe, choices = closed(asked.recipe, schema)
     numbers = rows_of(rows, schema)
+    if recipe.recipe == "autoregressive" and not asked.recipe.order:
+        recipe, why_so = in_order(recipe, schema, numbers)
+        choices |= why_so
     samples = make_objective(**as_json(asked.objective)).samples
     own = recipe.recipe if is_own(recipe.recipe) else None
     model = seeded(schema, recipe, asked.training.machine.seed, own)

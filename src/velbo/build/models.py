@@ -6,6 +6,7 @@
     conv        ConvEncoder               ConvDecoder              channels of each stage, finest first
     ladder      ResidualMLP or ConvDown   groups, then mirrored    as resmlp or conv; see ladder.py
     diffusion   none                      LevelMLP, head           width of each residual block; see by_diffusion.py
+    autoregressive  ResidualMLP           masked residual blocks   as resmlp; see by_order.py
 
 A recipe of one's own is a function like these, my_module:make; see own.py.
 The names of posteriors and priors are in parts.py. Given fields go into the encoder and, with z, into the decoder.
@@ -30,7 +31,7 @@ from ..posteriors import SemiAmortised
 from ..rows import Encoding, Schema
 from ..rows.encodings import joined, standardised
 from ..runtime.generators import OwnGenerator
-from . import by_diffusion, ladder
+from . import by_diffusion, by_order, ladder
 from .composition import BESIDE_WIDTH, ImageRows, condition_of, given, with_mask
 from .own import Maker, is_own, made, maker
 from .parts import MECHANISMS, MIXING, POSTERIORS, PRIORS, prior_of
@@ -106,6 +107,8 @@ def check_names(recipe: Recipe) -> None:
             raise unknown(name, getattr(recipe, name), names)
     if recipe.groups and recipe.recipe != "ladder" and not is_own(recipe.recipe):
         raise ConfigError(f"recipe '{recipe.recipe}' has one group of latents; take 'ladder', or leave groups out")
+    if recipe.order and recipe.recipe != "autoregressive" and not is_own(recipe.recipe):
+        raise ConfigError(f"fields of recipe '{recipe.recipe}' have no order; take 'autoregressive', or leave order out")
     if recipe.components is not None and recipe.prior not in MIXING:
         raise ConfigError(f"prior '{recipe.prior}' has no components; they go with {', '.join(MIXING)}")
 
@@ -196,6 +199,7 @@ RECIPES: dict[str, Callable[[Schema, Recipe], AnyModel]] = {
     "conv": conv,
     "ladder": ladder.ladder,
     "diffusion": by_diffusion.diffusion,
+    "autoregressive": by_order.autoregressive,
 }
 
 HIDDEN: dict[str, tuple[int, ...]] = {"mlp": (256, 256), "resmlp": (256, 256), "conv": (32, 64)}
@@ -203,10 +207,9 @@ HIDDEN: dict[str, tuple[int, ...]] = {"mlp": (256, 256), "resmlp": (256, 256), "
 
 def sized(schema: Schema, recipe: Recipe) -> Recipe:
     """The recipe with its widths, if they are open."""
-    if recipe.recipe == "ladder":
-        return ladder.sized(schema, recipe)
-    if recipe.recipe == "diffusion":
-        return by_diffusion.sized(schema, recipe)
+    own = {"ladder": ladder.sized, "diffusion": by_diffusion.sized, "autoregressive": by_order.sized}
+    if recipe.recipe in own:
+        return own[recipe.recipe](schema, recipe)
     return replace(recipe, hidden=recipe.hidden or HIDDEN[recipe.recipe])
 
 

@@ -1,5 +1,6 @@
 """p(x|z): features -> Distribution."""
 
+from .autoregressive import Autoregressive, OrderedCells
 from .base import Factorised, Likelihood, point_estimate
 from .bernoulli import Bernoulli
 from .beta import Beta
@@ -24,6 +25,7 @@ from .student_t import StudentT
 
 __all__ = [
     "LIKELIHOODS",
+    "Autoregressive",
     "Bernoulli",
     "Beta",
     "Categorical",
@@ -49,6 +51,7 @@ __all__ = [
     "NormalFixed",
     "NormalPredicted",
     "NormalScalar",
+    "OrderedCells",
     "OrderedLogistic",
     "Poisson",
     "PredictedScale",

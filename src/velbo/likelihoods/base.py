@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Protocol, Self, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,10 @@ class Factorised(Distribution):
     def parts(self) -> tuple[tuple[Tensor, Factorised], ...]:
         """(positions of its cells, their distribution), of which there is one."""
         return ((torch.arange(self.event_shape[0]), self),)
+
+    def conditionals(self, x: Tensor) -> Factorised:
+        """p(x_d|z, cells before d) of every cell along rows x: the same, as cells are independent given z."""
+        return self
 
     @property
     def is_coded(self) -> bool:
@@ -141,8 +145,19 @@ def at_positions(positions: Sequence[Tensor], values: Sequence[Tensor], n_cells:
     return whole
 
 
+@runtime_checkable
+class HasPoint(Protocol):
+    """A p(x|z) that has a point estimate of its own, as its cells depend on each other."""
+
+    def point(self) -> Tensor:
+        """(..., D)."""
+        ...
+
+
 def point_estimate(p: Distribution) -> Tensor:
     """One value per cell to show for p(x|z): its mean, or its mode where values are names of categories."""
+    if isinstance(p, HasPoint):
+        return p.point()
     parts: tuple[tuple[Tensor, Factorised], ...] = getattr(p, "parts", ())
     if len(parts) == 0:
         return p.mean
@@ -201,6 +216,12 @@ class Likelihood(nn.Module):
     def n_cells(self) -> int:
         """D, numbers per observation."""
         return self.n_out * self.positions
+
+    @property
+    def owners(self) -> list[int]:
+        """Which of its cells each output of the linear layer is of; with one position."""
+        each = self.n_out // self.n_cells
+        return torch.arange(self.n_cells).repeat_interleave(each).repeat(self.n_params).tolist()
 
     def parameters_of_cells(self, features: Tensor) -> tuple[Tensor, ...]:
         """``n_params`` tensors of shape (..., D)."""

@@ -68,6 +68,10 @@ class Categorical(Likelihood):
     def n_cells(self) -> int:
         return len(self.sizes) * self.positions
 
+    @property
+    def owners(self) -> list[int]:
+        return [cell for cell, size in enumerate(self.sizes) for _ in range(size)]
+
     def forward(self, features: Tensor) -> Factorised:
         (y,) = self.parameters_of_cells(features)
         return Factorised(CodesCell(self._logits(y).log_softmax(-1), self.step))

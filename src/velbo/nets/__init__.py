@@ -5,6 +5,7 @@ from .beside import Beside
 from .conv import AnyLead, ConvBlock, ConvDecoder, ConvDown, ConvEncoder, ConvUp, ToMap
 from .field_features import FieldFeatures
 from .given import Given
+from .masked import MaskedLinear, MaskedResidualMLP
 from .missing import FillMissing
 from .mlp import MLP, ResidualBlock, ResidualMLP
 from .positive import Positive, inverse_softplus
@@ -23,6 +24,8 @@ __all__ = [
     "FullPrecisionConv2d",
     "FullPrecisionLinear",
     "Given",
+    "MaskedLinear",
+    "MaskedResidualMLP",
     "Positive",
     "ResidualBlock",
     "ResidualMLP",
