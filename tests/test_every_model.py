@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.models import Kind, ModelContract
+from contracts.models import TABLE, Kind, ModelContract
 from velbo import Recipe
 
 
@@ -55,6 +55,18 @@ class TestLadderBelowAFlow(ModelContract):
 
 class TestLadderBelowADiffusion(ModelContract):
     kind = Kind("table", Recipe("ladder", 4, (16,), groups=(3, 2), prior="diffusion"))
+
+
+class TestAutoregressive(ModelContract):
+    kind = Kind("table", Recipe("autoregressive", 4, (16,), order=(*reversed(TABLE.columns),)))
+
+    @property
+    def last(self) -> int:
+        return 0
+
+
+class TestAutoregressiveConditional(TestAutoregressive):
+    kind = Kind("table", Recipe("autoregressive", 4, (16,), condition=("target",), order=(*TABLE.columns[12::-1],)))
 
 
 def test_a_run_of_groups_records_the_rate_of_each():

@@ -20,6 +20,7 @@ import velbo
 from velbo import Budget, Optimisation, Plan, Recipe, TrainedModel, TrainingConfig, Validation
 from velbo.conditional import AnyModel
 from velbo.errors import Interrupted
+from velbo.evaluation.cells.weighted import cells_of
 from velbo.posteriors import Pathwise, RowDraw
 from velbo.priors import Estimated, log_prior
 from velbo.rows import Store
@@ -147,21 +148,28 @@ class ModelContract:
             assert p.grad.isfinite().all(), name
             assert p.grad.abs().sum() > 0, name
 
+    @property
+    def last(self) -> int:
+        """A cell that the first rows have and that the laws of others do not depend on."""
+        return int((~self.kind.rows(4).fixed(0).isnan()).all(0).nonzero()[-1])
+
     def test_a_missing_cell_counts_for_nothing(self):
-        """log p(x|z) of a row is the sum over its observed cells; a cell that is taken away leaves the others' as they
-        are, and gradients stay finite.
+        """log p(x|z) of a row is the sum over its observed cells; a cell that is taken away counts exactly 0 and leaves
+        the others' as they are, and gradients stay finite.
         """
         model, data = self.kind.double, self.kind.rows(4)
         x = data.fixed(0)
         z = model.terms(x, 2, RowDraw(data.kept, 0)).z.detach()
         less = x.clone()
-        place = int((~x.isnan()).all(0).nonzero()[-1])
-        less[:, place] = math.nan
-        view = view_of(model, x)
-        whole, rest = view.decode(z).log_prob(x), view.decode(z).log_prob(less)
-        only = torch.full_like(x, math.nan)
-        only[:, place] = x[:, place]
-        torch.testing.assert_close(whole, rest + view.decode(z).log_prob(only), rtol=0, atol=1e-9)
+        less[:, self.last] = math.nan
+        p = cells_of(view_of(model, x).decode(z))
+        cells, others = p.log_prob_cells(x), p.log_prob_cells(less)
+        torch.testing.assert_close(p.log_prob(x), cells.sum(-1), rtol=0, atol=1e-9)
+        torch.testing.assert_close(p.log_prob(less), others.sum(-1), rtol=0, atol=1e-9)
+        assert (cells[..., self.last] != 0).all()
+        cells[..., self.last] = 0
+        assert (others[..., self.last] == 0).all()
+        torch.testing.assert_close(others, cells, rtol=0, atol=1e-9)
         if self.kind.plan.schema.missing:  # an encoder that knows of missing cells
             (-model.terms(less, 1).log_w.mean()).backward()
             assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..errors import ConfigError, MissingMethodError
-from ..nets import FieldFeatures, MaskedLinear, MaskedResidualMLP
+from ..nets import CertainValues, FieldFeatures, MaskedLinear, MaskedResidualMLP
 from ..rows import Field
 from .base import Factorised, Likelihood
 from .cell import Cell
@@ -157,8 +157,9 @@ class Autoregressive(nn.Module):
         rank = {d: i + 1 for i, d in enumerate(self.order)}
         given = sorted(set(range(len(cells))) - set(rank))
         seen = sorted(rank)
-        self.front = FieldFeatures(cells, mask, seen)
-        ranks = [rank[d] for d in (*self.front.owners, *(seen if mask else ()))]
+        self.front, self.values = FieldFeatures(cells, mask, seen), CertainValues(cells, seen)
+        owners = (*self.front.owners, *(seen if mask else ()), *self.values.owners)
+        ranks = [rank[d] for d in owners]
         self.trunk = MaskedResidualMLP(n_free, ranks, len(rank), hidden, dropout)
         self.head = Mixed(self.trunk.n_features, cells, given)
         modelled = {str(key): getattr(self.head, f"positions{i}") for i, key in enumerate(self.head.heads)}
@@ -167,7 +168,7 @@ class Autoregressive(nn.Module):
 
     def laws(self, z: Tensor, x: Tensor) -> Factorised | MixedCells:
         """p(x_d | z, observed cells before d) of every cell along rows x."""
-        return self.head(self.trunk(z, self.front(x)))
+        return self.head(self.trunk(z, torch.cat((self.front(x), self.values(x)), -1)))
 
     def forward(self, z: Tensor) -> OrderedCells:
         """p(x|z) with event shape (D,)."""

@@ -2,6 +2,7 @@
 
 from ..runtime.precision import FullPrecisionConv2d, FullPrecisionLinear
 from .beside import Beside
+from .certain_values import CertainValues
 from .conv import AnyLead, ConvBlock, ConvDecoder, ConvDown, ConvEncoder, ConvUp, ToMap
 from .field_features import FieldFeatures
 from .given import Given
@@ -14,6 +15,7 @@ __all__ = [
     "MLP",
     "AnyLead",
     "Beside",
+    "CertainValues",
     "ConvBlock",
     "ConvDecoder",
     "ConvDown",

@@ -161,7 +161,7 @@ def _standardised(subject: Subject, rows: NDArray[np.int64]) -> NDArray[np.float
     view = view_of(subject.model.model, x)
     p = parts_of(view.decode(mean_of(view.encode(x), "q(z|x)")))
     found = torch.full(x.shape, torch.nan, dtype=torch.float64)
-    for at, part in p.parts:
+    for at, part in p.conditionals(x).parts:
         try:
             found[:, at] = ((x[:, at] - part.mean) / part.variance.clamp_min(1e-12).sqrt()).double()
         except MissingMethodError:

@@ -5,6 +5,7 @@
     u_d = F(x_d - | z) + v p(x_d | z), v ~ U      the same for cells with a mass: F(x_d -) is what lies below x_d
     dispersion_d = mean (x_d - E[x_d|z])^2 / mean Var[x_d|z]          1 for such a decoder
 
+Where cells of p(x|z) depend on each other, each law is that given z and the cells before it.
 Where the mask is modelled, x_d is a cell that was observed, and p(x_d | z, observed) stands for p(x_d | z) throughout.
 
 The decoder that maximises E_q[log p(x|z)] among all is that conditional law under p_data(x) q(z|x), so z is drawn from
@@ -118,7 +119,7 @@ def _spread(
     p = cells_of(view.decode(RowDraw(data.kept, seed).sample(view.encode(x), 1)[0]))
     v = RowNoise(data.kept, seed, "calibration").uniform((x.shape[1],))
     u, square, variance = (torch.full(x.shape, math.nan, dtype=torch.float64) for _ in range(3))
-    for positions, part in p.given_observed.parts:
+    for positions, part in p.conditionals(x).given_observed.parts:
         cells = x[:, positions]
         missing = cells.isnan()
         with _noted("the distance from uniform", left_out):

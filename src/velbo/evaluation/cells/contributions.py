@@ -16,6 +16,9 @@ the bias is
 which is negative where q(z|x_-d) is near the posterior, most for odd cells: few z_k explain them. Over x_d of the
 model's own law the mean is too low by KL( p(x_d|x_-d) || its estimate ).
 
+Where the cells of p(x|z) depend on each other, the two sums are of p(x) and of p(x_-d), each by draws of what is
+missing (ordered.py); their difference is consistent, and sums to 1 over x_d in expectation.
+
 Source of the weights: Importance weighted autoencoders, Burda, Grosse and Salakhutdinov, 2015,
 https://arxiv.org/abs/1509.00519.
 """
@@ -31,12 +34,15 @@ from ...checks import rows_for
 from ...errors import ConfigError
 from ...posteriors import RowDraw
 from ...rows import AnyRows
+from ...runtime.generators import OwnGenerator
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ...terms import Model, device_of_model, view_of
 from ..bounds.importance import StreamingWeights
 from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
-from .weighted import check_weights, chunks_of, importance_draws, modelled, probe
+from .known import importance_draws
+from .ordered import completed, n_drawn, z_of
+from .weighted import check_weights, chunks_of, modelled, probe
 
 
 @torch.no_grad()
@@ -84,7 +90,13 @@ def _log_sums(model: Model, x: Tensor, d: Tensor, samples: int, chunk: int, seed
     draw = RowDraw(hidden, seed)
     x, hidden, at = x.to(device), hidden.to(device), at.to(device)
     joint, rest = StreamingWeights(), StreamingWeights()
-    for _, p, log_ratio in importance_draws(view_of(model, x), hidden, samples, chunk, draw):
+    view, own = view_of(model, x), OwnGenerator(seed, "missing cells")
+    for state, p, log_ratio in importance_draws(view, hidden, samples, chunk, draw, own):
+        if n_drawn(view, state):
+            # the laws of cells behind d depend on x_d: on what was drawn, and on what it is
+            rest.add(p.log_prob(hidden) + log_ratio)
+            joint.add(completed(view, x, z_of(view, state), own)[1].log_prob(x) + log_ratio)
+            continue
         cells, observed = p.log_prob_cells(x), p.log_observed
         place = at.expand(*cells.shape[:-1], 1)
         others = cells.scatter(-1, place, 0.0).sum(-1) + log_ratio

@@ -25,6 +25,7 @@ from ...terms import Model, View, device_of_model, view_of
 from ..bounds.importance import StreamingWeights
 from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
 from .known import SHARE, Unmasked, defensive_draws
+from .ordered import laws_at
 from .multiple_imputation import Fresh, refined
 from .weighted import check_weights, chunks_of, probe
 
@@ -112,7 +113,7 @@ def _rows_at_once(n: int, samples: int, numbers: int) -> int:
 def _finished(view: View, x: Tensor, z: Tensor, steps: int, mean: bool, own: OwnGenerator) -> Tensor:
     """Rows (n, B, D) after the steps."""
     filled, z = refined(view, x, z, steps, own)
-    made = point_estimate(view.decode(z)) if mean else filled
+    made = point_estimate(laws_at(view, z)) if mean else filled
     return torch.where(x.isnan(), made, x).double().cpu()
 
 

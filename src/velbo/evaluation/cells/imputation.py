@@ -28,17 +28,18 @@ from ...likelihoods.base import at_positions
 from ...likelihoods.coded import CodedCell
 from ...posteriors import RowDraw
 from ...rows import AnyRows, Store
+from ...runtime.generators import OwnGenerator
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ...terms import Model, device_of_model, view_of
 from ..bounds.importance import StreamingWeights
 from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
+from .known import importance_draws
 from .weighted import (
     WeightedMeans,
     cells_with_holes,
     check_weights,
     chunks_of,
-    importance_draws,
     modelled,
     probe,
 )
@@ -68,10 +69,11 @@ class Imputed:
 def impute(model: Model, data: AnyRows, samples: int = 1000, seed: int = 0, chunk: int | None = None) -> Imputed:
     """Fill every missing cell with its conditional mean, or its likeliest code, by K = ``samples`` importance samples.
 
-    The noise belongs to the row: neither its neighbours nor the chunks matter, but for rounding.
+    The noise belongs to the row: neither its neighbours nor the chunks matter, but for rounding. Where the cells of
+    p(x|z) depend on each other, missing ones are drawn by one generator, and both matter.
 
     Args:
-        model: in evaluation mode; its encoder takes NaN and p(x|z) has independent cells.
+        model: in evaluation mode; its encoder takes NaN and p(x|z) tells of its cells.
         data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         samples: K, at least 1.
         seed: of all noise.
@@ -105,7 +107,8 @@ def _filling(model: Model, data: Store, samples: int, chunk: int, seed: int) -> 
     x = data.fixed(seed).to(device_of_model(model))
     weights, means = StreamingWeights(samples), WeightedMeans(len(x))
     parts: list[tuple[Tensor, Factorised]] = []
-    for _, p, log_ratio in importance_draws(view_of(model, x), x, samples, chunk, RowDraw(data.kept, seed)):
+    draw, own = RowDraw(data.kept, seed), OwnGenerator(seed, "missing cells")
+    for _, p, log_ratio in importance_draws(view_of(model, x), x, samples, chunk, draw, own):
         log_w, parts = p.log_prob(x) + log_ratio, cells_with_holes(p, x)
         weights.add(log_w)
         means.add(log_w, [_moments(part) for _, part in parts])

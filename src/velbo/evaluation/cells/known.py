@@ -25,12 +25,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ...likelihoods import Factorised, MixedCells
+from ...likelihoods import Factorised, MixedCells, OrderedCells
 from ...posteriors import Draw
 from ...priors import Estimated
 from ...runtime.generators import OwnGenerator
-from ...terms import View
-from .weighted import Cells, cells_of, importance_draws
+from ...terms import View, log_weight_of
+from .ordered import Laws, completed
+from .weighted import Cells, cells_of
 
 SHARE = 0.5
 
@@ -48,15 +49,30 @@ class Unmasked:
     def prior(self) -> Callable[[], Distribution]:
         return self.view.prior
 
-    def decode(self, z: Tensor) -> Distribution:
+    def decode(self, z: Tensor) -> Cells:
         p = cells_of(self.view.decode(z))
+        if isinstance(p, OrderedCells):  # which go without a mask
+            return p
         return MixedCells([(at, Factorised(part.cell)) for at, part in p.parts], p.event_shape[0])
+
+
+def importance_draws(
+    view: View, x: Tensor, samples: int, chunk: int, draw: Draw, own: OwnGenerator
+) -> Iterator[tuple[Tensor, Laws, Tensor]]:
+    """(state, laws of the cells, log p(z) - log q(z|x)) of ``chunk`` draws z ~ q(z|x) at a time: (k, B, Z), (k, B, D),
+    (k, B). The state is z, and more where missing cells are drawn too, by ``own``; see ordered.py.
+    """
+    q, prior = view.encode(x), view.prior()
+    for done in range(0, samples, chunk):
+        z = draw.onwards().sample(q, min(chunk, samples - done))
+        log_ratio = log_weight_of(prior, z, draw) - draw.log_prob(q, z)
+        yield *completed(view, x, z, own), log_ratio
 
 
 def defensive_draws(
     view: View, x: Tensor, samples: int, chunk: int, share: float, draw: Draw, own: OwnGenerator
-) -> Iterator[tuple[Tensor, Cells, Tensor]]:
-    """(z, p(x|z), log p(z) - log m(z)) of ``chunk`` draws of m at a time: (k, B, Z), (k, B, D), (k, B).
+) -> Iterator[tuple[Tensor, Laws, Tensor]]:
+    """`importance_draws` of m instead of q, with log p(z) - log m(z).
 
     A prior whose density is known by estimates has no share.
     """
@@ -64,7 +80,7 @@ def defensive_draws(
     n_prior = 0 if isinstance(prior, Estimated) else math.floor(samples * share)
     n_q = samples - n_prior
     if not n_prior:
-        yield from importance_draws(view, x, samples, chunk, draw)
+        yield from importance_draws(view, x, samples, chunk, draw, own)
         return
     q, log_shares = view.encode(x), (math.log(n_q / samples), math.log(n_prior / samples))
     sizes = [(min(chunk, n - done), of_q) for n, of_q in ((n_q, True), (n_prior, False)) for done in range(0, n, chunk)]
@@ -72,7 +88,7 @@ def defensive_draws(
         z = draw.onwards().sample(q, k) if of_q else _of_prior(prior, k, len(x), own)
         log_pz = prior.log_prob(z)
         log_m = torch.logaddexp(draw.log_prob(q, z) + log_shares[0], log_pz + log_shares[1])
-        yield z, cells_of(view.decode(z)), log_pz - log_m
+        yield *completed(view, x, z, own), log_pz - log_m
 
 
 def _of_prior(prior: Distribution, k: int, n_rows: int, own: OwnGenerator) -> Tensor:

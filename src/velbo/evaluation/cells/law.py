@@ -3,6 +3,8 @@
     p(x_d | x_g)  ~  sum_k w_k p(x_d|z_k) / sum_k w_k
 
 It is a mixture of laws whose weights do not depend on x_d: masses sum to 1 and densities integrate to 1, whatever K.
+Where the cells of p(x|z) depend on each other it is p(x_d, x_g) / p(x_g) instead, each by draws of what is missing
+(ordered.py): masses of codes sum to 1 too, densities integrate to 1 as K grows.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from torch import Tensor
 
 from ...checks import rows_for
 from ...errors import ConfigError
-from ...likelihoods.cell import Cell
+from ...likelihoods.autoregressive import cell_at
 from ...posteriors import RowDraw
 from ...rows import AnyRows
 from ...runtime.generators import OwnGenerator
@@ -25,7 +27,8 @@ from ...terms import Model, device_of_model, view_of
 from ..bounds.importance import StreamingWeights
 from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
 from .known import SHARE, Unmasked, defensive_draws
-from .weighted import Cells, WeightedMeans, check_weights, chunks_of, modelled, probe, width
+from .ordered import every_value, log_joint_of, n_drawn, z_of
+from .weighted import WeightedMeans, check_weights, chunks_of, modelled, probe, width
 
 
 @dataclass(frozen=True)
@@ -104,13 +107,18 @@ def _law(
     draw, x = RowDraw(x, seed), x.to(device_of_model(model))
     view, own = Unmasked(view_of(model, x)), OwnGenerator(seed, "prior")
     weights, means = StreamingWeights(how[0]), WeightedMeans(len(x))
-    log_joint = torch.full((len(x), len(values)), -math.inf, dtype=torch.float64)
-    at_values = values.to(x).view(-1, 1, 1, 1)
-    for _, p, log_ratio in defensive_draws(view, x, *how, draw, own):
-        log_w, law = p.log_prob(x) + log_ratio, _one_cell(p, cell)
+    every = every_value(view, x, cell)  # where masses are to sum to 1 by what is summed
+    at_values = (values if every is None else every).to(x).view(-1, 1, 1, 1)
+    log_joint = torch.full((len(x), len(at_values)), -math.inf, dtype=torch.float64)
+    for state, p, log_ratio in defensive_draws(view, x, *how, draw, own):
+        log_w, law = p.log_prob(x) + log_ratio, cell_at(p, cell)
         weights.add(log_w)
-        log_p = law.log_prob(at_values.expand(-1, *log_w.shape, 1)).squeeze(-1)
-        log_joint = torch.logaddexp(log_joint, (log_p + log_w).double().cpu().logsumexp(1).T)
+        if n_drawn(view, state):
+            log_each = log_joint_of(view, x, z_of(view, state), cell, at_values.flatten(), own) + log_ratio
+            law = cell_at(p.given_missing, cell)
+        else:
+            log_each = law.log_prob(at_values.expand(-1, *log_w.shape, 1)).squeeze(-1) + log_w
+        log_joint = torch.logaddexp(log_joint, log_each.double().cpu().logsumexp(1).T)
         if not law.is_coded:
             mean, variance = law.mean.double(), law.variance.double()
             means.add(log_w, [torch.stack((mean, variance + mean.square()), -1).expand(*log_w.shape, 1, 2)])
@@ -119,13 +127,6 @@ def _law(
         mean, square = means.values[0].squeeze(1).unbind(-1)
         spread = (square - mean.square()).clamp_min(0).sqrt()
     log_p = log_joint - weights.log_sum.unsqueeze(-1)
+    if every is not None:
+        log_p = log_joint.log_softmax(-1)[:, (values.to(x).unsqueeze(-1) - every).abs().argmin(-1).cpu()]
     return log_p, mean, spread, weights.effective_samples, weights.pareto_shape, weights.log_sum
-
-
-def _one_cell(p: Cells, cell: int) -> Cell:
-    """p(x_d|z), batch shape (..., 1)."""
-    for at, part in p.parts:
-        place = (at == cell).nonzero().flatten()
-        if len(place):
-            return part.cell.at(place.to(part.cell.device))
-    raise ConfigError(f"cell {cell} has no likelihood")

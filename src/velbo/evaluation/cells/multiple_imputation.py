@@ -35,12 +35,13 @@ from ...runtime.threads import threads
 from ...terms import Model, View, device_of_model, log_weight_of, view_of
 from ..bounds.importance import StreamingWeights
 from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
+from .known import importance_draws
+from .ordered import moved, n_drawn
 from .weighted import (
     Cells,
     cells_of,
     check_weights,
     chunks_of,
-    importance_draws,
     modelled,
     parts_with_holes,
     probe,
@@ -116,7 +117,7 @@ def resampled(view: View, x: Tensor, n: int, samples: int, chunk: int, own: OwnG
     The largest of log w_k + g_k, g_k Gumbel noise, falls on k with probability w_k / sum w: a maximum, which streams.
     """
     best, chosen, weights = x.new_full((n, len(x)), -math.inf), x.new_zeros(()), StreamingWeights()
-    for z, p, log_ratio in importance_draws(view, x, samples, chunk, Fresh(own)):
+    for z, p, log_ratio in importance_draws(view, x, samples, chunk, Fresh(own), own):
         log_w = p.log_prob(x) + log_ratio
         weights.add(log_w)
         with own:
@@ -130,11 +131,13 @@ def resampled(view: View, x: Tensor, n: int, samples: int, chunk: int, own: OwnG
 
 def refined(view: View, x: Tensor, z: Tensor, steps: int, own: OwnGenerator) -> tuple[Tensor, Tensor]:
     """x (n, B, D) with its missing cells drawn, after Metropolis-within-Gibbs steps that begin at z (n, B, Z), and the
-    z that they were drawn from.
+    z that they were drawn from; of states, where missing cells were drawn with z, steps of ordered.py and the states.
 
     Where p(z) is known by estimates, that of z is kept as long as z is: a chain over z and its estimate together, whose
     law of z is right.
     """
+    if n_drawn(view, z):
+        return moved(view, x, z, steps, Fresh(own), own)
     prior, p, draw = view.prior(), cells_of(view.decode(z)), Fresh(own)
     filled, log_pz = _drawn(p, x, own), log_weight_of(prior, z, draw)
     for _ in range(steps):

@@ -1,6 +1,6 @@
-"""What the evaluation of single cells stands on: z_k ~ q(z|x_obs), p(x|z_k) cell by cell, and their weights
+"""What the evaluation of single cells stands on: p(x|z_k) cell by cell, and means by weights
 
-    w_k = p(x_obs|z_k) p(z_k) / q(z_k|x_obs)
+    w_k = p(x_obs|z_k) p(z_k) / q(z_k|x_obs),   z_k ~ q(z|x_obs)
 
 Where cells are missing not at random, p(x_obs|z) stands for that of the mask too.
 """
@@ -8,38 +8,27 @@ Where cells are missing not at random, p(x_obs|z) stands for that of the mask to
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
 from ...errors import ConfigError, DataError, MissingMethodError
-from ...likelihoods import Factorised, MixedCells
-from ...posteriors import Draw
+from ...likelihoods import Factorised, MixedCells, OrderedCells
 from ...rows import Store
-from ...terms import Model, View, device_of_model, log_weight_of, n_latents, view_of
+from ...terms import Model, device_of_model, n_latents, view_of
 
-Cells = Factorised | MixedCells
-
-
-def importance_draws(
-    view: View, x: Tensor, samples: int, chunk: int, draw: Draw
-) -> Iterator[tuple[Tensor, Cells, Tensor]]:
-    """(z, p(x|z), log p(z) - log q(z|x)) of ``chunk`` draws z ~ q(z|x) at a time: (k, B, Z), (k, B, D), (k, B)."""
-    q, prior = view.encode(x), view.prior()
-    for done in range(0, samples, chunk):
-        z = draw.onwards().sample(q, min(chunk, samples - done))
-        yield z, cells_of(view.decode(z)), log_weight_of(prior, z, draw) - draw.log_prob(q, z)
+Cells = Factorised | MixedCells | OrderedCells
 
 
 def cells_of(p: Distribution) -> Cells:
-    """p(x|z), known to have independent cells.
+    """p(x|z), known to tell of its cells.
 
     Raises:
         ConfigError: if it has not.
     """
-    if not isinstance(p, Factorised | MixedCells):
+    if not isinstance(p, Factorised | MixedCells | OrderedCells):
         raise ConfigError(
             f"missing cells are looked at one by one, and this p(x|z), a {type(p).__name__}, does not tell of its "
             "cells; let the decoder end in a head of velbo.likelihoods, or return Factorised(cell)"
