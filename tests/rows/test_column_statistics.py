@@ -114,6 +114,18 @@ def test_frequent_numbers():
     assert found.frequent(0.05, 1) == (1.0,)
 
 
+def test_numbers_that_stand_out_of_those_nearby():
+    """Of ages, as common as their neighbours, none; of hours those that people round to; an amount far from all."""
+    ages = [age for age in range(20, 60) for _ in range(20 + age % 3)]
+    hours = [h for h in range(30, 61) for _ in range(300 if h == 40 else 60 if h % 5 == 0 else 4)]
+    assert statistics(ages).heaped(5, 3.0, 56) == ()
+    assert statistics(hours).heaped(5, 3.0, 56) == (30, 35, 40, 45, 50, 55, 60)
+    assert statistics(hours).heaped(5, 3.0, 1) == (40,)
+    assert statistics([*range(0, 5000, 50), *[7688] * 5, 7690]).heaped(5, 3.0, 56) == (7688,)
+    assert statistics([3] * 10).heaped(5, 3.0, 56) == (3,)
+    assert statistics([]).heaped(5, 3.0, 56) == ()
+
+
 def test_decimals_are_those_of_the_precision_that_came_in():
     v = np.array([0.1, 0.25, 1234.5])
     assert statistics(v).decimals == statistics(v.astype(np.float32)).decimals == 2

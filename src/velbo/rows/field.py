@@ -37,7 +37,8 @@ class Field:
         low: smallest observed v.
         high: largest observed v.
         mean: of observed v.
-        frequent: of whole numbers, those that at least a twentieth of the observed cells hold, eight at most.
+        frequent: of whole numbers, those that at least a twentieth of the observed cells hold, eight at most, and those
+            that stand out of the numbers nearby, 56 at most.
         location: of x.
         scale: of x.
         decimals: digits behind the point that all observed values have room in, None for more than 8.

@@ -23,10 +23,15 @@ from .reals import Squashed, too_far
 MAX_COUNT = 1000
 MOST_TIMES_TYPICAL = 1e30
 FREQUENT_SHARE, MOST_FREQUENT = 0.05, 8
+HEAPED_CELLS, HEAPED_SHARE, HEAPED_TIMES, MOST_HEAPED = 5, 0.001, 3.0, 56
 
 
 def _frequent(found: Statistics) -> tuple[float, ...]:
-    return found.frequent(FREQUENT_SHARE, MOST_FREQUENT) if isinstance(found, ColumnStatistics) else ()
+    if not isinstance(found, ColumnStatistics):
+        return ()
+    least = max(HEAPED_CELLS, math.ceil(HEAPED_SHARE * found.n))
+    heaped = found.heaped(least, HEAPED_TIMES, MOST_HEAPED)
+    return tuple(sorted({*found.frequent(FREQUENT_SHARE, MOST_FREQUENT), *heaped}))
 
 
 class Integer(Measured):
