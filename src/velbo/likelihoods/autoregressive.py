@@ -42,13 +42,14 @@ class OrderedCells(Distribution):
     Args:
         laws: (z, x) -> the law of every cell given z and the cells of x before it.
         z: (..., Z), what all may see.
-        order: cells, first to last; one that is not named has no likelihood: its log-probability is 0, samples are NaN.
+        order: cells, first to last, each with the number of its part in the laws and its place there; one that is not
+            named has no likelihood: its log-probability is 0, samples are NaN.
         n_cells: D.
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = {}  # pyright: ignore
 
-    def __init__(self, laws: Laws, z: Tensor, order: Sequence[int], n_cells: int) -> None:
+    def __init__(self, laws: Laws, z: Tensor, order: Sequence[tuple[int, int, int]], n_cells: int) -> None:
         self.laws, self.z, self.order = laws, z, tuple(order)
         super().__init__(z.shape[:-1], torch.Size((n_cells,)), validate_args=False)
 
@@ -81,12 +82,13 @@ class OrderedCells(Distribution):
             value_of: what a cell is given by its law; a draw, if not said.
         """
         lead = torch.broadcast_shapes(x.shape[:-1], self.batch_shape)
-        x = x.expand(*lead, *self.event_shape).clone()
-        missing = x.isnan()
-        for d in self.order:
-            if missing[..., d].any():
-                value = value_of(cell_at(self.laws(self.z, x), d)).squeeze(-1)
-                x[..., d] = torch.where(missing[..., d], value.to(x.dtype), x[..., d])
+        x = x.expand(*lead, *self.event_shape)
+        missing, places = x.isnan(), torch.arange(self.event_shape[0], device=x.device).unsqueeze(-1)
+        for d, part, place in self.order:
+            if torch.compiler.is_compiling() or missing[..., d].any():
+                cell = self.laws(self.z, x).parts[part][1].cell.at(torch.tensor([place], device=x.device))
+                value = value_of(cell).squeeze(-1).to(x.dtype)
+                x = x.index_copy(-1, places[d], torch.where(missing[..., d], value, x[..., d]).unsqueeze(-1))
         return x
 
     @torch.no_grad()
@@ -153,8 +155,7 @@ class Autoregressive(nn.Module):
         mask: bool = False,
     ) -> None:
         super().__init__()
-        self.order = tuple(order)
-        rank = {d: i + 1 for i, d in enumerate(self.order)}
+        rank = {d: i + 1 for i, d in enumerate(order)}
         given = sorted(set(range(len(cells))) - set(rank))
         seen = sorted(rank)
         self.front, self.values = FieldFeatures(cells, mask, seen), CertainValues(cells, seen)
@@ -162,9 +163,11 @@ class Autoregressive(nn.Module):
         ranks = [rank[d] for d in owners]
         self.trunk = MaskedResidualMLP(n_free, ranks, len(rank), hidden, dropout)
         self.head = Mixed(self.trunk.n_features, cells, given)
-        modelled = {str(key): getattr(self.head, f"positions{i}") for i, key in enumerate(self.head.heads)}
-        for key, head in self.head.heads.items():
-            _mask(head, [rank[d] for d in modelled[key].tolist()], self.trunk.degrees)
+        parts = [getattr(self.head, f"positions{i}").tolist() for i in range(len(self.head.heads))]
+        for head, at in zip(self.head.heads.values(), parts, strict=True):
+            _mask(head, [rank[d] for d in at], self.trunk.degrees)
+        where = {d: (d, i, place) for i, at in enumerate(parts) for place, d in enumerate(at)}
+        self.order = tuple(where[d] for d in order)
 
     def laws(self, z: Tensor, x: Tensor) -> Factorised | MixedCells:
         """p(x_d | z, observed cells before d) of every cell along rows x."""

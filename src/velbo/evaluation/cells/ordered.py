@@ -161,7 +161,7 @@ def log_joint_of(view: View, x: Tensor, z: Tensor, cell: int, values: Tensor, ow
         with_it = x.clone()
         with_it[:, cell] = value
         found.append(completed(view, with_it, z, OwnGenerator(seed))[1].log_prob(with_it))
-    return torch.stack(found)
+    return torch.stack(found) if found else z.new_empty(0, *z.shape[:-1])
 
 
 def every_value(view: View, x: Tensor, cell: int) -> Tensor | None:
