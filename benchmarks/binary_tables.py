@@ -39,7 +39,7 @@ def scores(name: str, options: argparse.Namespace) -> dict[str, Any]:
         validation=Validation(len(valid) / len(rows)),
         machine=Machine(seed=options.seed),
     )
-    recipe = Recipe("resmlp", options.latent, tuple(options.hidden), "bernoulli", options.dropout, options.prior)
+    recipe = Recipe(options.recipe, options.latent, tuple(options.hidden), "bernoulli", options.dropout, options.prior)
     objective = ObjectiveConfig(options.objective)
     start = time.perf_counter()
     fitted = carry_out(plan(rows, recipe, objective, training), rows)
@@ -63,6 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--recipe", default="resmlp", help="or autoregressive")
     parser.add_argument("--latent", type=int, default=16)
     parser.add_argument("--hidden", type=int, nargs="*", default=[256, 256])
     parser.add_argument("--dropout", type=float, default=0.1)

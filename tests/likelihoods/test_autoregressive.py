@@ -167,5 +167,6 @@ def test_certain_values_are_those_of_narrow_ranges_and_frequent_ones():
     years, gains = found[:, :4], found[:, 4:]
     assert torch.equal(years.argmax(-1)[:4], torch.arange(4))
     assert torch.equal(years.sum(-1), torch.ones(120))
-    assert gains[:100, 0].all() and not gains[100:, 0].any()
+    assert gains[:100, 0].all()
+    assert not gains[100:, 0].any()
     assert seen(torch.full((1, 2), math.nan)).sum() == 0

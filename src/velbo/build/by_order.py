@@ -57,7 +57,7 @@ def sized(schema: Schema, recipe: Recipe) -> Recipe:
     if sorted(order) != sorted(names):
         wrong = [n for n in order if n not in names] or [n for n in names if n not in order] or list(order)
         raise ConfigError(
-            f"an order names each field that is modelled and not given once, and '{wrong[0]}' is not one of them or not "
+            f"an order names each field that is modelled and not given, once; '{wrong[0]}' is none of them, or not "
             f"in it once: these are {', '.join(names)}; or leave order out"
         )
     return replace(recipe, hidden=recipe.hidden or HIDDEN, order=order)
@@ -94,8 +94,8 @@ def _check(schema: Schema, recipe: Recipe) -> None:
         )
     if recipe.missing != "at-random" or recipe.library_size:
         raise ConfigError(
-            "recipe 'autoregressive' goes without --missing and --library-size, which are of cells that are independent "
-            "given z; use recipe 'resmlp'"
+            "recipe 'autoregressive' goes without --missing and --library-size, which are for cells that are "
+            "independent given z; use recipe 'resmlp'"
         )
 
 
@@ -107,7 +107,9 @@ def in_order(recipe: Recipe, schema: Schema, rows: Rows) -> tuple[Recipe, dict[s
     v = np.asarray(rows.first(min(len(rows), ROWS)), np.float64)
     order = by_dependency(mutual_information(v[:, schema.dims(f.name for f in fields)], fields))
     names = tuple(fields[i].name for i in order)
-    return replace(recipe, order=names), {"order": "each field next to those that tell most of it, the first most of all"}
+    return replace(recipe, order=names), {
+        "order": "a field that tells most of all, then each that those before tell most of"
+    }
 
 
 def by_dependency(information: Floats) -> list[int]:

@@ -108,7 +108,7 @@ def check_names(recipe: Recipe) -> None:
     if recipe.groups and recipe.recipe != "ladder" and not is_own(recipe.recipe):
         raise ConfigError(f"recipe '{recipe.recipe}' has one group of latents; take 'ladder', or leave groups out")
     if recipe.order and recipe.recipe != "autoregressive" and not is_own(recipe.recipe):
-        raise ConfigError(f"fields of recipe '{recipe.recipe}' have no order; take 'autoregressive', or leave order out")
+        raise ConfigError(f"recipe '{recipe.recipe}' has no order; take 'autoregressive', or leave order out")
     if recipe.components is not None and recipe.prior not in MIXING:
         raise ConfigError(f"prior '{recipe.prior}' has no components; they go with {', '.join(MIXING)}")
 

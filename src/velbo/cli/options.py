@@ -78,6 +78,7 @@ class RecipeOptions(Recipe):
     hidden: Annotated[tuple[int, ...], Parameter(converter=_widths, n_tokens=1)] = ()
     groups: Annotated[tuple[int, ...], Parameter(converter=_widths, n_tokens=1)] = ()
     condition: Annotated[tuple[str, ...], Parameter(converter=_names, n_tokens=1)] = ()
+    order: Annotated[tuple[str, ...], Parameter(converter=_names, n_tokens=1)] = ()
 
     def plain(self) -> Recipe:
         return Recipe(**asdict(self))

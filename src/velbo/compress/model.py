@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..conditional import Conditional
 from ..errors import ConfigError
-from ..likelihoods import Likelihood, MissingNotAtRandom, Mixed, SideBySide
+from ..likelihoods import Autoregressive, Likelihood, MissingNotAtRandom, Mixed, SideBySide
 from ..likelihoods.laws import Below, Masses
 from ..model import VAE
 from ..nets import Positive
@@ -190,6 +190,14 @@ def _(prior: VampPrior, steps: Steps, posterior: Callable[[Floats], Law]) -> Law
 def heads_of(decoder: nn.Module) -> Heads:
     """A decoder in whole numbers."""
     raise ConfigError(f"{type(decoder).__name__}, in the decoder, has no form in whole numbers")
+
+
+@heads_of.register
+def _(decoder: Autoregressive) -> Heads:
+    raise ConfigError(
+        "recipe 'autoregressive' has no form in whole numbers: its cells depend on each other, and those of a row are "
+        "coded together; train one with recipe 'resmlp'"
+    )
 
 
 @heads_of.register

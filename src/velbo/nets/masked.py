@@ -119,7 +119,8 @@ class MaskedResidualMLP(nn.Module):
         h = self.enter(features)
         h = self.blocks(h if self.free is None else h + self.free(z))
         lead = torch.broadcast_shapes(h.shape[:-1], z.shape[:-1])
-        return torch.cat([t.expand(*lead, t.shape[-1]).to(h.dtype) for t in (h, features, z)], -1)
+        # units may come in half precision; what stands beside them is not rounded to it
+        return torch.cat([t.expand(*lead, t.shape[-1]).to(features.dtype) for t in (h, features, z)], -1)
 
 
 def _degrees(width: int, n_cells: int) -> Tensor:

@@ -107,8 +107,8 @@ class ColumnStatistics(Statistics):
         return tuple(sorted(float(v) for _, v in found[:most]))
 
     def heaped(self, least: int, times: float, most: int) -> tuple[float, ...]:
-        """Numbers that stand out: so many cells hold one, and so many times as many as a number nearby, by the median of
-        the `NEARBY` next ones on both sides. The most frequent ones, if there are too many.
+        """Numbers that stand out: so many cells hold one, and so many times as many as a number nearby, by the median
+        of the `NEARBY` next ones on both sides. The most frequent ones, if there are too many.
 
         That is what rounding (45 and 50 hours of work), rules (an amount that many pay) and codes among numbers look
         like; numbers that are merely common, such as ages, are as common as their neighbours.

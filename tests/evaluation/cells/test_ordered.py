@@ -78,7 +78,9 @@ def test_log_p_is_exact_without_latents():
 def test_the_law_of_a_cell_given_all_others_is_exact(cell: int):
     """Wherever it is in the order: every value is held against the cells behind it, and nothing is drawn."""
     found = cell_law(model(), ROWS, cell, torch.arange(SIZES[cell]).double(), samples=2)
-    wanted = torch.stack([law([v if d != cell else math.nan for d, v in enumerate(row)], cell) for row in ROWS.tolist()])
+    wanted = torch.stack(
+        [law([v if d != cell else math.nan for d, v in enumerate(row)], cell) for row in ROWS.tolist()]
+    )
     torch.testing.assert_close(found.log_p.exp(), wanted, rtol=0, atol=1e-9)
 
 

@@ -66,12 +66,12 @@ def calibrate(model: Model, data: AnyRows, seed: int = 0) -> Calibration:
     A cell without distribution function or moments is left out of that measure, and said to be.
 
     Args:
-        model: in evaluation mode, on the CPU; its decoder's distribution has independent cells.
+        model: in evaluation mode, on the CPU; its p(x|z) tells of its cells.
         data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         seed: of all noise.
 
     Raises:
-        ConfigError: for a p(x|z) without independent cells.
+        ConfigError: for a p(x|z) that tells nothing of its cells.
     """
     data, left_out = rows_for(model, data), dict[str, None]()
     parts = [_spread(model, part, seed, left_out) for part in data.chunks(ROWS)]
@@ -95,7 +95,7 @@ def probability_transforms(model: Model, data: AnyRows, seed: int = 0) -> Tensor
         seed: of all noise.
 
     Raises:
-        ConfigError: for a p(x|z) without independent cells.
+        ConfigError: for a p(x|z) that tells nothing of its cells.
     """
     chunks = rows_for(model, data).chunks(ROWS)
     return torch.cat([_spread(model, part, seed, {}, moments=False)[0] for part in chunks])

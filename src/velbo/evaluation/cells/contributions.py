@@ -54,7 +54,7 @@ def contributions(model: Model, data: AnyRows, samples: int = 100, seed: int = 0
     whole row has it.
 
     Args:
-        model: in evaluation mode; its encoder takes NaN and p(x|z) has independent cells.
+        model: in evaluation mode; its encoder takes NaN and p(x|z) tells of its cells.
         data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         samples: K, at least 1.
         seed: of all noise.
@@ -64,7 +64,7 @@ def contributions(model: Model, data: AnyRows, samples: int = 100, seed: int = 0
         no likelihood.
 
     Raises:
-        ConfigError: for no samples, or a p(x|z) without independent cells.
+        ConfigError: for no samples, or a p(x|z) that tells nothing of its cells.
         DataError: if the weights of a row are no numbers, or all 0.
     """
     if samples < 1:

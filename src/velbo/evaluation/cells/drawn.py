@@ -25,8 +25,8 @@ from ...terms import Model, View, device_of_model, view_of
 from ..bounds.importance import StreamingWeights
 from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
 from .known import SHARE, Unmasked, defensive_draws
-from .ordered import laws_at
 from .multiple_imputation import Fresh, refined
+from .ordered import laws_at
 from .weighted import check_weights, chunks_of, probe
 
 LEAST_EFFECTIVE = 20.0
@@ -58,7 +58,7 @@ def draw_given(
     K is 1,000 to begin with, and up to 64,000 where the weights are worth less than 20 draws, or than n.
 
     Args:
-        model: in evaluation mode; its encoder takes NaN and p(x|z) has independent cells.
+        model: in evaluation mode; its encoder takes NaN and p(x|z) tells of its cells.
         data: rows x, (N, D), NaN where nothing is known; see `velbo.checks.rows_for`.
         n: draws of each row.
         steps: of Metropolis within Gibbs.
@@ -67,7 +67,7 @@ def draw_given(
         share: of the draws of z that are the prior's.
 
     Raises:
-        ConfigError: for no draws or fewer than 0 steps, or a p(x|z) without independent cells.
+        ConfigError: for no draws or fewer than 0 steps, or a p(x|z) that tells nothing of its cells.
         DataError: if the weights of a row are worth less than 20 draws at any K.
     """
     if n < 1 or steps < 0:

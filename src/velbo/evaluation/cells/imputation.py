@@ -80,7 +80,7 @@ def impute(model: Model, data: AnyRows, samples: int = 1000, seed: int = 0, chun
         chunk: samples at a time.
 
     Raises:
-        ConfigError: for no samples, or a p(x|z) without independent cells.
+        ConfigError: for no samples, or a p(x|z) that tells nothing of its cells.
         DataError: if the weights of a row are no numbers, or all 0.
     """
     if samples < 1 or (chunk is not None and chunk < 1):

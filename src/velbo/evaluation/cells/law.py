@@ -68,7 +68,7 @@ def cell_law(
     but for rounding. Masses of all codes sum to 1 and densities integrate to 1, whatever K.
 
     Args:
-        model: in evaluation mode; its encoder takes NaN and p(x|z) has independent cells.
+        model: in evaluation mode; its encoder takes NaN and p(x|z) tells of its cells.
         data: rows x, (N, D), NaN where nothing is known; see `velbo.checks.rows_for`. What they hold in the cell itself
             is not looked at.
         cell: d, its place in x.

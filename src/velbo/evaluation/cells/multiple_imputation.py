@@ -58,7 +58,7 @@ def multiple_imputations(
     draws of their own. Which rows come together does: cells are drawn from one generator.
 
     Args:
-        model: in evaluation mode; its encoder takes NaN and p(x|z) has independent cells.
+        model: in evaluation mode; its encoder takes NaN and p(x|z) tells of its cells.
         data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
         n: draws of each row.
         samples: K of the resampling that starts the chains.
@@ -69,7 +69,7 @@ def multiple_imputations(
         (n, N, D) float64 in the units of x; observed cells are those of the data, bit for bit.
 
     Raises:
-        ConfigError: for no draws, no samples or fewer than 0 steps, or a p(x|z) without independent cells.
+        ConfigError: for no draws, no samples or fewer than 0 steps, or a p(x|z) that tells nothing of its cells.
         DataError: if the weights of a row are no numbers, or all 0.
     """
     if n < 1 or samples < 1 or steps < 0:

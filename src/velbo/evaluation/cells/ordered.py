@@ -30,7 +30,7 @@ from ...likelihoods.coded import CodedCell
 from ...posteriors import Draw
 from ...runtime.generators import OwnGenerator
 from ...terms import View, log_weight_of, n_latents
-from .weighted import Cells, cells_of
+from .weighted import cells_of
 
 Laws = Factorised | MixedCells
 
