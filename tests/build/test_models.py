@@ -27,7 +27,8 @@ def test_every_recipe_with_every_likelihood_of_images(recipe, likelihood, tmp_pa
     hidden = (4, 6) if recipe == "conv" else (8,)
     latent = None if recipe == "diffusion" else 2  # of which it has as many as numbers
     rows = DIGITS.reshape(len(DIGITS), -1) if recipe == "autoregressive" else DIGITS  # which is for tables
-    model = fit(rows, Recipe(recipe, latent, hidden, likelihood), training=ONE_EPOCH)
+    made_of = Recipe(recipe, latent, hidden, likelihood)
+    model = fit(rows, made_of, training=ONE_EPOCH, kind="byte", levels=17)
     scores = model.log_likelihood(rows[:5], 3)
     assert np.isfinite(scores).all()
     assert model.reconstruct(rows[:5]).shape == rows[:5].shape

@@ -113,7 +113,7 @@ class OrderedCells(Distribution):
         )
 
 
-def cell_at(p: Factorised | MixedCells, d: int) -> Cell:
+def cell_at(p: Factorised | MixedCells | OrderedCells, d: int) -> Cell:
     """The law of cell d, batch shape (..., 1).
 
     Raises:
