@@ -103,6 +103,8 @@ def test_several_fields_are_modelled_together_or_given(recipe, condition, tmp_pa
     """Whatever is given: the log-likelihood is that of all other fields, and rows come back with all of them."""
     if recipe == "conv" and "image" in condition:
         pytest.skip("convolutions are for an image that is modelled")
+    if recipe == "autoregressive" and "image" not in condition:
+        pytest.skip("it is for tables")
     rows, hidden = several(), (4,) if recipe == "conv" else (8,)
     if recipe == "diffusion" and "age" not in condition:
         rows["age"] = np.nan_to_num(rows["age"], nan=40.0)  # it is trained on whole rows

@@ -151,7 +151,9 @@ class ModelContract:
     @property
     def last(self) -> int:
         """A cell that the first rows have and that the laws of others do not depend on."""
-        return int((~self.kind.rows(4).fixed(0).isnan()).all(0).nonzero()[-1])
+        observed = (~self.kind.rows(4).fixed(0).isnan()).all(0)
+        observed[self.kind.plan.schema.dims(self.kind.recipe.condition)] = False
+        return int(observed.nonzero()[-1])
 
     def test_a_missing_cell_counts_for_nothing(self):
         """log p(x|z) of a row is the sum over its observed cells; a cell that is taken away counts exactly 0 and leaves
