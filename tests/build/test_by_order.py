@@ -9,6 +9,7 @@ import pytest
 import velbo
 from velbo import Budget, Recipe, TrainingConfig
 from velbo.build.by_order import by_dependency, mutual_information
+from velbo.compress.codec import codec_of
 from velbo.errors import ConfigError
 from velbo.rows import Field
 
@@ -82,6 +83,12 @@ def test_what_there_is_not_is_refused(recipe: Recipe, words: str):
 def test_images_are_refused_by_name():
     with pytest.raises(ConfigError, match="'x' is an image; take recipe conv or ladder"):
         velbo.plan(RNG.integers(0, 256, (20, 8, 8), dtype=np.uint8), "autoregressive")
+
+
+def test_cells_that_depend_on_each_other_are_not_coded():
+    model = velbo.fit(FRAME[:50], Recipe("autoregressive", 2, (8,)), training=TrainingConfig(Budget(epochs=1)))
+    with pytest.raises(ConfigError, match="cells depend on each other"):
+        codec_of(model)
 
 
 def test_it_learns_what_independent_cells_cannot():
