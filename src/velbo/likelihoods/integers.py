@@ -110,8 +110,8 @@ class IntegerCell(MixtureCell):
         self.low, self.step, self.atoms = low, step, atoms
         super().__init__(log_pi, loc, scale, low, step, *atoms)
 
-    @cached_property
-    def components(self) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    @property
+    def components(self) -> tuple[Tensor, Tensor]:
         """Atoms behind the others."""
         if not self.atoms:
             return self.loc, self.scale
