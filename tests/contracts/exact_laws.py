@@ -184,8 +184,17 @@ def _rounded(mu: Number, sigma: Number) -> tuple[Number, Number]:
     return _pooled(masses, k, [mp.mpf(0)] * len(k))
 
 
-def _integers(log_pi: list[Number], mu: list[Number], sigma: list[Number], low: Number, step: Number) -> Law:
+def _integers(
+    log_pi: list[Number],
+    mu: list[Number],
+    sigma: list[Number],
+    low: Number,
+    step: Number,
+    atoms: Sequence[Number] = (),
+    of_atoms: Sequence[Number] = (),
+) -> Law:
     (low,), (step,) = low, step
+    mu, sigma = [*mu, *atoms], [*sigma, *(s for s in of_atoms for _ in atoms)]
 
     def log_p(x: Number) -> Number:
         return _log_sum(
