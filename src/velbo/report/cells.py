@@ -53,7 +53,7 @@ class Cell:
         return MISSING if name is None else str(name).strip()
 
     def text(self, v: float) -> str:
-        """A value as the data have it, but for what is not told from it in 6 digits."""
+        """A value as the data have it: whole numbers in full, others in 6 digits."""
         if v != v:
             return MISSING
         if self.is_coded:
@@ -61,7 +61,7 @@ class Cell:
         if self.is_date:
             moment = np.datetime64(int(v), "s")
             return str(moment.astype("datetime64[D]") if v % DAY == 0 else moment).replace("T", " ")
-        return f"{v:.6g}"
+        return f"{v:.0f}" if v % 1 == 0 and abs(v) < 2**53 else f"{v:.6g}"
 
     def on_axis(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values as an axis takes them: dates in days."""

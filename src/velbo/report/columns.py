@@ -117,7 +117,8 @@ def pairs(subject: Subject) -> Figure:
         raise ConfigError("pairs need two columns at least, and this model is of one; use columns")
     at, fields = [cell.at for cell in cells], [cell.field for cell in cells]
     real, fake = (associations(v[:, at], fields) for v in (subject.numbers, subject.synthetic))
-    fig = figure(11.5, 4.25)
+    fig = figure(11.5, 4.6)
+    fig.set_layout_engine("compressed")  # the constrained one takes long names below square axes for shorter
     off = ~np.eye(len(cells), dtype=bool)
     apart = np.abs(real - fake)[off]
     panels = (
@@ -135,7 +136,9 @@ def pairs(subject: Subject) -> Figure:
         each.set_yticks(range(len(cells)), names if i == 0 else [], fontsize=small)
         each.tick_params(length=0)
     assert shown is not None
-    fig.colorbar(shown, ax=list(axes), shrink=0.7, label="association")
+    bar = fig.colorbar(shown, ax=list(axes), shrink=0.7)
+    bar.set_label("association", fontsize=8, color=INK)
+    bar.ax.tick_params(labelsize=8, colors=INK)
     said = f" ({chosen})" if chosen else ""
     text = f"Associations: rho of two numbers, Cramer's V of two names, correlation ratio of one of each{said}"
     fig.suptitle(text, x=0.01, ha="left", fontsize=10, color=INK)
