@@ -42,8 +42,8 @@ def plot(
         output: folder for the pictures; or, of one picture, a .png, .svg or .pdf file.
         what: which ones, by name: learning_curve, kl, latents, reconstructions, samples, columns, pairs, missing,
             calibration, residuals. All that apply, if none is named.
-        labels: for the map of latents: a column of the data, or a file with as many rows (file.npz:label); if not given,
-            the one field of names where there is one.
+        labels: for the map of latents: a column of the data, or a file with as many rows (file.npz:label); if not
+            given, the one field of names where there is one.
         rows: of a seeded random subset, at most.
         seed: of the subset and of all noise.
     """
