@@ -222,6 +222,21 @@ def test_long_names_of_columns_are_on_the_paper():
     assert min(low) >= 0
 
 
+def test_an_array_and_a_column_are_both_among_the_columns():
+    """Of counts beside one column the column alone was shown, and the title ran off its narrow paper."""
+    rows = {"counts": COUNTS[:80], "cluster": np.arange(80) % 3}
+    model = fit(rows, Recipe("mlp", latent=2, hidden=(8,)), columns={"counts": "count"}, training=TRAINING)
+    figure = model.plot_columns(rows)
+    titles = [axes.get_title(loc="left").split()[0] for axes in figure.axes]
+    assert titles[0] == "cluster"
+    assert sum(title.startswith("counts[") for title in titles) == 15
+    assert "1 column and the 15 of 40 cells that vary most" in " ".join(figure.get_suptitle().split())
+    one = pa.table({"job": np.array(["boss", "clerk", "smith"])[np.arange(60) % 3]})
+    narrow = fit(one, Recipe("mlp", latent=2, hidden=(4,)), training=TRAINING).plot_columns(one)
+    narrow.draw_without_rendering()
+    assert narrow._suptitle.get_window_extent().x1 <= narrow.bbox.x1
+
+
 def test_whole_numbers_are_shown_in_full():
     cell = Cell(0, infer(pa.table({"n": [12_285, 1_484_705, 7]})).fields[0])
     assert cell.text(1_484_705.0) == "1484705"

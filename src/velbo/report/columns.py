@@ -6,6 +6,7 @@ pairs     associations of every pair: real, synthetic, and the difference
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS, MOST_PAIRED, MOST_NAMES, BINS = 16, 30, 8, 24
 TAIL = 0.005
+LETTERS_PER_INCH = 11.0
 
 
 def columns(subject: Subject) -> Figure:
@@ -44,8 +46,9 @@ def columns(subject: Subject) -> Figure:
     names = [f"real ({len(real):,} rows)", f"synthetic ({len(fake):,})"]
     fig.legend(handles, names, loc="outside lower left", ncols=2, frameon=False, fontsize=9)
     said = f"; {chosen}" if chosen else ""
-    fig.suptitle(f"Share of cells that would have to move, and what two real samples give{said}", x=0.01, ha="left",
-                 fontsize=10, color=INK)  # fmt: skip
+    text = f"Share of cells that would have to move, and what two real samples give{said}"
+    letters = int(LETTERS_PER_INCH * fig.get_figwidth())
+    fig.suptitle(textwrap.fill(text, letters), x=0.01, ha="left", fontsize=10, color=INK)
     return fig
 
 
