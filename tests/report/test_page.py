@@ -251,7 +251,7 @@ def test_a_report_that_fails_is_a_warning_and_the_fit_is_whole(tmp_path, reports
 
 
 def test_a_fit_without_matplotlib_says_nothing(tmp_path, reports, monkeypatch):
-    monkeypatch.setattr("velbo.fitting.find_spec", lambda _: None)
+    monkeypatch.setattr("velbo.report.after_fit.find_spec", lambda _: None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(load("digits")[:60], Recipe("mlp", latent=2, hidden=(8,)), run=tmp_path / "run", training=TRAINING)

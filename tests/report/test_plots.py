@@ -135,6 +135,7 @@ def test_the_one_field_of_names_labels_the_map_by_itself(models):
     one = {"image": DIGITS[:80], "digit": np.arange(80) % 3}
     own = fit(one, Recipe("mlp", latent=2, hidden=(8,), condition=("digit",)), training=TRAINING)
     legend = own.plot_latents(one).axes[0].get_legend()
+    assert legend is not None
     assert legend.get_title().get_text() == "digit"
     assert [t.get_text() for t in legend.get_texts()] == ["0", "1", "2"]
 
