@@ -1,4 +1,4 @@
-"""Pages as notebooks: python docs/notebooks. Text stays text, Python is code, a command begins with an exclamation mark.
+"""Pages as notebooks: python docs/notebooks. Text stays text, Python is code, commands begin with an exclamation mark.
 
 A page is cut at its blocks. What a block prints is left out: the notebook prints it itself. The format is that of
 Jupyter, version 4.5, https://nbformat.readthedocs.io/en/latest/format_description.html.
