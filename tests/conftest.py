@@ -8,7 +8,7 @@ import os
 import pytest
 import torch
 
-from velbo.fitting import write_report as WRITE_REPORT
+from velbo.report.after_fit import write_report as WRITE_REPORT
 
 pytest.register_assert_rewrite("contracts")  # a failure in a shared suite shows its values
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -19,14 +19,14 @@ torch.set_num_threads(1)
 def _fits_without_reports():
     """A report takes longer than the small fits of tests: those that want one ask for `reports`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("velbo.fitting.write_report", lambda *_: None)
+        patch.setattr("velbo.report.after_fit.write_report", lambda *_: None)
         yield
 
 
 @pytest.fixture
 def reports(monkeypatch):
     """Fits write their report."""
-    monkeypatch.setattr("velbo.fitting.write_report", WRITE_REPORT)
+    monkeypatch.setattr("velbo.report.after_fit.write_report", WRITE_REPORT)
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,10 @@ shown below a block is what it prints, but for the numbers; on the road to diffu
 
 from __future__ import annotations
 
+import json
 import pkgutil
 import re
+import runpy
 import shlex
 import textwrap
 from pathlib import Path
@@ -52,7 +54,10 @@ def test_pages_have_examples():
 
 
 def test_links_and_pictures_exist():
-    for page in [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs" / "log").glob("*.md"))]:
+    others = [
+        page for folder in ("log", "reference", "notebooks") for page in sorted((ROOT / "docs" / folder).glob("*.md"))
+    ]
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", *others]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
@@ -64,8 +69,35 @@ def test_pictures_of_the_road_are_small_and_on_a_page():
     assert max(p.stat().st_size for p in pictures) < 60_000
 
 
+def test_every_page_is_in_the_navigation_and_every_entry_is_a_page():
+    found = set(re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M))
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
+    assert found == {name for name in pages if not name.startswith("log/")} | {"log/index.md"}
+
+
+def test_nothing_is_fetched_from_elsewhere():
+    """No font, script or style of the site has an address beyond it."""
+    assert not re.search(r"https?://|font: true", (ROOT / "mkdocs.yml").read_text())
+
+
+def test_notebooks_are_their_pages_and_one_of_them_runs(tmp_path, monkeypatch):
+    """The cells of a notebook, in order, are one program; that of a page is run above."""
+    monkeypatch.chdir(tmp_path)
+    made = runpy.run_path(str(ROOT / "docs" / "notebooks" / "__main__.py"))
+    assert {path.stem for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")} == set(made["PAGES"])
+    for name in made["PAGES"]:
+        assert (ROOT / "docs" / "notebooks" / f"{name}.ipynb").read_text() == made["notebook_of"](name), name
+    cells = json.loads((ROOT / "docs" / "notebooks" / "loops.ipynb").read_text())["cells"]
+    names: dict[str, object] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    assert "model" in names
+
+
 def test_every_name_of_the_reference_exists():
-    names = re.findall(r"^::: (\S+)", (ROOT / "docs" / "reference.md").read_text(), re.M)
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    names = [name for page in pages for name in re.findall(r"^::: (\S+)", page.read_text(), re.M)]
     assert len(names) > 50
     for name in names:
         pkgutil.resolve_name(name)

@@ -166,7 +166,9 @@ class Conditional(nn.Module):
         return self._whole(self.given(c).point(z), c)
 
     @torch.no_grad()
-    def sample(self, n: int, seed: int = 0, mean: bool = False, given: Tensor | None = None) -> Tensor:
+    def sample(
+        self, n: int, seed: int = 0, mean: bool = False, given: Tensor | None = None, guidance: float = 0.0
+    ) -> Tensor:
         """n draws of (x, c), (n, D).
 
         Args:
@@ -174,8 +176,10 @@ class Conditional(nn.Module):
             seed: of the draw.
             mean: point estimates of p(x|z, c) for drawn z instead of draws.
             given: c of every row, (n, D); a cell that is NaN is as a kept row has it, drawn for each row.
+            guidance: weight by which rows are moved beyond what is given; see `LatentVariableModel.guided`.
 
         Raises:
+            ConfigError: for guidance of a model that has none.
             DataError: if there are not n rows of given values.
         """
         with OwnGenerator(seed, "sample"):
@@ -186,7 +190,8 @@ class Conditional(nn.Module):
                     raise DataError(f"given: {n} rows of {c.shape[1]} numbers are needed, not {tuple(given.shape)}")
                 c = torch.where(given.isnan(), c, given.to(c))
             sizes = (cast(Tensor, self.sizes)[rows], cast(Tensor, self.sized)[rows]) if self.condition.library else ()
-            return self._whole(self._view(c, *sizes).draw(n, mean), c)
+            model = self.model.guided(guidance) if guidance else self.model
+            return self._whole(model.with_given(self.condition(c), sizes).draw(n, mean), c)
 
     @torch.no_grad()
     def balanced(self, n: int, position: int, n_categories: int, seed: int = 0) -> Tensor:

@@ -8,11 +8,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
 
-import numpy as np
 from torch import nn
 
 from .build import Asked, DataRecord, Maker, Plan, complete
@@ -31,10 +29,8 @@ from .runtime.generators import OwnGenerator
 from .trained_model import TrainedModel
 from .training import Alone, History, Logger, Run, Team, Trainer, device_of, launch, refit_prior
 from .training.loggers import tell_settings
-from .training.order import first_kept, held_out_rows, permutation
+from .training.order import first_kept, permutation
 from .training.refit import place_of_prior
-
-REPORT_SECONDS, REPORT_SHARE, FEW_FROM_DISK = 5.0, 0.05, 60
 
 
 class Options(TypedDict, total=False):
@@ -192,6 +188,8 @@ def train_plan(
     is_there = run is not None and state is not None and state.done and run.report_file.exists()
     trained = _trained(plan, rows, run, loggers, model)
     if run is not None and report and not is_there:
+        from .report.after_fit import write_report
+
         write_report(trained, rows, run)
     return trained
 
@@ -210,46 +208,6 @@ def _trained(
         model.load_state_dict(read_tensors(out / "model.safetensors"))
         history, typical = History(**read_json(out / "history.json")), Run(out).read_typical()
         return TrainedModel(cast(AnyModel, model.eval()), plan, history, typical=typical)
-
-
-def write_report(trained: TrainedModel, rows: Rows, run: Run) -> None:
-    """Write report.html of a model that was just trained, where matplotlib is installed, in about 5 seconds, or in a
-    twentieth of the time that training took. A fit is done without it, so what goes wrong with it is a warning.
-    """
-    if find_spec("matplotlib") is None:
-        return
-    from .report.page import of_fit
-
-    seconds = max(REPORT_SECONDS, REPORT_SHARE * trained.history.seconds)
-    try:
-        with run.locked(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            held_out, trained_on = _rows_to_show(trained.plan, rows)
-            of_fit(trained, held_out, trained_on, run.report_file, seconds)
-    except (Exception, KeyboardInterrupt) as error:
-        said = " ".join(str(error).split())[:300] or type(error).__name__
-        warnings.warn(
-            f"the model is saved, but its report.html could not be written ({said}); make one with "
-            f"velbo report {run.path} DATA -o report.html",
-            VelboWarning,
-            stacklevel=3,
-        )
-
-
-def _rows_to_show(plan: Plan, rows: Rows) -> tuple[Any, Any]:
-    """(rows that were held out, rows that were not), a random few of each."""
-    from .report.page import MOST_ROWS, Numbered
-
-    seed, near = plan.training.machine.seed, rows.at_hand
-    rng = np.random.default_rng(seed)
-    held_out = held_out_rows(rows, plan.training.validation.validation, seed).numpy()
-    some = rng.choice(near, min(near, 2 * MOST_ROWS), replace=False)
-    trained_on = some[~np.isin(some, held_out)]
-    if near < len(rows):  # rows on disk are read group by group
-        held_out = held_out[:FEW_FROM_DISK]
-    chosen = (rng.permutation(held_out)[:MOST_ROWS], trained_on[:MOST_ROWS])
-    first, second = (Numbered(np.asarray(rows.at(which), np.float64), which) for which in chosen)
-    return first, second
 
 
 def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger], model: Any) -> TrainedModel:

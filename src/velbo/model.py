@@ -62,6 +62,17 @@ class LatentVariableModel(nn.Module, ABC):
             sizes: the library size and its counts, (B, ...) each, or nothing.
         """
 
+    def guided(self, weight: float) -> LatentVariableModel:
+        """This model, of the same weights, whose samples are moved by ``weight`` beyond what is given: (24).
+
+        Raises:
+            ConfigError: of all but a diffusion of rows.
+        """
+        raise ConfigError(
+            f"guidance of {weight:g} is for diffusions of rows that something is given to, and this is another model; "
+            "leave it out, or fit one with --recipe diffusion --condition FIELD"
+        )
+
     @property
     def n_latents(self) -> int:
         """Z."""

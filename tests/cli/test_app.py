@@ -120,3 +120,19 @@ def test_stdout_that_nobody_reads(run, redirection, code):
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
     assert done.stderr.count("\n") == (code == 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("sample", "run"), "velbo: sample needs --output: file to write; of a model of images also a .png"),
+        (("fit",), "velbo: fit needs DATA: a table (CSV and other text"),
+        (("sample", "run", "-o"), 'velbo: Command "sample" parameter -o requires an argument'),
+    ],
+    ids=str,
+)
+def test_what_a_verb_needs_is_said_in_the_words_of_its_help(arguments, said):
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(said)
+    assert err.count("\n") == 1

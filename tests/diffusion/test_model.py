@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal, Normal
 
 import velbo
+from contracts.commands import call
 from velbo import Budget, Optimisation, Recipe, TrainedModel, TrainingConfig, Validation, carry_out, plan
 from velbo.config import Machine
 from velbo.diffusion import (
@@ -211,7 +212,7 @@ def test_small_images_are_learned():
     assert fitted.sample(3).shape == (3, 8, 8)
 
 
-def test_a_diffusion_given_a_field(table):
+def test_a_diffusion_given_a_field(table, tmp_path):
     """Samples have what is given, and size follows it; scores are of the other fields."""
     recipe = Recipe("diffusion", hidden=(64, 64), condition=("kind",))
     fitted = carry_out(plan(table, recipe, training=quick(25)), table)
@@ -220,6 +221,41 @@ def test_a_diffusion_given_a_field(table):
     assert drawn["kind"].tolist() == given["kind"].tolist()
     assert drawn["size"][300:].mean() - drawn["size"][:300].mean() == pytest.approx(4, abs=1)
     assert np.isfinite(fitted.log_likelihood(table.head(10), 5)).all()
+    plain, guided = (fitted.sample(60, given={"kind": "c"}, guidance=w) for w in (0.0, 3.0))
+    pd.testing.assert_frame_equal(plain, fitted.sample(60, given={"kind": "c"}))
+    assert guided["kind"].tolist() == ["c"] * 60
+    assert guided["size"].mean() > plain["size"].mean()  # kind c is the one of large sizes
+    assert len(fitted.sample(3, guidance=1.0)) == 3  # what is given is drawn as training had it
+    fitted.save(tmp_path / "run")
+    arguments = ("sample", tmp_path / "run", "-n", 4, "--given", "kind=c", "--guidance")
+    code, _, err = call(*arguments, "3", "-o", tmp_path / "new.csv")
+    assert code == 0, err
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "new.csv"),
+        fitted.sample(4, given={"kind": "c"}, guidance=3.0).reset_index(drop=True),
+        check_dtype=False,
+    )
+    code, _, err = call(*arguments, "-1", "-o", tmp_path / "new.csv")
+    assert code == 2
+    assert "guidance" in err
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (Recipe("mlp", latent=2, hidden=(4,)), "nothing is given to this model; leave it out"),
+        (Recipe("diffusion", hidden=(4,)), "nothing is given to this model; leave it out"),
+        (Recipe("mlp", latent=2, hidden=(4,), condition=("kind",)), "guidance of 2 is for diffusions of rows"),
+        (
+            Recipe("mlp", latent=2, hidden=(4,), condition=("kind",), prior="diffusion"),
+            "guidance of 2 is for diffusions",
+        ),
+    ],
+    ids=["mlp", "diffusion", "conditional", "diffusion prior"],
+)
+def test_guidance_of_other_models_is_refused_by_name(table, recipe, said):
+    with pytest.raises(ConfigError, match=said):
+        carry_out(plan(table.head(60), recipe, training=quick(1)), table.head(60)).sample(3, guidance=2.0)
 
 
 def test_guidance_moves_samples_away_from_those_of_other_rows():

@@ -132,6 +132,20 @@ def test_a_point_moves_by_mouse_and_keyboard_and_a_path_is_left(tmp_path, show):
 
 
 @in_browser
+def test_a_map_that_has_no_place_on_the_page_is_not_drawn(tmp_path, show):
+    """As before the first layout: a picture of no size cannot be copied, and the script ended there. Latents have the
+    numbers that they have everywhere.
+    """
+    page = show(untrained(IMAGES, Recipe("mlp", 2, (8,))).explore(IMAGES, tmp_path / "page.html").path)
+    page.evaluate("document.getElementById('map').style.display = 'none'")
+    page.wait_for_timeout(100)
+    page.evaluate("explorer.moveTo([0.1, 0.1])")
+    page.wait_for_timeout(100)
+    names = page.evaluate("[...document.querySelectorAll('#latents label')].map(l => l.firstChild.textContent)")
+    assert sorted(names) == ["z0", "z1"]
+
+
+@in_browser
 def test_a_row_follows_what_is_given(tmp_path, show):
     """The list of a category, and the slider of a number by its keys."""
     x, kinds = rows_for(["categorical", "normal", "poisson"])

@@ -17,7 +17,9 @@ from contracts.commands import call, options
 from velbo import Budget, Recipe, TrainedModel, TrainingConfig, carry_out, fit, load, plan
 from velbo.build import made_of
 from velbo.errors import Interrupted, VelboWarning
+from velbo.report import sections
 from velbo.report.html import picture, plain_text, table, tag
+from velbo.report.latents import latents
 from velbo.report.page import LEAST_ROWS, MOST_ROWS, Allowance, compose, report
 from velbo.report.pictures import figure
 from velbo.report.sections import SECTIONS, Material
@@ -249,7 +251,7 @@ def test_a_report_that_fails_is_a_warning_and_the_fit_is_whole(tmp_path, reports
 
 
 def test_a_fit_without_matplotlib_says_nothing(tmp_path, reports, monkeypatch):
-    monkeypatch.setattr("velbo.fitting.find_spec", lambda _: None)
+    monkeypatch.setattr("velbo.report.after_fit.find_spec", lambda _: None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(load("digits")[:60], Recipe("mlp", latent=2, hidden=(8,)), run=tmp_path / "run", training=TRAINING)
@@ -274,6 +276,22 @@ def test_a_stream_and_a_run_without_held_out_rows(tmp_path, reports):
 # typed
 
 
+def report_of_labels(tmp_path, source) -> tuple[str, list[int]]:
+    """(name, labels) that the map of latents of `velbo report --labels` is drawn with."""
+    seen = []
+
+    def drawn(subject, labels, name):
+        seen.append((name, sorted(set(labels))))
+        return latents(subject, labels, name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sections, "latents", drawn)
+        labels = f"{tmp_path / 'd.npz'}:label"
+        code, _, err = call("report", tmp_path / "run", source, "-o", tmp_path / "l.html", "--labels", labels)
+    assert code == 0, err
+    return seen[0]
+
+
 def test_the_verb(tmp_path):
     digits = load("digits")
     np.savez(tmp_path / "d.npz", x=digits[:100], label=np.arange(100) % 4)
@@ -282,12 +300,15 @@ def test_the_verb(tmp_path):
     code, out, err = call("report", tmp_path / "run", source, "-o", tmp_path / "r.html", "--rows", 40)
     assert (code, out) == (0, ""), err
     sound((tmp_path / "r.html").read_text())
+    named = report_of_labels(tmp_path, source)
+    assert named == ("label", [0, 1, 2, 3])
     code, _, err = call("report", tmp_path / "run", source, "-o", tmp_path / "r.pdf")
     assert code == 2
     assert "a report is an HTML file" in err
     labels = f"{tmp_path / 'd.npz'}:label"
-    code, _, err = call("plot", tmp_path / "run", source, "-o", tmp_path / "p", "--labels", labels)
+    code, _, err = call("plot", tmp_path / "run", source, "-o", tmp_path / "p", "--labels", labels, "--rows", 50)
     assert code == 0, err
+    assert "pictures are of 50 of 100 rows, drawn at random; --rows takes more" in err
     written = {p.stem for p in (tmp_path / "p").iterdir()}
     assert written == {"learning_curve", "kl", "latents", "reconstructions", "samples", "calibration", "residuals"}
     assert "columns is left out" in err

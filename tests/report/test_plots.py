@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from velbo import Budget, Recipe, TrainedModel, TrainingConfig, fit, load
 from velbo.errors import ConfigError, DataError
 from velbo.evaluation.synthetic import associations
+from velbo.report.cells import Cell
 from velbo.report.latents import principal_map
 from velbo.report.plots import PICTURES, draw, picture
 from velbo.report.residuals import shortfall
 from velbo.report.subject import Subject
+from velbo.rows import infer
 from velbo.rows.labels import labels_of
 
 RNG = np.random.default_rng(0)
@@ -126,6 +128,18 @@ def test_labels_of_a_field_of_numbers_and_of_names(models):
     assert labels_of(rows, None) == (None, "")
 
 
+def test_the_one_field_of_names_labels_the_map_by_itself(models):
+    """Of two fields of names (job, left) none is meant; of images beside one field of names it is that."""
+    model, rows = models["table"]
+    assert model.plot_latents(rows).axes[0].get_legend() is None
+    one = {"image": DIGITS[:80], "digit": np.arange(80) % 3}
+    own = fit(one, Recipe("mlp", latent=2, hidden=(8,), condition=("digit",)), training=TRAINING)
+    legend = own.plot_latents(one).axes[0].get_legend()
+    assert legend is not None
+    assert legend.get_title().get_text() == "digit"
+    assert [t.get_text() for t in legend.get_texts()] == ["0", "1", "2"]
+
+
 def test_reconstructions_of_images_are_the_models_own(models):
     model, rows = models["images"]
     rows = rows[:4]
@@ -197,6 +211,37 @@ def test_pairs_are_the_associations(models):
     np.testing.assert_allclose(real, associations(schema.numbers(rows), schema.modelled))
     np.testing.assert_allclose(fake, associations(schema.numbers(model.sample(len(rows), 1)), schema.modelled))
     np.testing.assert_allclose(apart, fake - real)
+
+
+def test_long_names_of_columns_are_on_the_paper():
+    """The constrained layout had cut them off below the square axes."""
+    names = [f"{name}-{i}" for i, name in enumerate(["marital-statu"] * 15)]
+    rows = pa.table({name: RNG.normal(size=40) for name in names})
+    figure = fit(rows, Recipe("mlp", latent=2, hidden=(4,)), training=TRAINING).plot_pairs(rows)
+    figure.draw_without_rendering()
+    low = [text.get_window_extent().y0 for axes in figure.axes for text in axes.get_xticklabels()]
+    assert min(low) >= 0
+
+
+def test_an_array_and_a_column_are_both_among_the_columns():
+    """Of counts beside one column the column alone was shown, and the title ran off its narrow paper."""
+    rows = {"counts": COUNTS[:80], "cluster": np.arange(80) % 3}
+    model = fit(rows, Recipe("mlp", latent=2, hidden=(8,)), columns={"counts": "count"}, training=TRAINING)
+    figure = model.plot_columns(rows)
+    titles = [axes.get_title(loc="left").split()[0] for axes in figure.axes]
+    assert titles[0] == "cluster"
+    assert sum(title.startswith("counts[") for title in titles) == 15
+    assert "1 column and the 15 of 40 cells that vary most" in " ".join(figure.get_suptitle().split())
+    one = pa.table({"job": np.array(["boss", "clerk", "smith"])[np.arange(60) % 3]})
+    narrow = fit(one, Recipe("mlp", latent=2, hidden=(4,)), training=TRAINING).plot_columns(one)
+    narrow.draw_without_rendering()
+    assert narrow._suptitle.get_window_extent().x1 <= narrow.bbox.x1
+
+
+def test_whole_numbers_are_shown_in_full():
+    cell = Cell(0, infer(pa.table({"n": [12_285, 1_484_705, 7]})).fields[0])
+    assert cell.text(1_484_705.0) == "1484705"
+    assert cell.text(0.123456789) == "0.123457"
 
 
 def test_missing_shares_and_patterns(models):

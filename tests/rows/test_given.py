@@ -26,6 +26,15 @@ def test_values_and_rows_of_any_container_stand_where_they_stand_in_a_row():
     np.testing.assert_array_equal(given_numbers(SCHEMA, CONDITION, {"town": "a"}, 1), [[np.nan, 0.0, np.nan]])
 
 
+def test_blanks_at_the_ends_of_a_name_need_not_be_typed():
+    """Cells come back with theirs, and ' >50K' is hard to see; two names that differ in blanks alone are told apart."""
+    schema = infer(pd.DataFrame({"pay": [" <=50K", " >50K", "a", "a "], "n": [1.5, 2.5, 4.0, 0.5]}))
+    for typed, code in ((">50K", 1), (" >50K ", 1), ("a", 2), ("a ", 3)):
+        assert given_numbers(schema, ["pay"], {"pay": typed}, 1)[0, 0] == code
+    with pytest.raises(SchemaError, match="had no ' a' in training"):
+        given_numbers(schema, ["pay"], {"pay": " a"}, 1)
+
+
 def test_fields_are_those_of_the_condition():
     assert [f.name for f in given_fields(SCHEMA, CONDITION)] == ["town", "age"]
     assert [f.name for f in given_fields(SCHEMA, CONDITION, ["age"])] == ["age"]

@@ -20,6 +20,7 @@ from contracts.tables import N, everything
 from velbo.errors import ConfigError, DataError, SchemaError
 from velbo.rows import Field, container_of, infer
 from velbo.rows.inference import infer_fields
+from velbo.rows.kinds import kind_of
 
 RNG = np.random.default_rng(0)
 SPREAD = RNG.permutation(100_000)[:200]
@@ -189,6 +190,23 @@ def test_names_that_are_long_or_whole_numbers_are_names_still():
     """Sentences that come twice each are no free text; of postal codes no number is meant."""
     assert field_of([f"a rather long sentence no. {i}" for i in range(60)] * 2).kind == "categorical"
     assert field_of([f"{v:05d}" for v in range(20)] * 3).kind == "categorical"
+
+
+def test_whole_numbers_of_an_array_may_be_counts():
+    """What they are is not guessed, but it is not passed over either."""
+    (field,) = infer(np.array([[0, 300], [7, 1]])).fields
+    assert field.kind == "real"
+    assert field.doubts == ("its numbers are whole and none is below 0; if they are counts: --column x=count",)
+    for other in ([[0, -3], [2, 400]], [[0, 0.5], [2, 400]]):
+        assert infer(np.array(other)).fields[0].doubts == ()
+    assert infer(np.array([[0, 300], [7, 1]]), kind="count").fields[0].doubts == ()
+
+
+def test_ends_that_are_whole_are_shown_in_full():
+    fields = infer(pa.table({"n": [12_285, 1_484_705, 7], "x": [0.5, 1.25e9, 3.0]})).fields
+    assert kind_of(fields[0]).shown(fields[0]) == "7 to 1484705"
+    assert fields[0].reason == "whole numbers from 7 to 1484705"
+    assert kind_of(fields[1]).shown(fields[1]) == "0.5 to 1250000000"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from .. import __version__
 from ..errors import Interrupted, RunError, VelboError
@@ -88,7 +88,7 @@ def _ended(arguments: Sequence[str] | None) -> int:
         _give_up_stdout()
         return NO_READER
     except (VelboError, CycloptsError, OSError) as error:
-        say(f"velbo: {one_line(error)}")
+        say(f"velbo: {one_line(_what_is_missing(error) if isinstance(error, MissingArgumentError) else error)}")
         if isinstance(error, OSError):
             _give_up_stdout()
         return 2
@@ -99,6 +99,17 @@ def _ended(arguments: Sequence[str] | None) -> int:
             return 2
         return unforeseen(error, arguments)
     return 0
+
+
+def _what_is_missing(error: MissingArgumentError) -> str:
+    """A sentence about an option without a value, or what a verb needs and was not given, in the words of its help."""
+    argument, chain = error.argument, error.command_chain
+    if argument is None or not chain or error.keyword or argument.tokens:
+        return str(error)
+    documented = app[chain[-1]].assemble_argument_collection(parse_docstring=True)
+    helps = [a.parameter.help for a in documented if a.name == argument.name]
+    name = argument.name.lstrip("-").upper() if argument.field_info.is_positional else argument.name
+    return f"{' '.join(chain)} needs {name}: {(helps[0] or '').rstrip('.')}"
 
 
 def unforeseen(error: Exception, arguments: Sequence[str] | None) -> int:

@@ -53,7 +53,7 @@ class Cell:
         return MISSING if name is None else str(name).strip()
 
     def text(self, v: float) -> str:
-        """A value as the data have it, but for what is not told from it in 6 digits."""
+        """A value as the data have it: whole numbers in full, others in 6 digits."""
         if v != v:
             return MISSING
         if self.is_coded:
@@ -61,7 +61,7 @@ class Cell:
         if self.is_date:
             moment = np.datetime64(int(v), "s")
             return str(moment.astype("datetime64[D]") if v % DAY == 0 else moment).replace("T", " ")
-        return f"{v:.6g}"
+        return f"{v:.0f}" if v % 1 == 0 and abs(v) < 2**53 else f"{v:.6g}"
 
     def on_axis(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values as an axis takes them: dates in days."""
@@ -81,26 +81,36 @@ class Cell:
 
 
 def cells_of(subject: Subject, most: int, what: str) -> tuple[list[Cell], str]:
-    """Cells that can be looked at one by one, and how they were chosen where there are more of them than ``most``: of a
-    table the first columns, of arrays of numbers the cells that vary most, by their standard deviation.
+    """Cells that can be looked at one by one, and how they were chosen where there are more of them than ``most``: the
+    first columns, and of the first array of numbers the cells that vary most, by their standard deviation.
 
     Raises:
         ConfigError: for a model of images alone.
     """
     schema = subject.model.schema
     columns = [Cell(schema.places[f.name].start, f) for f in schema.modelled if not f.shape]
-    if columns and not all(f.name in subject.model.recipe.condition for f in schema.modelled if not f.shape):
-        return columns[:most], f"the first {most} of {len(columns)} columns" if len(columns) > most else ""
-    if not subject.vectors:
+    if not subject.columns:  # those that there are, are given
+        columns = []
+    if not columns and not subject.vectors:
         raise ConfigError(
             f"{what} looks at columns one by one, and this model is of images; use samples, reconstructions"
         )
-    field = subject.vectors[0]
+    said = f"the first {most} of {len(columns)} columns" if len(columns) > most else ""
+    if not subject.vectors or len(columns) >= most:
+        return columns[:most], said
+    left, n = most - len(columns), subject.vectors[0].size
+    if n > left:
+        beside = f"{len(columns)} column{'s' * (len(columns) > 1)} and " if columns else ""
+        said = f"{beside}the {left} of {n} cells that vary most"
+    return [*columns, *_most_varied(subject, subject.vectors[0], left)], said
+
+
+def _most_varied(subject: Subject, field: Field, most: int) -> list[Cell]:
+    """The cells of an array that vary most over rows, in order."""
     start, each = subject.places(field).start, list(field.cells())
     spread = np.nan_to_num(np.nanstd(subject.numbers[:, subject.places(field)], axis=0))
     chosen = np.sort(np.argsort(-spread, kind="stable")[:most])
-    said = f"the {most} of {len(each)} cells that vary most" if len(each) > most else ""
-    return [Cell(start + int(i), each[int(i)]) for i in chosen], said
+    return [Cell(start + int(i), each[int(i)]) for i in chosen]
 
 
 def title(axes: Axes, text: str) -> None:

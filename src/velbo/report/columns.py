@@ -6,6 +6,7 @@ pairs     associations of every pair: real, synthetic, and the difference
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS, MOST_PAIRED, MOST_NAMES, BINS = 16, 30, 8, 24
 TAIL = 0.005
+LETTERS_PER_INCH = 11.0
 
 
 def columns(subject: Subject) -> Figure:
@@ -44,8 +46,9 @@ def columns(subject: Subject) -> Figure:
     names = [f"real ({len(real):,} rows)", f"synthetic ({len(fake):,})"]
     fig.legend(handles, names, loc="outside lower left", ncols=2, frameon=False, fontsize=9)
     said = f"; {chosen}" if chosen else ""
-    fig.suptitle(f"Share of cells that would have to move, and what two real samples give{said}", x=0.01, ha="left",
-                 fontsize=10, color=INK)  # fmt: skip
+    text = f"Share of cells that would have to move, and what two real samples give{said}"
+    letters = int(LETTERS_PER_INCH * fig.get_figwidth())
+    fig.suptitle(textwrap.fill(text, letters), x=0.01, ha="left", fontsize=10, color=INK)
     return fig
 
 
@@ -117,7 +120,8 @@ def pairs(subject: Subject) -> Figure:
         raise ConfigError("pairs need two columns at least, and this model is of one; use columns")
     at, fields = [cell.at for cell in cells], [cell.field for cell in cells]
     real, fake = (associations(v[:, at], fields) for v in (subject.numbers, subject.synthetic))
-    fig = figure(11.5, 4.25)
+    fig = figure(11.5, 4.6)
+    fig.set_layout_engine("compressed")  # the constrained one takes long names below square axes for shorter
     off = ~np.eye(len(cells), dtype=bool)
     apart = np.abs(real - fake)[off]
     panels = (
@@ -135,7 +139,9 @@ def pairs(subject: Subject) -> Figure:
         each.set_yticks(range(len(cells)), names if i == 0 else [], fontsize=small)
         each.tick_params(length=0)
     assert shown is not None
-    fig.colorbar(shown, ax=list(axes), shrink=0.7, label="association")
+    bar = fig.colorbar(shown, ax=list(axes), shrink=0.7)
+    bar.set_label("association", fontsize=8, color=INK)
+    bar.ax.tick_params(labelsize=8, colors=INK)
     said = f" ({chosen})" if chosen else ""
     text = f"Associations: rho of two numbers, Cramer's V of two names, correlation ratio of one of each{said}"
     fig.suptitle(text, x=0.01, ha="left", fontsize=10, color=INK)

@@ -63,6 +63,8 @@ border-radius:4px;overflow-wrap:anywhere}}
 @media screen and (max-width:600px){{section{{padding:.8rem}}
 dl{{grid-template-columns:1fr;gap:0}}dd{{margin-bottom:.5rem}}.key{{grid-template-columns:1fr 1fr}}
 figure.wider{{overflow-x:auto}}figure.wider img{{max-width:none;width:660px}}
+figure.wider::before{{content:"Swipe sideways for the rest \\2192";display:block;width:max-content;position:sticky;
+left:0;color:var(--soft);font-size:.8rem}}
 thead{{display:none}}table,tbody,tr,td.say{{display:block;width:auto}}
 tr{{border-bottom:1px solid var(--rule);padding:.4rem 0}}
 td,td.n{{display:inline-block;border:0;padding:0 .9rem 0 0;text-align:left;min-width:0;white-space:normal}}

@@ -126,12 +126,14 @@ def latents(subject: Subject, labels: Any = None, name: str = "") -> Figure:
 
     Args:
         subject: model and rows.
-        labels: (N,) numbers or names, one a row; none if not given.
+        labels: (N,) numbers or names, one a row; if not given, those of the one field of names, where there is one.
         name: what the labels are.
 
     Raises:
         DataError: if there are more labels than rows, or fewer.
     """
+    if labels is None:
+        labels, name = subject.own_labels
     fig = figure(9.5, 5.6)
     draw_latents(fig.subplots(), subject.z, labels, name)
     return fig

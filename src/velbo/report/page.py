@@ -164,6 +164,7 @@ def report(
     labels: Any = None,
     most: int = MOST_ROWS,
     seed: int = 0,
+    label: str = "",
 ) -> None:
     """Write one page of a model as an HTML file.
 
@@ -175,6 +176,7 @@ def report(
         labels: for the map of latents: (N,), or the name of a field of the rows.
         most: rows of either to measure, drawn at random where there are more.
         seed: of all noise and of that draw.
+        label: what labels are that were given one a row.
 
     Raises:
         MissingExtraError: if matplotlib is not installed.
@@ -191,7 +193,7 @@ def report(
     n = len(subject.numbers)
     about = f"rows, drawn at random from {n:,}" if len(at) < n else "rows"
     shown = None if known is None else np.asarray(known)[at]
-    write_page(Path(path), Material(chosen, about, shown, name))
+    write_page(Path(path), Material(chosen, about, shown, label or name))
 
 
 def of_fit(

@@ -167,7 +167,9 @@ def findings(m: Material) -> Iterator[Html]:
 
 def calibrated(m: Material) -> Iterator[Html]:
     """Is p(x|z) as wide as the data?"""
-    yield paragraph("Of all cells, t of 1 should lie below the t-quantile that p(x|z) gives for them: on the diagonal.")
+    yield paragraph(
+        "Of all cells, a share t should lie below the t-quantile that p(x|z) gives for them: on the diagonal."
+    )
     yield picture(calibration(m.subject), "Share of cells below each predicted quantile, the furthest off by name")
 
 

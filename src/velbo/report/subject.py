@@ -131,6 +131,17 @@ class Subject:
         """Those of them that have one cell a row."""
         return [f for f in self.free if not f.shape]
 
+    @cached_property
+    def own_labels(self) -> tuple[list[str | None] | None, str]:
+        """(names of the rows, what they are), of the one field of names beside others; (None, "") where there are more
+        of them, or none.
+        """
+        named = [f for f in self.model.schema.modelled if f.categories and not f.shape]
+        if len(named) != 1 or len(self.model.schema.modelled) == 1:
+            return None, ""
+        codes, names = self.numbers[:, self.places(named[0]).start], [str(c).strip() for c in named[0].categories]
+        return [None if code != code else names[int(code)] for code in codes], named[0].name
+
     def places(self, f: Field) -> slice:
         """Where the cells of a field stand in v."""
         return self.model.schema.places[f.name]

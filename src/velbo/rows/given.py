@@ -57,7 +57,10 @@ def given_numbers(
         DataError: if there are not n rows.
         SchemaError: for a category that training did not have.
     """
-    rows = {name: np.repeat(np.asarray([v]), n) for name, v in given.items()} if _is_values(given) else given
+    rows = given
+    if _is_values(given):
+        known = {f.name: f for f in schema.modelled}
+        rows = {name: np.repeat(np.asarray([_but_for_blanks(v, known.get(name))]), n) for name, v in given.items()}
     fields = given_fields(schema, condition, given_names(rows), what)
     _refuse_unseen(rows, fields)
     v = schema.numbers_of(rows, fields, "given")
@@ -93,6 +96,14 @@ def known_numbers(schema: Schema, rows: Any, given: Sequence[str] | None = None)
     elif fields:
         v[:, schema.dims(f.name for f in fields)] = schema.numbers_of(rows, fields, "data")
     return v
+
+
+def _but_for_blanks(value: Any, field: Field | None) -> Any:
+    """The one name of a field that differs from a value in blanks at its ends alone; the value where there is none."""
+    if field is None or not isinstance(value, str) or value in field.categories:
+        return value
+    alike = [c for c in field.categories if isinstance(c, str) and c.strip() == value.strip()]
+    return alike[0] if len(alike) == 1 else value
 
 
 def _is_values(given: Any) -> bool:

@@ -142,7 +142,7 @@ def guess(found: Statistics) -> tuple[str, str]:
 def doubts(found: Statistics, kind: str) -> tuple[str, ...]:
     """What a field may be instead, each with the option to type."""
     if not isinstance(found, ColumnStatistics):
-        return ()
+        return _doubts_of_arrays(found, kind)
     name, said = found.name, []
     if kind in ("ordinal", "count", "integer") and not found.ordered:
         gaps = kind == "ordinal" and found.high - found.low + 1 > len(found.counts)
@@ -159,6 +159,12 @@ def doubts(found: Statistics, kind: str) -> tuple[str, ...]:
             "the cells text"
         )
     return tuple(said)
+
+
+def _doubts_of_arrays(found: Statistics, kind: str) -> tuple[str, ...]:
+    if kind != "real" or not found.whole or "negative" in found.first:
+        return ()
+    return (f"its numbers are whole and none is below 0; if they are counts: --column {found.name}=count",)
 
 
 def _refuse_text(p: ColumnStatistics) -> None:

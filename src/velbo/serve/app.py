@@ -14,16 +14,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import pyarrow as pa
 
 from .. import __version__
 from ..errors import VelboError, need
-from ..prediction import Prediction
 from ..trained_model import TrainedModel
 from .described import row_schema, rows_schema
 from .settings import Settings
-from .wire import ARROW, JSON, PARQUET, Refused, rows_as_table
+from .wire import ARROW, JSON, PARQUET, Refused, latents_of, of_prediction, rows_as_table
 
 need("fastapi", "serve")
 
@@ -73,7 +71,9 @@ def make_app(trained: TrainedModel, settings: Settings | None = None) -> FastAPI
     _count(app, service)
     _say_refusals(app)
     _about(app, service)
-    _with_rows(app, service)
+    _latents(app, service)
+    _measuring(app, service)
+    _filling(app, service)
     _without_rows(app, service)
     _describe(app, service)
     return app
@@ -159,17 +159,23 @@ def _about(app: FastAPI, service: Service) -> None:
         }
 
 
-def _with_rows(app: FastAPI, service: Service) -> None:
-    async def sent(request: Request) -> pa.Table:
-        table = await service.rows(request)
-        if table is None:
-            raise Refused(400, 'there is no body; send rows, as {"rows": [{"name": value}]}')
-        return table
+async def _sent(service: Service, request: Request) -> pa.Table:
+    """The rows of a body.
 
+    Raises:
+        Refused: if there are none.
+    """
+    table = await service.rows(request)
+    if table is None:
+        raise Refused(400, 'there is no body; send rows, as {"rows": [{"name": value}]}')
+    return table
+
+
+def _latents(app: FastAPI, service: Service) -> None:
     @app.post("/encode", openapi_extra=_body("Row"))
     async def encode(request: Request, seed: Seed = 0, unknown: Unknown = "refuse") -> Response:
         """Embeddings: the posterior means of rows, in columns z0, z1, ..."""
-        table = await sent(request)
+        table = await _sent(service, request)
         return await service.answered(
             request, table, lambda m, x: rows_as_table(m.encode(x, seed), "z"), True, unknown == "report"
         )
@@ -177,8 +183,12 @@ def _with_rows(app: FastAPI, service: Service) -> None:
     @app.post("/decode", openapi_extra=_body("Latents"))
     async def decode(request: Request) -> Response:
         """Point estimates of rows with such embeddings."""
-        return await service.answered(request, await sent(request), lambda m, x: m.decode(latents_of(x, m.n_latents)))
+        return await service.answered(
+            request, await _sent(service, request), lambda m, x: m.decode(latents_of(x, m.n_latents))
+        )
 
+
+def _measuring(app: FastAPI, service: Service) -> None:
     @app.post("/score", openapi_extra=_body("Row"))
     async def score(
         request: Request,
@@ -188,7 +198,7 @@ def _with_rows(app: FastAPI, service: Service) -> None:
         unknown: Unknown = "refuse",
     ) -> Response:
         """log p of rows in nats, a lower bound; low is anomalous. With reasons the most anomalous cell of each row."""
-        table = await sent(request)
+        table = await _sent(service, request)
         service.refuse_draws(len(table), samples, service.trained.schema.n_dims + 1 if reasons else 1)
 
         def compute(m: TrainedModel, x: Any) -> pa.Table:
@@ -198,12 +208,14 @@ def _with_rows(app: FastAPI, service: Service) -> None:
 
         return await service.answered(request, table, compute, True, unknown == "report")
 
+
+def _filling(app: FastAPI, service: Service) -> None:
     @app.post("/impute", openapi_extra=_body("Row"))
     async def impute(
         request: Request, samples: Samples = 1000, seed: Seed = 0, unknown: Unknown = "refuse"
     ) -> Response:
         """Rows with their missing cells filled: means of numbers, likeliest categories; all else as it was sent."""
-        table = await sent(request)
+        table = await _sent(service, request)
         service.refuse_draws(len(table), samples)
         return await service.answered(
             request, table, lambda m, x: m.impute(x, samples, seed), report_unknown=unknown == "report"
@@ -221,7 +233,7 @@ def _with_rows(app: FastAPI, service: Service) -> None:
         """One column given any others: the likeliest value, masses p(value) or mean and spread, and the effective
         sample size. Rows may lack columns.
         """
-        table = await sent(request)
+        table = await _sent(service, request)
         service.refuse_draws(len(table), samples)
         return await service.answered(
             request,
@@ -251,30 +263,6 @@ def _without_rows(app: FastAPI, service: Service) -> None:
             return m.sample(n, seed, mean, given=x)
 
         return await service.answered(request, given, compute)
-
-
-def latents_of(table: pa.Table, n_latents: int) -> Any:
-    """Columns z0, z1, ... as an array.
-
-    Raises:
-        Refused: if they are others, or hold no numbers.
-    """
-    names = [f"z{i}" for i in range(n_latents)]
-    if set(table.column_names) != set(names):
-        raise Refused(422, f"latents are {n_latents} columns z0 to z{n_latents - 1}, as /encode answers them")
-    try:
-        return np.stack([table[name].to_numpy().astype(np.float64) for name in names], -1)
-    except (ValueError, TypeError) as error:
-        raise Refused(422, f"latents are numbers ({error})") from error
-
-
-def of_prediction(p: Prediction) -> pa.Table:
-    """A prediction as rows."""
-    columns: dict[str, Any] = {"best": pa.array(p.best.tolist())}
-    if not np.isnan(p.mean).all():
-        columns |= {"mean": p.mean, "spread": p.spread}
-    columns |= {f"p({value})": p.p[:, i] for i, value in enumerate(p.values)}
-    return pa.table(columns | {"effective_samples": p.effective_samples, "pareto_shape": p.pareto_shape})
 
 
 def _describe(app: FastAPI, service: Service) -> None:

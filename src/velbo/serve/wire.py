@@ -12,10 +12,12 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import SchemaError, VelboError
+from ..prediction import Prediction
 from ..rows import Field, Schema
 from ..rows.arrow import type_of
 from ..rows.tensors import block_of, shape_of
@@ -195,3 +197,27 @@ def rows_as_table(values: Any, prefix: str) -> pa.Table:
     if values.ndim == 1:
         return pa.table({prefix: pa.array(values)})
     return pa.table({f"{prefix}{i}": pa.array(each) for i, each in enumerate(values.T)})
+
+
+def latents_of(table: pa.Table, n_latents: int) -> Any:
+    """Columns z0, z1, ... as an array.
+
+    Raises:
+        Refused: if they are others, or hold no numbers.
+    """
+    names = [f"z{i}" for i in range(n_latents)]
+    if set(table.column_names) != set(names):
+        raise Refused(422, f"latents are {n_latents} columns z0 to z{n_latents - 1}, as /encode answers them")
+    try:
+        return np.stack([table[name].to_numpy().astype(np.float64) for name in names], -1)
+    except (ValueError, TypeError) as error:
+        raise Refused(422, f"latents are numbers ({error})") from error
+
+
+def of_prediction(p: Prediction) -> pa.Table:
+    """A prediction as rows."""
+    columns: dict[str, Any] = {"best": pa.array(p.best.tolist())}
+    if not np.isnan(p.mean).all():
+        columns |= {"mean": p.mean, "spread": p.spread}
+    columns |= {f"p({value})": p.p[:, i] for i, value in enumerate(p.values)}
+    return pa.table(columns | {"effective_samples": p.effective_samples, "pareto_shape": p.pareto_shape})

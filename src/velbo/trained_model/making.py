@@ -18,6 +18,7 @@ from torch import Tensor
 from ..errors import ConfigError, DataError, unknown
 from ..evaluation import impute, multiple_imputations
 from ..evaluation.bounds.log_likelihood import chunk_sizes, numbers_per_row
+from ..limits import NOT_NEGATIVE
 from ..rows import Store
 from ..rows.arrays import as_rows
 from ..rows.given import given_fields, given_names
@@ -57,6 +58,7 @@ class Making(Base):
         given: Any = None,
         balance: str | None = None,
         missing: bool = False,
+        guidance: float = 0.0,
     ) -> Any:
         """n new observations: draws of x, or with ``mean`` the point estimates of p(x|z).
 
@@ -74,21 +76,29 @@ class Making(Base):
             balance: a given field of names, all of which shall be as frequent.
             missing: leave cells out as often as they were missing in training, field by field and at random. Without it
                 every cell has a value, but of fields for which missing is a value of its own.
+            guidance: weight w of equation (24), of a conditional diffusion of rows: the greater, the more typical of
+                what is given, and the further from p(x|c), which is that of w = 0.
 
         Raises:
             DataError: if n is less than 1, ``given`` has not n rows, or it is too rare for the model to draw by.
             ConfigError: if ``given`` names a field that there is not, or not all that the model is conditioned on
-                beside others; or if ``balance`` is no field of the condition.
+                beside others; if ``balance`` is no field of the condition; for guidance of another model.
             SchemaError: if it holds categories that training did not have.
         """
         if n < 1:
             raise DataError(f"the number of samples must be at least 1, not {n}")
-        if given is None and balance is None:
+        if NOT_NEGATIVE.check("guidance", guidance) and not self.recipe.condition:
+            raise ConfigError(
+                "guidance goes beyond what is given, and nothing is given to this model; leave it out, or fit one with "
+                "--recipe diffusion --condition FIELD"
+            )
+        if given is None and balance is None and not guidance:
             x = self._in_chunks(n, seed, lambda at, own: self._with_parts.sample(at.stop - at.start, own, mean))
             return self._new(x, seed if missing else None)
         if given is not None and not set(given_names(given)) <= set(self.recipe.condition):
-            if balance is not None:
-                raise ConfigError("rows are balanced by fields of the condition, and others are given; leave one out")
+            if balance is not None or guidance:
+                said = "guided" if balance is None else "balanced"
+                raise ConfigError(f"rows are {said} by fields of the condition, and others are given; leave one out")
             x, known = self._known.draws(n, given, seed, mean)
             return self._new(x, seed if missing else None, known)
         c = self._condition(given, n) if given is not None else None
@@ -97,7 +107,7 @@ class Making(Base):
             c = even if c is None else torch.where(c.isnan(), even.to(c), c)
         model = self._conditional
         x = self._in_chunks(
-            n, seed, lambda at, own: model.sample(at.stop - at.start, own, mean, None if c is None else c[at])
+            n, seed, lambda at, own: model.sample(at.stop - at.start, own, mean, None if c is None else c[at], guidance)
         )
         return self._new(x, seed if missing else None)
 

@@ -18,8 +18,10 @@ def compress(
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
-    """Rows into a file of about as many bits as the bound of the model says, from which they come back exactly: a text
-    byte for byte, a table or an array bit for bit.
+    """Rows into a small file, from which they come back exactly.
+
+    It has about as many bits as the bound of the model says. A text comes back byte for byte, a table or an array bit
+    for bit.
 
     Args:
         run: folder of a trained model.
@@ -40,3 +42,5 @@ def compress(
         f"wrote {done.n_rows} rows to {output}: {done.n_bytes} bytes, of which {done.n_head} are {head}, and "
         f"{done.n_aside} what the model does not code; {bits:.1f} bits a row without the head"
     )
+    of = "" if self_contained else f" --run {run}"
+    say(f"the rows come back with: velbo decompress {output}{of} -o FILE")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..app import app, say
 from ..options import Folder, Output, OwnParts, ReadAs, ReadingOptions, Rows, Seed
-from ..pages import USE
+from ..pages import SHARE
 
 
-@app.command(group=USE)
+@app.command(group=SHARE)
 def explore(
     run: Folder,
     data: str,
@@ -20,7 +20,7 @@ def explore(
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
-    """Write one HTML file: a map of the data's latents, and what the point that is dragged over it decodes to.
+    """One HTML page: a map of the latents, decoded where one points.
 
     Args:
         run: folder of a trained model.

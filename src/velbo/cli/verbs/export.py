@@ -6,10 +6,10 @@ from typing import Literal
 
 from ..app import app, say
 from ..options import Count, Folder, Output, OwnParts, Seed
-from ..pages import USE
+from ..pages import SHARE
 
 
-@app.command(group=USE)
+@app.command(group=SHARE)
 def export(
     run: Folder,
     *,

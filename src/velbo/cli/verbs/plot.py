@@ -42,7 +42,8 @@ def plot(
         output: folder for the pictures; or, of one picture, a .png, .svg or .pdf file.
         what: which ones, by name: learning_curve, kl, latents, reconstructions, samples, columns, pairs, missing,
             calibration, residuals. All that apply, if none is named.
-        labels: for the map of latents: a column of the data, or a file with as many rows (file.npz:label).
+        labels: for the map of latents: a column of the data, or a file with as many rows (file.npz:label); if not
+            given, the one field of names where there is one.
         rows: of a seeded random subset, at most.
         seed: of the subset and of all noise.
     """
@@ -83,4 +84,6 @@ def _subject(
     subject = Subject.of(trained, table, seed)
     known, name = labels_for(table, labels)
     at = subject.some(n)
+    if len(at) < len(table):
+        say(f"pictures are of {len(at)} of {len(table)} rows, drawn at random; --rows takes more")
     return subject.of_rows(at), (None if known is None else [known[i] for i in at], name)

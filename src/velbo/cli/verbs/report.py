@@ -38,6 +38,7 @@ def report(
         seed: of the subset and of all noise.
     """
     need("matplotlib", "report")
+    from ...report.page import report as write
     from ...trained_model import TrainedModel
     from ..data import labels_for, rows_for, say_given, seen_rows
 
@@ -47,6 +48,6 @@ def report(
     table = rows_for(trained, data, read)
     say_given(trained)
     seen = seen_rows(trained, data, train, rows, seed, read)
-    known, _ = labels_for(table, labels)
-    trained.report(table, output, seen, known, rows, seed)
+    known, name = labels_for(table, labels)
+    write(trained, table, output, seen, known, rows, seed, name)
     say(f"wrote {output}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ...errors import need
-from ...limits import ROWS
+from ...limits import NOT_NEGATIVE, ROWS
 from ..app import app, say
 from ..options import Assignments, Folder, Output, OwnParts, Seed, assignments
 from ..output import as_table, check_output
@@ -31,6 +31,7 @@ def sample(
     given: Assignments = (),
     balance: str | None = None,
     missing: bool = False,
+    guidance: Annotated[float, Parameter(validator=NOT_NEGATIVE.validate)] = 0.0,
     model: OwnParts = None,
 ) -> None:
     """New observations from the model.
@@ -46,6 +47,8 @@ def sample(
         balance: a given field of names, all of which shall be as frequent.
         missing: leave cells out as often as they were missing in training, field by field and at random; without it
             every cell has a value.
+        guidance: of a conditional diffusion (--recipe diffusion --condition FIELD), how far rows are moved beyond what
+            is given: 0 draws from p(x|c), 1 to 3 rows that are more typical of it and more alike.
     """
     from ...formats import ROWS_PER_BATCH
     from ...runtime.generators import stream_seed
@@ -59,12 +62,13 @@ def sample(
     trained = TrainedModel.load(run, model)
     values = assignments(given, "--given field=value") or None
     if output.suffix.lower() in PICTURES:
-        _sheet(trained, trained.sample(n, seed, mean, values, balance), output)
+        _sheet(trained, trained.sample(n, seed, mean, values, balance, guidance=guidance), output)
         return
     starts = range(0, n, ROWS_PER_BATCH)
     seeds = [seed, *(stream_seed(seed, f"rows from {start}") for start in starts[1:])]
     sizes = [(min(ROWS_PER_BATCH, n - start), own) for start, own in zip(starts, seeds, strict=True)]
-    write_parts([output], ([as_table(trained.sample(k, s, mean, values, balance, missing))] for k, s in sizes))
+    parts = (trained.sample(k, s, mean, values, balance, missing, guidance) for k, s in sizes)
+    write_parts([output], ([as_table(part)] for part in parts))
 
 
 def _sheet(trained: TrainedModel, rows: Any, path: Path) -> None:

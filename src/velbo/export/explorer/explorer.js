@@ -148,6 +148,7 @@ function drawBackground() {
 }
 
 function drawMap() {
+  if (!side) return; /* before it has a place on the page */
   const style = getComputedStyle(document.documentElement), r = devicePixelRatio;
   const [ink, card] = ["--ink", "--card"].map((name) => resolved(style.getPropertyValue(name)));
   context.clearRect(0, 0, side, side);
@@ -399,7 +400,7 @@ if (about.library) {
 inputs = points.order.map((j) => {
   let low = -3, high = 3;
   for (let i = 0; i < points.n; i++) [low, high] = [Math.min(low, z[i * nLatents + j]), Math.max(high, z[i * nLatents + j])];
-  const made = slider(`z ${j + 1}`, low, high, (high - low) / 400, latents[j], (v) => v.toFixed(2), (v) => {
+  const made = slider(`z${j}`, low, high, (high - low) / 400, latents[j], (v) => v.toFixed(2), (v) => {
     latents = latents.slice();
     latents[j] = v;
     at = place(latents, 0);

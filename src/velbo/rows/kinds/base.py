@@ -208,7 +208,12 @@ class Measured(Kind):
         return restored_numbers(np.rint(v) if self.is_whole else v, field)
 
     def shown(self, field: Field) -> str:
-        return f"{np.min(field.low):g} to {np.max(field.high):g}"
+        return between(np.min(field.low), np.max(field.high))
+
+
+def between(low: float, high: float) -> str:
+    """Two ends; whole ones in full, as far as floats have every whole number."""
+    return " to ".join(f"{v:.0f}" if v % 1 == 0 and abs(v) < EXACT else f"{v:g}" for v in (low, high))
 
 
 def require_shape(cells: Any, field: Field, what: str) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..column_statistics import ColumnStatistics
 from ..field import Field
 from ..statistics import Statistics
-from .base import Measured, Misfit, View
+from .base import Measured, Misfit, View, between
 from .reals import Squashed, too_far
 
 MAX_COUNT = 1000
@@ -43,7 +43,7 @@ class Integer(Measured):
 
     def claims(self, found: Statistics) -> str:
         is_whole = isinstance(found, ColumnStatistics) and found.whole and found.holds_numbers
-        return f"whole numbers from {found.low:g} to {found.high:g}" if is_whole else ""
+        return f"whole numbers from {between(found.low, found.high)}" if is_whole else ""
 
     def field(self, found: Statistics, about: dict[str, Any]) -> Field:
         self.require_numbers(found)
@@ -69,7 +69,7 @@ class Count(Measured):
         is_whole = isinstance(found, ColumnStatistics) and found.whole and found.holds_numbers
         if not is_whole or found.low != 0 or found.high >= MAX_COUNT:
             return ""
-        return f"whole numbers from 0 to {found.high:g}"
+        return f"whole numbers from {between(0, found.high)}"
 
     def field(self, found: Statistics, about: dict[str, Any]) -> Field:
         self.require_numbers(found)
