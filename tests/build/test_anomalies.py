@@ -123,14 +123,16 @@ def test_missing_cells_count_in_no_quantile():
     assert (field.location, field.scale) == (50.5, pytest.approx(80 / NORMAL))
 
 
-def test_kinds_that_are_given_and_models_of_likelihoods_keep_their_unit():
+def test_the_unit_belongs_to_the_likelihood_whoever_asks_for_it():
+    """A plan that is taken again with --like names the likelihood and not what the run was for."""
     x = np.random.default_rng(0).standard_exponential((60, 2))
     frame = pd.DataFrame(x, columns=["a", "b"])
+    spread = np.diff(np.quantile(x, (0.1, 0.9), axis=0), axis=0)[0] / NORMAL
     given, guessed = fields_of(frame, columns={"a": "real:normal-fixed"})
-    assert given.scale == pytest.approx(x[:, 0].std())
-    assert guessed.scale != pytest.approx(x[:, 1].std())
-    likely = plan(frame, columns={"a": "real:normal-narrow", "b": "real"}).schema.fields
-    np.testing.assert_allclose([field.scale for field in likely], x.std(0))
+    np.testing.assert_allclose([given.scale, guessed.scale], [x[:, 0].std(), spread[1]])
+    asked, other = plan(frame, columns={"a": "real:normal-narrow"}).schema.fields
+    np.testing.assert_allclose([asked.scale, asked.location], [spread[0], np.median(x[:, 0])])
+    assert other.scale != pytest.approx(spread[1])
 
 
 def test_scores_are_densities_in_the_unit_of_the_data():

@@ -59,7 +59,8 @@ def _holds_numbers(field: Field) -> bool:
 
 
 def in_robust_units(schema: Schema, rows: Rows) -> Schema:
-    """With location and scale of numbers by quantiles of rows that are spread evenly over those at hand.
+    """With location and scale of the fields of this likelihood, whoever asked for it, by quantiles of rows that are
+    spread evenly over those at hand.
 
     Args:
         schema: whose fields have likelihoods.

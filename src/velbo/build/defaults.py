@@ -108,11 +108,11 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     schema, asked = _schema(rows, asked)
     recipe, choices = closed(asked.recipe, schema)
     numbers = rows_of(rows, schema)
+    if is_guessed:
+        schema = in_robust_units(schema, numbers)
     if recipe.recipe == "autoregressive" and not asked.recipe.order:
         recipe, why_so = in_order(recipe, schema, numbers)
         choices |= why_so
-    if asked.anomalies and is_guessed:
-        schema = in_robust_units(schema, numbers)
     samples = make_objective(**as_json(asked.objective)).samples
     own = recipe.recipe if is_own(recipe.recipe) else None
     model = seeded(schema, recipe, asked.training.machine.seed, own)
