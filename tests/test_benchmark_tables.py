@@ -16,7 +16,9 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 if not FOLDER.is_dir():
     pytest.skip("benchmarks are not part of this copy", allow_module_level=True)
 sys.path.insert(0, str(FOLDER))
-networks, peers = (importlib.import_module(name) for name in ("bayesian_networks", "table_peers"))
+networks, peers, detectors, anomaly = (
+    importlib.import_module(name) for name in ("bayesian_networks", "table_peers", "detectors", "anomaly")
+)
 
 ASIA = """
 network unknown {
@@ -151,3 +153,51 @@ def test_columns_of_text_and_numbers_keep_their_kind():
     frame = pd.DataFrame({"n": [1, 2], "s": pd.Series(["x", "long"], dtype="string"), "o": ["u", "v"]})
     kinds = {name: column.dtype.kind for name, column in peers.columns(frame).items()}
     assert kinds == {"n": "i", "s": "U", "o": "U"}
+
+
+# anomalies
+
+
+def test_ecod_and_copod_are_their_formulas_on_three_rows():
+    """One column 0, 1, 5, skewed to the right: shares below 1/3, 2/3, 1 and above 1, 2/3, 1/3."""
+    x = np.array([[0.0], [1.0], [5.0]])
+    one, two = np.log(3), np.log(1.5)
+    np.testing.assert_allclose(detectors.score("ECOD", x, x), [one, two, one])
+    np.testing.assert_allclose(detectors.score("COPOD", x, x), [one / 2, two, one])
+
+
+def test_a_row_is_no_neighbour_of_its_own_but_of_an_equal_one():
+    x = np.arange(7.0)[:, None]
+    found = detectors.score("kNN", x, x) * x.std()
+    np.testing.assert_allclose(found, [5, 4, 3, 3, 3, 4, 5])
+    np.testing.assert_allclose(detectors.score("kNN", x, x.copy()) * x.std(), [4, 3, 2, 2, 2, 3, 4])
+
+
+def test_a_far_cell_moves_no_unit_by_quantiles():
+    x = np.arange(101.0)[:, None]
+    far = np.where(x > 90, 5 * x, x)
+    near, moved = (detectors.by_quantiles(a, a)[0] for a in (x, far))
+    np.testing.assert_allclose(moved[:91], near[:91])
+    assert not np.allclose(detectors.standardised(far, far)[0][:91], detectors.standardised(x, x)[0][:91])
+
+
+def test_novelty_is_trained_on_half_of_the_normal_rows_and_scores_all_others():
+    x, y = np.arange(20)[:, None], np.arange(20) >= 14
+    train, rows, labels = anomaly.halves(x, y, 0)
+    assert len(train) == 7
+    assert train.max() < 14
+    assert sorted(np.concatenate([train, rows])[:, 0]) == list(range(20))
+    assert np.array_equal(labels, rows[:, 0] >= 14)
+
+
+def test_the_gap_is_to_the_best_other_peer():
+    methods = ["velbo", "kNN", "LOF", "kNN 50, quantiles"]
+    found = anomaly.gaps(methods, np.array([[80.0, 90.0, 70.0, 99.0]]))
+    np.testing.assert_allclose(found, [[-10, 20, -20, 9]])
+
+
+def test_what_is_chosen_on_other_tables_is_what_is_best_there(capsys):
+    """One candidate is better by one on every table: it is taken each time, and its mean is the held-out one."""
+    results = {f"t{i}": {"velbo": {"auroc": [70.0]}, "trim 0.2": {"auroc": [71.0]}} for i in range(10)}
+    anomaly.choose(results)
+    assert "chosen on other tables: 71.00; taken {'trim 0.2': 100} times" in capsys.readouterr().out

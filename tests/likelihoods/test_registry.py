@@ -51,11 +51,11 @@ def test_one_likelihood_has_one_model_of_arrays_and_of_columns():
     sigma of `normal-predicted` comes of the features.
     """
     features = torch.randn(20, F)
-    for name in ("normal", "normal-scalar", "normal-fixed", "normal-predicted"):
+    for name in ("normal", "normal-scalar", "normal-fixed", "normal-narrow", "normal-predicted"):
         head = LIKELIHOODS[name].of(F, KINDS["real"].columns)
         for parameter in head.parameters():
             torch.nn.init.normal_(parameter)
         p = head(features)
         assert isinstance(p, Factorised)
         assert bool((p.variance[0] != p.variance[1]).any()) == (name == "normal-predicted")
-        assert (len(p.variance[0].unique()) == 1) == (name in ("normal-scalar", "normal-fixed"))
+        assert (len(p.variance[0].unique()) == 1) == (name in ("normal-scalar", "normal-fixed", "normal-narrow"))

@@ -23,7 +23,7 @@ from ..objectives import make_objective
 from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
 from ..terms import view_of
 from ..training import decide, device_of
-from .anomalies import WHY, for_anomalies, numbers_as_reals
+from .anomalies import WHY, for_anomalies, in_robust_units, numbers_as_reals
 from .by_order import in_order
 from .models import check_condition, check_names, encoding, seeded, sized
 from .own import is_own
@@ -104,9 +104,12 @@ def complete(rows: Any, asked: Asked) -> Prepared:
         ConfigError: for names that there are not, or that do not go together.
     """
     check_names(asked.recipe)
+    is_guessed = asked.schema is None
     schema, asked = _schema(rows, asked)
     recipe, choices = closed(asked.recipe, schema)
     numbers = rows_of(rows, schema)
+    if is_guessed:
+        schema = in_robust_units(schema, numbers)
     if recipe.recipe == "autoregressive" and not asked.recipe.order:
         recipe, why_so = in_order(recipe, schema, numbers)
         choices |= why_so

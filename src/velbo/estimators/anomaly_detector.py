@@ -25,11 +25,13 @@ class AnomalyDetector(VAEEstimator):
 
     Args:
         contamination: share of the training rows that `predict` calls anomalous.
-        trim: share of each batch that teaches nothing, the rows that fit worst; more than the share of anomalous rows.
+        trim: share of each batch that teaches nothing, the rows that fit worst; more than the share of anomalous rows,
+            and 0 where all training rows are known to be normal (novelty detection).
         n_latents: Z.
         recipe: "mlp" or "resmlp".
         hidden: widths of the layers.
-        columns: column -> kind, "kind:likelihood" or "drop"; other columns of numbers are reals of a fixed scale.
+        columns: column -> kind, "kind:likelihood" or "drop"; other columns of numbers are reals, measured by
+            quantiles, of a fixed scale.
         max_epochs: passes over the rows.
         n_samples: K of `score_samples` and `contributions`.
         device: to train on, "auto" takes a GPU where there is one.

@@ -17,7 +17,16 @@ from .missingness import MissingNotAtRandom
 from .mixed import Mixed, MixedCells, SideBySide
 from .mixture import MixtureOfNormals
 from .negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
-from .normal import FixedScale, LearnedScale, Normal, NormalFixed, NormalPredicted, NormalScalar, PredictedScale
+from .normal import (
+    FixedScale,
+    LearnedScale,
+    Normal,
+    NormalFixed,
+    NormalNarrow,
+    NormalPredicted,
+    NormalScalar,
+    PredictedScale,
+)
 from .ordered_logistic import OrderedLogistic
 from .poisson import Poisson
 from .registry import LIKELIHOODS, likelihood_of
@@ -49,6 +58,7 @@ __all__ = [
     "NegativeBinomial",
     "Normal",
     "NormalFixed",
+    "NormalNarrow",
     "NormalPredicted",
     "NormalScalar",
     "OrderedCells",

@@ -3,6 +3,7 @@
 Where sigma comes from is a part of its own, a scale: features -> sigma.
 
     normal-fixed        FixedScale(s)            sigma = s
+    normal-narrow       FixedScale(1/4)          the same, where quantiles tell a column's unit (build/anomalies.py)
     normal-scalar       LearnedScale()           one sigma for all cells, learned
     normal              LearnedScale(D)          one sigma a cell, learned
     normal-predicted    PredictedScale(F, n)     sigma = sigma(z), from the features
@@ -161,6 +162,14 @@ class NormalFixed(Normal):
     @classmethod
     def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
         return cls(n_in, len(cells) // positions, FixedScale(1.0), positions)
+
+
+class NormalNarrow(Normal):
+    """With sigma = 1/4: latents have to tell most of a column's spread, and a cell off what they tell counts."""
+
+    @classmethod
+    def of(cls, n_in: int, cells: Sequence[Field], positions: int = 1) -> Self:
+        return cls(n_in, len(cells) // positions, FixedScale(0.25), positions)
 
 
 class NormalScalar(Normal):

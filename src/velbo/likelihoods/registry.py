@@ -23,7 +23,7 @@ from .log_normal import LogNormal
 from .logit_normal import LogitNormal
 from .mixture import MixtureOfNormals
 from .negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
-from .normal import Normal, NormalFixed, NormalPredicted, NormalScalar
+from .normal import Normal, NormalFixed, NormalNarrow, NormalPredicted, NormalScalar
 from .ordered_logistic import OrderedLogistic
 from .poisson import Poisson
 from .student_t import StudentT
@@ -31,6 +31,7 @@ from .student_t import StudentT
 LIKELIHOODS: dict[str, type[Likelihood]] = {
     "normal": Normal,
     "normal-fixed": NormalFixed,
+    "normal-narrow": NormalNarrow,
     "normal-scalar": NormalScalar,
     "normal-predicted": NormalPredicted,
     "student-t": StudentT,
