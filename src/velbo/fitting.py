@@ -28,11 +28,13 @@ from .evaluation.cells.typical import ROWS as MOST_ROWS
 from .files import read_json, read_tensors, write_json, write_tensors
 from .rows import Rows, Schema, Store, rows_of
 from .runtime.generators import OwnGenerator
+from .runtime.ranks import is_first
 from .trained_model import TrainedModel
-from .training import Alone, History, Logger, Run, Team, Trainer, device_of, launch, refit_prior
+from .training import History, Logger, Run, Team, Trainer, device_of, launch, refit_prior
 from .training.loggers import tell_settings
 from .training.order import first_kept, held_out_rows, permutation
 from .training.refit import place_of_prior
+from .training.team import joined
 
 REPORT_SECONDS, REPORT_SHARE, FEW_FROM_DISK = 5.0, 0.05, 60
 
@@ -112,6 +114,9 @@ def fit(
 ) -> TrainedModel:
     """Train a model on rows.
 
+    Processes that torchrun, srun or Ray have started together train one model together, if all of them call this on the
+    same rows; each has the model then.
+
     Args:
         rows: as for `plan`.
         recipe: as for `plan`.
@@ -130,7 +135,7 @@ def fit(
     """
     prepared = complete(rows, asked_for(recipe, options))
     folder = Run(run) if isinstance(run, str | Path) else run
-    if folder is not None:
+    if folder is not None and is_first():
         folder.create(prepared.plan.to_json())
     return train_plan(prepared.plan, prepared.rows, folder, loggers, prepared.model, report)
 
@@ -191,7 +196,7 @@ def train_plan(
     state = run.state() if run is not None else None
     is_there = run is not None and state is not None and state.done and run.report_file.exists()
     trained = _trained(plan, rows, run, loggers, model)
-    if run is not None and report and not is_there:
+    if run is not None and report and not is_there and is_first():
         write_report(trained, rows, run)
     return trained
 
@@ -199,11 +204,12 @@ def train_plan(
 def _trained(
     plan: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger], model: nn.Module | None
 ) -> TrainedModel:
-    """By one process, or by as many as the plan says."""
+    """By this process; by those that were started with it; or by as many new ones as the plan says."""
     machine = plan.training.machine
     model = plan.build() if model is None else model
-    if machine.devices == 1:
-        return _train(Alone(), plan, rows, run, loggers, model)
+    with joined(machine.device) as team:
+        if team.size > 1 or machine.devices == 1:
+            return _train(team, plan, rows, run, loggers, model)
     with tempfile.TemporaryDirectory() as folder:
         out, device = Path(folder), device_of(machine.device).type
         launch(machine.devices, device, _work, plan.to_json(), rows, run and run.path, loggers, out, model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,11 +10,15 @@ from pathlib import Path
 from torch import nn
 
 from ..build import Plan, is_own, made_of
-from ..errors import Interrupted
-from ..fitting import train_plan
+from ..errors import Interrupted, LostProcessError
+from ..fitting import rows_of_plan, train_plan
+from ..formats import open_source
+from ..formats.reading import Reading
 from ..rows import Rows
 from ..training import Logger, MLflow, ProgressBar, ProgressLines, Run, TensorBoard, WandB
+from ..training.team import ALONE, Team, told
 from .app import say
+from .data import pick
 
 LOGGERS: dict[str, Callable[[Path], Logger]] = {
     "tensorboard": lambda folder: TensorBoard(folder / "tensorboard"),
@@ -31,20 +36,26 @@ def train_and_tell(
     model: nn.Module | None = None,
     new: bool = True,
     report: bool = True,
+    team: Team = ALONE,
 ) -> None:
-    """Train what a plan says in a run folder, new or to be continued."""
+    """Train what a plan says in a run folder, new or to be continued. The first of a team tells the others the plan of
+    a new one.
+    """
     run = Run(folder)
     loggers: list[Logger] = [LOGGERS[name](folder) for name in dict.fromkeys(log)]
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     loggers.append(ProgressBar() if is_terminal else ProgressLines(say))
-    if new:
+    if new and team.rank == 0:
         run.create(plan.to_json())
+        told(team, json.dumps(plan.to_json()))
     _announce(plan, new)
     parts = f" --model {plan.recipe.recipe}" if is_own(plan.recipe.recipe) else ""
     try:
         history = train_plan(plan, rows, run, loggers, model, report).history
     except Interrupted as error:
         raise Interrupted(f"{error}; everything is saved. Continue with: velbo resume {folder}{parts}") from None
+    except LostProcessError as error:
+        raise LostProcessError(f"{error}. Continue with: velbo resume {folder}{parts}") from error
     assert history is not None
     split = "validation" if "validation_bound" in history.metrics[-1] else "train"
     skipped = f", {history.skipped} skipped (not finite)" if history.skipped else ""
@@ -54,6 +65,25 @@ def train_and_tell(
     )
     if report and run.report_file.exists():
         say(f"report: {run.report_file}")
+
+
+def follow(team: Team, folder: Path, recipe: str, report: bool = True) -> None:
+    """Train with the first of a team what it says."""
+    plan = Plan.from_json(json.loads(told(team, "")), "the plan of the first process")
+    model = plan.build(recipe if is_own(plan.recipe.recipe) else None)
+    rows = rows_again(plan, plan.data.source, plan.data.reading)
+    train_and_tell(plan, rows, folder, model=model, report=report, team=team)
+
+
+def rows_again(plan: Plan, name: str, reading: Reading) -> Rows:
+    """The rows of a plan, where they are now.
+
+    Raises:
+        RunError: if they are not those that it was made for.
+    """
+    source = open_source(name, reading)
+    rows = source if plan.data.stream else pick(source.read(), plan.data.subset, plan.data.subset_seed)
+    return rows_of_plan(plan, rows)
 
 
 def _next(plan: Plan, folder: Path) -> str:

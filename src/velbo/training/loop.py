@@ -40,7 +40,7 @@ from .progress import where
 from .run import Run
 from .signals import StopRequest, listening
 from .state import History, State, Sums
-from .team import Alone, Forward, Team, share
+from .team import ALONE, Forward, Team, share
 from .validation import ValidationSet
 
 MAX_SKIPPED_IN_A_ROW = 20
@@ -50,7 +50,6 @@ STARTING_ROWS = 2000
 BETAS = 0.9, 0.99
 """Adam's. The gradients of a bound grow tenfold while its likelihood sharpens: squares are to be those of a hundred
 steps, not of a thousand."""
-ALONE = Alone()
 
 
 def total_norm(gradients: Sequence[Tensor]) -> float:

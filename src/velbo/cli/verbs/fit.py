@@ -79,26 +79,31 @@ def fit(
     from ...formats.reading import Reading
     from ...training import Run
     from ..data import pick, rows_to_fit
-    from ..training import train_and_tell
+    from ..ranks import together
+    from ..training import follow, train_and_tell
 
-    Run(run).refuse_if_taken()  # before the data are read
-    training = TrainingConfig(budget, optimisation, weighting, validation, machine)
-    asked = Asked(recipe.plain(), objective, training, kind=what.kind, levels=what.levels, anomalies=anomalies)
-    base = Reading()
-    if like is not None:
-        before = Plan.from_json(read_json(like), str(like))
-        asked, base = as_before(before, asked), before.data.reading.of_columns()
-    reading, columns = what.known(read, base)
-    asked = replace(asked, columns={**asked.columns, **columns})
-    source, loaded = rows_to_fit(data, reading, stream)
-    chosen = pick(loaded, rows, machine.seed)
-    prepared = complete(
-        chosen, replace(asked, data=DataRecord(absolute_name(data), subset=rows, subset_seed=machine.seed))
-    )
-    # only now: the types of a text are known once all of it was read
-    record = replace(prepared.plan.data, reading=source.reading())
-    plan = replace(prepared.plan, data=record)
-    say(f"data: {record.n_rows} rows of {plan.schema.describe()} (see 'velbo schema', override with --column)")
-    for doubt in plan.schema.doubts():
-        say(f"doubt: {doubt}")
-    train_and_tell(plan, prepared.rows, run, log, prepared.model, report=report)
+    with together(machine.device) as team:
+        if team.rank:
+            follow(team, run, recipe.recipe, report)
+            return
+        Run(run).refuse_if_taken()  # before the data are read
+        training = TrainingConfig(budget, optimisation, weighting, validation, machine)
+        asked = Asked(recipe.plain(), objective, training, kind=what.kind, levels=what.levels, anomalies=anomalies)
+        base = Reading()
+        if like is not None:
+            before = Plan.from_json(read_json(like), str(like))
+            asked, base = as_before(before, asked), before.data.reading.of_columns()
+        reading, columns = what.known(read, base)
+        asked = replace(asked, columns={**asked.columns, **columns})
+        source, loaded = rows_to_fit(data, reading, stream)
+        chosen = pick(loaded, rows, machine.seed)
+        prepared = complete(
+            chosen, replace(asked, data=DataRecord(absolute_name(data), subset=rows, subset_seed=machine.seed))
+        )
+        # only now: the types of a text are known once all of it was read
+        record = replace(prepared.plan.data, reading=source.reading())
+        plan = replace(prepared.plan, data=record)
+        say(f"data: {record.n_rows} rows of {plan.schema.describe()} (see 'velbo schema', override with --column)")
+        for doubt in plan.schema.doubts():
+            say(f"doubt: {doubt}")
+        train_and_tell(plan, prepared.rows, run, log, prepared.model, report=report, team=team)

@@ -33,22 +33,20 @@ def resume(
         report: write report.html at the end, as 'velbo fit' does.
     """
     from ...build import Plan
-    from ...fitting import rows_of_plan
-    from ...formats import open_source
     from ...training import Run
-    from ..data import pick
-    from ..training import train_and_tell
+    from ..ranks import together
+    from ..training import rows_again, train_and_tell
 
     folder = Run(run)
     plan = Plan.from_json(folder.config(), str(folder.config_file))
-    folder.refuse_if_locked()  # before the data are read
     if devices is not None:
         machine = replace(plan.training.machine, devices=devices)
         plan = replace(plan, training=replace(plan.training, machine=machine))
     name = data or plan.data.source
     if not name:
         raise ConfigError("the run does not say where its data are; name them: velbo resume DIR --data DATA")
-    source = open_source(name, read.reading(plan.data.reading))
-    rows = source if plan.data.stream else pick(source.read(), plan.data.subset, plan.data.subset_seed)
-    numbers = rows_of_plan(plan, rows)
-    train_and_tell(plan, numbers, run, log, plan.build(model), new=False, report=report)
+    with together(plan.training.machine.device) as team:
+        if team.rank == 0:
+            folder.refuse_if_locked()  # before the data are read
+        numbers = rows_again(plan, name, read.reading(plan.data.reading))
+        train_and_tell(plan, numbers, run, log, plan.build(model), new=False, report=report, team=team)
