@@ -22,13 +22,16 @@ from torch import nn
 
 import velbo.training.loop as loop
 from contracts.own_parts import PATH, SOURCE
+from contracts.streams import GROUPS, Groups
 from velbo import ELBO, Plan, Recipe, TrainingConfig, carry_out, plan
 from velbo.config import Budget, Machine, Optimisation, Validation
 from velbo.errors import Interrupted, LostProcessError, TrainingError
-from velbo.files import read_tensors, write_tensors
+from velbo.files import read_json, read_tensors, write_json, write_tensors
 from velbo.oracles import LinearGaussian, LinearGaussianHierarchy
 from velbo.posteriors import Pathwise
 from velbo.rows import Store
+from velbo.rows.encodings import Standardise
+from velbo.rows.stream import Stream
 from velbo.training import Alone, Run, Team, Trainer, launch
 from velbo.training.team import share
 
@@ -64,7 +67,19 @@ def gradients(team: Team, out: Path, kind: str, n_rows: int) -> None:
         write_tensors(out, {**named, "rows seen": torch.tensor(sums.rows)})
 
 
+def streamed(team: Team, folder: Path) -> None:
+    """Two epochs on groups of rows that each process reads in its turn, and which ones it has read."""
+    read = Groups()
+    optimisation, validation = Optimisation(batch_size=32, lr=0.01), Validation(validation=0.1)
+    config = TrainingConfig(Budget(epochs=2), optimisation, validation=validation)
+    filled = lambda group: np.nan_to_num(read(group))  # noqa: E731
+    data = Stream(GROUPS, filled, 5, Standardise((100.0,) * 5, (80.0,) * 5), torch.float64, window_rows=64)
+    history = Trainer(MODELS["flat"](), data, ELBO(draw=AtTheMean()), config, team=team).run()
+    write_json(folder / f"streamed {team.rank}.json", {"metrics": history.metrics, "read": read.asked_by})
+
+
 def all_gradients(team: Team, folder: Path) -> None:
+    streamed(team, folder)
     for kind, n_rows in product(MODELS, (7, 1)):
         gradients(team, folder / f"{kind} {n_rows}", kind, n_rows)
 
@@ -89,6 +104,19 @@ def test_gradients_equal_those_of_one_process_on_the_joined_batch(
     assert max(float(g.abs().max()) for g in one.values()) > 0.01
     for name, gradient in one.items():
         torch.testing.assert_close(two[name], gradient, rtol=1e-12, atol=1e-14)
+
+
+def test_a_stream_is_read_once_by_both_and_its_bound_is_that_of_one_process(tmp_path, by_two_processes):
+    """Bounds by 1e-12 in float64, rows read at the start among them."""
+    streamed(Alone(), tmp_path)
+    one = read_json(tmp_path / "streamed 0.json")
+    both = [read_json(by_two_processes / f"streamed {rank}.json") for rank in range(2)]
+    reads = [[group for _, group in each["read"]] for each in (one, *both)]
+    assert sorted(reads[0]) == sorted(reads[1] + reads[2])
+    assert abs(len(reads[1]) - len(reads[2])) <= 2
+    for each in both:
+        for mine, expected in zip(each["metrics"], one["metrics"], strict=True):
+            assert mine == pytest.approx(expected, rel=1e-12)
 
 
 def trained(team: Team, folder: Path, dies_at: int | None = None) -> None:
