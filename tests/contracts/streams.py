@@ -6,6 +6,7 @@ import math
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import numpy as np
 import torch
@@ -55,6 +56,7 @@ class Threads:
 
     def __init__(self, size: int) -> None:
         self.size, self.slots, self.barrier = size, list[torch.Tensor | None]([None] * size), threading.Barrier(size)
+        self.dealt, self.collected = ([SimpleQueue[bytes]() for _ in range(size)] for _ in range(2))
 
     def of_rank(self, rank: int) -> Member:
         return Member(rank, self)
@@ -77,6 +79,15 @@ class Member:
         self.threads.barrier.wait(30)
         value.copy_(self.threads.slots[source])
         self.threads.barrier.wait(30)
+
+    def deal(self, parts) -> bytes:
+        for queue, part in zip(self.threads.dealt, parts, strict=False):
+            queue.put(part)
+        return self.threads.dealt[self.rank].get(timeout=30)
+
+    def collect(self, part: bytes) -> list[bytes]:
+        self.threads.collected[self.rank].put(part)
+        return [queue.get(timeout=30) for queue in self.threads.collected] if self.rank == 0 else []
 
 
 def stream(read=None, encoding: Encoding = REALS, window_rows: int = 100, **options) -> Stream:

@@ -45,7 +45,7 @@ app = App(
 LONGEST = 2000
 
 
-TOGETHER = "fit", "resume"
+TOGETHER = "fit", "resume", "score", "encode", "reconstruct", "impute", "evaluate"
 """Verbs that several processes carry out together; all others are carried out by the first alone."""
 
 

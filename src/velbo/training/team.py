@@ -63,6 +63,14 @@ class Team(Protocol):
         """The tensor of every process, in order of rank."""
         ...
 
+    def deal(self, parts: Sequence[bytes]) -> bytes:
+        """What the first process, which alone gives parts, one for each, has for this one."""
+        ...
+
+    def collect(self, part: bytes) -> list[bytes]:
+        """What each process gives, in order of rank, at the first; nothing at the others."""
+        ...
+
     def is_first_to(self, do: str) -> bool:
         """Whether no other process has asked this of the same thing; it needs none of them."""
         ...
@@ -87,6 +95,12 @@ class Alone:
 
     def gather(self, value: Tensor) -> list[Tensor]:
         return [value]
+
+    def deal(self, parts: Sequence[bytes]) -> bytes:
+        return parts[0]
+
+    def collect(self, part: bytes) -> list[bytes]:
+        return [part]
 
     def is_first_to(self, do: str) -> bool:
         return True
@@ -129,6 +143,30 @@ class TorchTeam:
         gathered = [torch.empty_like(mine) for _ in range(self.size)]
         dist.all_gather(gathered, mine)
         return [t.to(value.device) for t in gathered]
+
+    def deal(self, parts: Sequence[bytes]) -> bytes:
+        if self.rank:
+            return self._receive(0)
+        for rank in range(1, self.size):
+            self._pass(parts[rank], rank)
+        return parts[0]
+
+    def collect(self, part: bytes) -> list[bytes]:
+        if self.rank:
+            self._pass(part, 0)
+            return []
+        return [part, *(self._receive(rank) for rank in range(1, self.size))]
+
+    def _pass(self, data: bytes, rank: int) -> None:
+        dist.send(torch.tensor([len(data)]), rank, self._readers)
+        dist.send(tensor_of(data), rank, self._readers)
+
+    def _receive(self, rank: int) -> bytes:
+        length = torch.empty(1, dtype=torch.int64)
+        dist.recv(length, rank, self._readers)
+        data = torch.empty(int(length), dtype=torch.uint8)
+        dist.recv(data, rank, self._readers)
+        return data.numpy().tobytes()
 
     def is_first_to(self, do: str) -> bool:
         try:
@@ -210,12 +248,12 @@ def lost_told() -> Iterator[None]:
 
 def told(team: Team, text: str) -> str:
     """What the first process says, at all of them."""
-    letters = torch.tensor(list(text.encode()), dtype=torch.uint8)
-    length = torch.tensor([len(letters)])
-    team.send(length, 0)
-    letters = letters if team.rank == 0 else torch.empty(int(length), dtype=torch.uint8)
-    team.send(letters, 0)
-    return bytes(letters.tolist()).decode()
+    return team.deal([text.encode()] * team.size).decode()
+
+
+def tensor_of(data: bytes) -> Tensor:
+    """Bytes as numbers, (n,)."""
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.empty(0, dtype=torch.uint8)
 
 
 def share(index: Tensor, team: Team) -> Tensor:
