@@ -16,10 +16,12 @@ import pyarrow.compute as pc
 from ..errors import ConfigError, DataError, VelboError
 from ..formats import Reading, Source, absolute_name, open_source, rewrite, writers
 from ..rows.arrow import missing_of, shape_of, undictionaried
+from ..rows.results import as_table, beside
+from ..rows.results import not_modelled as not_modelled_of
 from ..runtime.memory import physical_memory
 from .app import say
 from .options import ReadingOptions
-from .output import as_table, check_output
+from .output import check_output
 
 if TYPE_CHECKING:
     from ..trained_model import TrainedModel
@@ -180,16 +182,8 @@ def mapped(source: Source, f: Callable[[pa.Table], Any]) -> Iterator[tuple[pa.Ta
 
 
 def not_modelled(trained: TrainedModel, source: Source) -> list[str]:
-    """Columns that the model was told to leave out, such as identifiers, and those that it was trained without."""
-    known = {field.name for field in trained.schema.fields if field.kind != "drop"}
-    return [name for name in source.names if name not in known]
-
-
-def beside(rows: pa.Table, names: Sequence[str], results: pa.Table) -> pa.Table:
-    """Columns of rows, then results; of two columns of one name the result. Arrays are not carried along."""
-    kept = [name for name in names if name not in results.column_names and not shape_of(rows[name].type)]
-    columns = {name: rows[name] for name in kept} | {name: results[name] for name in results.column_names}
-    return pa.table(columns)
+    """Columns that the model knows nothing of; see `velbo.rows.results`."""
+    return not_modelled_of(trained.schema, source.names)
 
 
 def write_parts(paths: Sequence[Path], parts: Iterable[Sequence[pa.Table]]) -> None:

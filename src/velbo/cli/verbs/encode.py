@@ -21,9 +21,9 @@ def encode(
         output: file to write.
         seed: of the binarisation of grey images, where there is one.
     """
+    from ...rows.results import as_table
     from ...trained_model import TrainedModel
     from ..data import map_rows, not_modelled, open_for
-    from ..output import as_table
     from ..ranks import shared, together
 
     with together("cpu") as team:

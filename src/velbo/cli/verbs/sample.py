@@ -11,7 +11,7 @@ from ...errors import need
 from ...limits import ROWS
 from ..app import app, say
 from ..options import Assignments, Folder, Output, OwnParts, Seed, assignments
-from ..output import as_table, check_output
+from ..output import check_output
 from ..pages import USE
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def sample(
             every cell has a value.
     """
     from ...formats import ROWS_PER_BATCH
+    from ...rows.results import as_table
     from ...runtime.generators import stream_seed
     from ...trained_model import TrainedModel
     from ..data import write_parts

@@ -55,9 +55,9 @@ def score(
         seed: of all noise.
         device: auto takes a GPU where there is one; else the name of a device.
     """
+    from ...rows.results import as_table
     from ...trained_model import TrainedModel
     from ..data import map_rows, not_modelled, open_for, say_given
-    from ..output import as_table
     from ..ranks import shared, together
 
     if contamination is not None and threshold is not None:
