@@ -26,7 +26,10 @@ from .errors import RunError, VelboError, VelboWarning, unknown
 from .evaluation import typical
 from .evaluation.cells.typical import ROWS as MOST_ROWS
 from .files import read_json, read_tensors, write_json, write_tensors
+from .formats import open_source
+from .formats.reading import Reading
 from .rows import Rows, Schema, Store, rows_of
+from .rows.results import some_of
 from .runtime.generators import OwnGenerator
 from .runtime.ranks import is_first
 from .trained_model import TrainedModel
@@ -184,6 +187,24 @@ def rows_of_plan(plan: Plan, rows: Any) -> Rows:
     return found
 
 
+def rows_again(plan: Plan, name: str, reading: Reading) -> Rows:
+    """The rows of a plan, where they are now.
+
+    Args:
+        plan: it may come from a file.
+        name: of what holds them, as for `velbo.open_source`.
+        reading: how they are read.
+
+    Raises:
+        RunError: if they are not those that it was made for.
+    """
+    source, said = open_source(name, reading), plan.data
+    if said.stream:
+        return rows_of_plan(plan, source)
+    rows = source.read()
+    return rows_of_plan(plan, rows if said.subset is None else some_of(rows, said.subset, said.subset_seed))
+
+
 def train_plan(
     plan: Plan,
     rows: Rows,
@@ -212,7 +233,9 @@ def _trained(
             return _train(team, plan, rows, run, loggers, model)
     with tempfile.TemporaryDirectory() as folder:
         out, device = Path(folder), device_of(machine.device).type
-        launch(machine.devices, device, _work, plan.to_json(), rows, run and run.path, loggers, out, model)
+        launch(machine.devices, device, _work, plan.to_json(), rows, run and run.place, loggers, out, model)
+        if run is not None:
+            run.refresh()
         model.load_state_dict(read_tensors(out / "model.safetensors"))
         history, typical = History(**read_json(out / "history.json")), Run(out).read_typical()
         return TrainedModel(cast(AnyModel, model.eval()), plan, history, typical=typical)
@@ -236,7 +259,7 @@ def write_report(trained: TrainedModel, rows: Rows, run: Run) -> None:
         said = " ".join(str(error).split())[:300] or type(error).__name__
         warnings.warn(
             f"the model is saved, but its report.html could not be written ({said}); make one with "
-            f"velbo report {run.path} DATA -o report.html",
+            f"velbo report {run.place} DATA -o report.html",
             VelboWarning,
             stacklevel=3,
         )
@@ -307,7 +330,7 @@ def _work(
     team: Team,
     config: dict[str, Any],
     rows: Rows,
-    run: Path | None,
+    run: str | Path | None,
     loggers: Sequence[Logger],
     out: Path,
     model: nn.Module,

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from ..errors import ConfigError, DataError, VelboError
 from ..formats import Reading, Source, absolute_name, open_source, rewrite, writers
 from ..rows.arrow import missing_of, shape_of, undictionaried
-from ..rows.results import as_table, beside
+from ..rows.results import as_table, beside, some_of
 from ..rows.results import not_modelled as not_modelled_of
 from ..runtime.memory import physical_memory
 from .app import say
@@ -39,7 +39,7 @@ def pick(rows: Any, n: int | None, seed: int) -> Any:
         raise ConfigError("--rows picks from rows in memory; leave --stream out, or give a smaller table")
     if not 1 <= n <= len(rows):
         raise ConfigError(f"--rows must be between 1 and {len(rows)}, the number of rows there are, not {n}")
-    return rows.take(pa.array(np.sort(np.random.default_rng(seed).choice(len(rows), n, replace=False))))
+    return some_of(rows, n, seed)
 
 
 def at_most(rows: pa.Table, n: int, seed: int) -> pa.Table:

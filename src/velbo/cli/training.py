@@ -11,14 +11,11 @@ from torch import nn
 
 from ..build import Plan, is_own, made_of
 from ..errors import Interrupted, LostProcessError
-from ..fitting import rows_of_plan, train_plan
-from ..formats import open_source
-from ..formats.reading import Reading
+from ..fitting import rows_again, train_plan
 from ..rows import Rows
 from ..training import Logger, MLflow, ProgressBar, ProgressLines, Run, TensorBoard, WandB
 from ..training.team import ALONE, Team, told
 from .app import say
-from .data import pick
 
 LOGGERS: dict[str, Callable[[Path], Logger]] = {
     "tensorboard": lambda folder: TensorBoard(folder / "tensorboard"),
@@ -42,7 +39,7 @@ def train_and_tell(
     a new one.
     """
     run = Run(folder)
-    loggers: list[Logger] = [LOGGERS[name](folder) for name in dict.fromkeys(log)]
+    loggers: list[Logger] = [LOGGERS[name](run.path) for name in dict.fromkeys(log)]
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     loggers.append(ProgressBar() if is_terminal else ProgressLines(say))
     if new and team.rank == 0:
@@ -53,18 +50,34 @@ def train_and_tell(
     try:
         history = train_plan(plan, rows, run, loggers, model, report).history
     except Interrupted as error:
-        raise Interrupted(f"{error}; everything is saved. Continue with: velbo resume {folder}{parts}") from None
+        raise Interrupted(f"{error}; everything is saved. Continue with: velbo resume {run.place}{parts}") from None
     except LostProcessError as error:
-        raise LostProcessError(f"{error}. Continue with: velbo resume {folder}{parts}") from error
+        raise LostProcessError(f"{error}. Continue with: velbo resume {run.place}{parts}") from error
     assert history is not None
     split = "validation" if "validation_bound" in history.metrics[-1] else "train"
     skipped = f", {history.skipped} skipped (not finite)" if history.skipped else ""
     say(
         f"done: {history.steps} steps in {history.seconds:.1f} s{skipped}; best {split} bound {history.best:.3f} nats. "
-        f"{_next(plan, folder)}{parts}"
+        f"{_next(plan, run.place)}{parts}"
     )
     if report and run.report_file.exists():
-        say(f"report: {run.report_file}")
+        say(f"report: {run.place}/{run.report_file.name}")
+
+
+def train_by_ray(plan: Plan, folder: Path, cluster: str, workers: int, new: bool = True, report: bool = True) -> None:
+    """The same by workers of Ray."""
+    from ..cluster.by_ray import fit_by_ray
+
+    run = Run(folder)
+    if new:
+        run.create(plan.to_json())
+    _announce(plan, new)
+    try:
+        fit_by_ray(plan, run, cluster, workers, report, say)
+    except LostProcessError as error:
+        raise LostProcessError(f"{error}. Continue with: velbo resume {run.place} --cluster {cluster}") from error
+    history = run.history()
+    say(f"done: {history.steps} steps in {history.seconds:.1f} s. {_next(plan, run.place)}")
 
 
 def follow(team: Team, folder: Path, recipe: str, report: bool = True) -> None:
@@ -75,18 +88,7 @@ def follow(team: Team, folder: Path, recipe: str, report: bool = True) -> None:
     train_and_tell(plan, rows, folder, model=model, report=report, team=team)
 
 
-def rows_again(plan: Plan, name: str, reading: Reading) -> Rows:
-    """The rows of a plan, where they are now.
-
-    Raises:
-        RunError: if they are not those that it was made for.
-    """
-    source = open_source(name, reading)
-    rows = source if plan.data.stream else pick(source.read(), plan.data.subset, plan.data.subset_seed)
-    return rows_of_plan(plan, rows)
-
-
-def _next(plan: Plan, folder: Path) -> str:
+def _next(plan: Plan, folder: str | Path) -> str:
     """What a run is for: a model of anomalies to score rows, any other to be measured first."""
     if plan.objective.objective.startswith("trimmed"):
         return f"Score rows with: velbo score {folder} DATA -o scores.csv --explain --contamination 0.05"

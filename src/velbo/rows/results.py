@@ -22,6 +22,11 @@ def as_table(values: Any, prefix: str = "x") -> pa.Table:
     return pa.table({column.name: column.cells() for column in columns})
 
 
+def some_of(rows: pa.Table, n: int, seed: int) -> pa.Table:
+    """A seeded random subset of n rows, in their order."""
+    return rows.take(pa.array(np.sort(np.random.default_rng(seed).choice(len(rows), n, replace=False))))
+
+
 def not_modelled(schema: Schema, names: Iterable[str]) -> list[str]:
     """Columns that the model was told to leave out, such as identifiers, and those that it was trained without."""
     known = {field.name for field in schema.fields if field.kind != "drop"}

@@ -15,6 +15,7 @@ from ...config import (
 )
 from ..app import app, say
 from ..options import (
+    Count,
     FieldOptions,
     Folder,
     Logs,
@@ -55,6 +56,8 @@ def fit(
     like: SomeFile = None,
     log: Logs = (),
     report: bool = True,
+    cluster: str | None = None,
+    workers: Count = 2,
 ) -> None:
     """Train a model on data and write a run folder.
 
@@ -72,6 +75,9 @@ def fit(
             where they are not the defaults.
         log: tell TensorBoard (in the run folder), MLflow or Weights & Biases too. May be given many times.
         report: write report.html, one page of the model, into the run folder, where matplotlib is installed.
+        cluster: train on workers of Ray: "local" starts it here, else its address, auto or ray://host:port. All of them
+            must reach the data and the run folder by their names. Needs the extra cluster.
+        workers: of Ray.
     """
     from ...build import Asked, DataRecord, Plan, as_before, complete
     from ...files import read_json
@@ -80,7 +86,7 @@ def fit(
     from ...training import Run
     from ..data import pick, rows_to_fit
     from ..ranks import together
-    from ..training import follow, train_and_tell
+    from ..training import follow, train_and_tell, train_by_ray
 
     with together(machine.device) as team:
         if team.rank:
@@ -106,4 +112,7 @@ def fit(
         say(f"data: {record.n_rows} rows of {plan.schema.describe()} (see 'velbo schema', override with --column)")
         for doubt in plan.schema.doubts():
             say(f"doubt: {doubt}")
+        if cluster is not None:
+            train_by_ray(plan, run, cluster, workers, report=report)
+            return
         train_and_tell(plan, prepared.rows, run, log, prepared.model, report=report, team=team)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ...errors import ConfigError
 from ..app import app
-from ..options import Folder, Logs, OwnParts, ReadAs, ReadingOptions
+from ..options import Count, Folder, Logs, OwnParts, ReadAs, ReadingOptions
 from ..pages import TRAIN
 
 
@@ -20,6 +20,8 @@ def resume(
     read: ReadAs = ReadingOptions(),
     log: Logs = (),
     report: bool = True,
+    cluster: str | None = None,
+    workers: Count = 2,
 ) -> None:
     """Continue a run that was interrupted or killed.
 
@@ -31,11 +33,15 @@ def resume(
         devices: go on with so many devices.
         log: tell TensorBoard (in the run folder), MLflow or Weights & Biases too. May be given many times.
         report: write report.html at the end, as 'velbo fit' does.
+        cluster: go on with workers of Ray, as 'velbo fit' takes it.
+        workers: of Ray.
     """
     from ...build import Plan
+    from ...fitting import rows_again
+    from ...formats import absolute_name
     from ...training import Run
     from ..ranks import together
-    from ..training import rows_again, train_and_tell
+    from ..training import train_and_tell, train_by_ray
 
     folder = Run(run)
     plan = Plan.from_json(folder.config(), str(folder.config_file))
@@ -45,6 +51,10 @@ def resume(
     name = data or plan.data.source
     if not name:
         raise ConfigError("the run does not say where its data are; name them: velbo resume DIR --data DATA")
+    if cluster is not None:
+        data_record = replace(plan.data, source=absolute_name(name))
+        train_by_ray(replace(plan, data=data_record), run, cluster, workers, new=False, report=report)
+        return
     with together(plan.training.machine.device) as team:
         if team.rank == 0:
             folder.refuse_if_locked()  # before the data are read
