@@ -1,10 +1,13 @@
-"""A training by two workers of Ray: the bits of two processes without it, a worker that is killed, and a user's error."""
+"""A training by two workers of Ray: the bits of two processes without it, a killed worker, and a user's error."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +17,8 @@ from velbo import Budget, Machine, Optimisation, Recipe, TrainingConfig, carry_o
 from velbo.errors import TrainingError
 from velbo.training import Run
 
+if sys.platform != "linux":
+    pytest.skip("finds workers by /proc", allow_module_level=True)
 ray = pytest.importorskip("ray", reason="needs the extra cluster")
 from velbo.cluster.by_ray import fit_by_ray  # noqa: E402
 
@@ -33,6 +38,23 @@ def started():
     ray.shutdown()
 
 
+def own_workers() -> list[int]:
+    """Workers of the Ray that this process has started, by /proc."""
+    parents, names = dict[int, int](), dict[int, str]()
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError, IndexError, ValueError):
+            process = int(folder.name)
+            parents[process] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            names[process] = (folder / "cmdline").read_text()
+
+    def is_own(process: int) -> bool:
+        while process > 1 and process != os.getpid():
+            process = parents.get(process, 0)
+        return process == os.getpid()
+
+    return [process for process, name in names.items() if "RayTrainWorker" in name and is_own(process)]
+
+
 def plan_for(source, **optimisation):
     training = TrainingConfig(
         Budget(epochs=30), Optimisation(batch_size=64, **optimisation), machine=Machine(threads=1)
@@ -47,11 +69,10 @@ def test_a_killed_worker_is_replaced_and_the_bits_are_those_of_two_processes(sou
     killed = list[int]()
 
     def kill_one(line: str) -> None:
-        for folder in [] if killed else os.listdir("/proc"):
-            if folder.isdecimal() and b"RayTrainWorker" in open(f"/proc/{folder}/cmdline", "rb").read():
-                os.kill(int(folder), signal.SIGKILL)
-                killed.append(int(folder))
-                return
+        for worker in [] if killed else own_workers():
+            os.kill(worker, signal.SIGKILL)
+            killed.append(worker)
+            return
 
     run = Run(tmp_path / "ray")
     run.create(what.to_json())
