@@ -64,7 +64,11 @@ def test_a_run_is_stopped_resumed_elsewhere_and_ends_as_one_on_a_disk(tmp_path, 
     there = Run("memory://box/run")
     for name in ("config.json", "model.safetensors", "metrics.jsonl", "typical.json"):
         assert there.file(name).read_bytes() == local.file(name).read_bytes(), name
-    assert TrainedModel.load("memory://box/run").evaluate(DIGITS[:20], 3).rows == 20
+    model = TrainedModel.load("memory://box/run")
+    model.save("memory://box/saved")
+    elsewhere()
+    again = TrainedModel.load("memory://box/saved")
+    assert np.array_equal(again.log_likelihood(DIGITS[:20], 3), model.log_likelihood(DIGITS[:20], 3))
     # each file is one object, and of the last two states alone
     n_files = len([p for p in there.path.rglob("*") if p.is_file()])
     assert n_files <= len(store.ls("/box/run/objects")) <= 2 * n_files
