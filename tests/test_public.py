@@ -23,7 +23,7 @@ PUBLIC = """
     Aggregated aggregated_posterior Ascent Gaps gaps Bracket bracket RateDistortion rate_distortion Calibration
     calibrate impute multiple_imputations contributions synthetic_report sample_quality disentanglement refit
     Annealing anneal anneal_backwards LinearGaussian Recipe TrainedModel ObjectiveConfig Asked Plan carry_out fit plan
-    VAEEstimator VAEImputer Trimmed AnomalyDetector
+    VAEEstimator VAEImputer Trimmed AnomalyDetector arrow_function
 """.split()
 
 
@@ -52,7 +52,7 @@ def test_version_agrees_with_the_changelog_and_the_citation():
 FOLDERS = """
     errors limits tables files config runtime rows formats nets posteriors priors likelihoods terms model conditional
     hierarchy diffusion checks objectives training evaluation oracles build card hub prediction export trained_model
-    loading fitting estimators compress sweep doctor report demo serve cli __main__
+    loading fitting estimators compress sweep doctor report demo serve cluster cli __main__
 """.split()
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from velbo import Recipe, TrainingConfig, fit
-from velbo.cli.output import as_table
 from velbo.config import Budget
 from velbo.evaluation import score_rows
 from velbo.formats import open_source, write_table
 from velbo.rows.encoded import OnDisk
+from velbo.rows.results import as_table
 from velbo.rows.stream import Stream
 from velbo.trained_model import TrainedModel
 

@@ -12,6 +12,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from .build import Asked, Plan
+    from .cluster import arrow_function
     from .conditional import Conditional
     from .config import (
         Budget,
@@ -151,6 +152,7 @@ _HOMES = {
     "VAEEstimator": "estimators",
     "VAEImputer": "estimators",
     "AnomalyDetector": "estimators",
+    "arrow_function": "cluster",
 }
 
 __all__ = [  # noqa: RUF022 (in flow order)
@@ -225,6 +227,7 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "VAEEstimator",
     "VAEImputer",
     "AnomalyDetector",
+    "arrow_function",
 ]
 
 

@@ -6,6 +6,7 @@ VelboError
   ConfigError          an option or a config file is wrong      (also a ValueError)
   RunError             a run folder or checkpoint is missing, damaged or foreign
   TrainingError        training cannot go on                    (also a RuntimeError)
+    LostProcessError   another process of the training has ended
   Interrupted          the user asked training to stop; the run can be resumed
   MissingExtraError    an optional dependency is not installed  (also an ImportError)
   MissingMethodError   a part does not say what is asked of it  (also a NotImplementedError)
@@ -43,6 +44,10 @@ class RunError(VelboError):
 
 class TrainingError(VelboError, RuntimeError):
     """Training cannot go on; what was reached is saved where a run folder was given."""
+
+
+class LostProcessError(TrainingError):
+    """Another process of the training has ended, or cannot be reached; what was saved is whole."""
 
 
 class Interrupted(VelboError):

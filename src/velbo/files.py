@@ -28,6 +28,8 @@ T = TypeVar("T")
 LOCK = ".lock"
 MAX_JSON = 2**28
 MAX_FOLDERS = 500
+URL_AS_PATH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?=[^/])")
+"""How a URL begins that was taken for a path, which has one slash of two."""
 TEMPORARY = re.compile(r"\.(\d+)\.tmp\.(.+)", re.DOTALL)
 
 if TYPE_CHECKING:
@@ -159,6 +161,8 @@ def whole_or_absent(*paths: Path) -> Iterator[list[Path]]:
 
 
 def _prepare(path: Path) -> None:
+    if URL_AS_PATH.match(str(path)):
+        raise RunError(f"{path}: only rows and runs are written to a URL; give a path")
     if path.is_dir():
         raise IsADirectoryError("there is a folder of this name")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,13 +24,18 @@ from .errors import RunError, VelboError, VelboWarning, unknown
 from .evaluation import typical
 from .evaluation.cells.typical import ROWS as MOST_ROWS
 from .files import read_json, read_tensors, write_json, write_tensors
+from .formats import open_source
+from .formats.reading import Reading
 from .rows import Rows, Schema, Store, rows_of
+from .rows.results import some_of
 from .runtime.generators import OwnGenerator
+from .runtime.ranks import is_first
 from .trained_model import TrainedModel
-from .training import Alone, History, Logger, Run, Team, Trainer, device_of, launch, refit_prior
+from .training import History, Logger, Run, Team, Trainer, device_of, launch, refit_prior
 from .training.loggers import tell_settings
 from .training.order import first_kept, permutation
 from .training.refit import place_of_prior
+from .training.team import joined
 
 
 class Options(TypedDict, total=False):
@@ -108,6 +113,9 @@ def fit(
 ) -> TrainedModel:
     """Train a model on rows.
 
+    Processes that torchrun, srun or Ray have started together train one model together, if all of them call this on the
+    same rows; each has the model then.
+
     Args:
         rows: as for `plan`.
         recipe: as for `plan`.
@@ -126,7 +134,7 @@ def fit(
     """
     prepared = complete(rows, asked_for(recipe, options))
     folder = Run(run) if isinstance(run, str | Path) else run
-    if folder is not None:
+    if folder is not None and is_first():
         folder.create(prepared.plan.to_json())
     return train_plan(prepared.plan, prepared.rows, folder, loggers, prepared.model, report)
 
@@ -175,6 +183,24 @@ def rows_of_plan(plan: Plan, rows: Any) -> Rows:
     return found
 
 
+def rows_again(plan: Plan, name: str, reading: Reading) -> Rows:
+    """The rows of a plan, where they are now.
+
+    Args:
+        plan: it may come from a file.
+        name: of what holds them, as for `velbo.open_source`.
+        reading: how they are read.
+
+    Raises:
+        RunError: if they are not those that it was made for.
+    """
+    source, said = open_source(name, reading), plan.data
+    if said.stream:
+        return rows_of_plan(plan, source)
+    rows = source.read()
+    return rows_of_plan(plan, rows if said.subset is None else some_of(rows, said.subset, said.subset_seed))
+
+
 def train_plan(
     plan: Plan,
     rows: Rows,
@@ -187,7 +213,7 @@ def train_plan(
     state = run.state() if run is not None else None
     is_there = run is not None and state is not None and state.done and run.report_file.exists()
     trained = _trained(plan, rows, run, loggers, model)
-    if run is not None and report and not is_there:
+    if run is not None and report and not is_there and is_first():
         from .report.after_fit import write_report
 
         write_report(trained, rows, run)
@@ -197,14 +223,17 @@ def train_plan(
 def _trained(
     plan: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger], model: nn.Module | None
 ) -> TrainedModel:
-    """By one process, or by as many as the plan says."""
+    """By this process; by those that were started with it; or by as many new ones as the plan says."""
     machine = plan.training.machine
     model = plan.build() if model is None else model
-    if machine.devices == 1:
-        return _train(Alone(), plan, rows, run, loggers, model)
+    with joined(machine.device) as team:
+        if team.size > 1 or machine.devices == 1:
+            return _train(team, plan, rows, run, loggers, model)
     with tempfile.TemporaryDirectory() as folder:
         out, device = Path(folder), device_of(machine.device).type
-        launch(machine.devices, device, _work, plan.to_json(), rows, run and run.path, loggers, out, model)
+        launch(machine.devices, device, _work, plan.to_json(), rows, run and run.place, loggers, out, model)
+        if run is not None:
+            run.refresh()
         model.load_state_dict(read_tensors(out / "model.safetensors"))
         history, typical = History(**read_json(out / "history.json")), Run(out).read_typical()
         return TrainedModel(cast(AnyModel, model.eval()), plan, history, typical=typical)
@@ -259,7 +288,7 @@ def _work(
     team: Team,
     config: dict[str, Any],
     rows: Rows,
-    run: Path | None,
+    run: str | Path | None,
     loggers: Sequence[Logger],
     out: Path,
     model: nn.Module,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import numpy as np
 import torch
@@ -47,6 +49,45 @@ class Groups:
         self.given.append(weakref.ref(values))
         self.most_alive = max(self.most_alive, sum(ref() is not None for ref in self.given))
         return values
+
+
+class Threads:
+    """Processes that read together, as threads of this one: what one sends, all have."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.slots, self.barrier = size, list[torch.Tensor | None]([None] * size), threading.Barrier(size)
+        self.dealt, self.collected = ([SimpleQueue[bytes]() for _ in range(size)] for _ in range(2))
+
+    def of_rank(self, rank: int) -> Member:
+        return Member(rank, self)
+
+    def run(self, work) -> list:
+        """``work(member)`` of every rank."""
+        with ThreadPoolExecutor(self.size) as pool:
+            return list(pool.map(work, map(self.of_rank, range(self.size))))
+
+
+class Member:
+    """One of them."""
+
+    def __init__(self, rank: int, threads: Threads) -> None:
+        self.rank, self.size, self.threads = rank, threads.size, threads
+
+    def send(self, value: torch.Tensor, source: int) -> None:
+        if self.rank == source:
+            self.threads.slots[source] = value.clone()
+        self.threads.barrier.wait(30)
+        value.copy_(self.threads.slots[source])
+        self.threads.barrier.wait(30)
+
+    def deal(self, parts) -> bytes:
+        for queue, part in zip(self.threads.dealt, parts, strict=False):
+            queue.put(part)
+        return self.threads.dealt[self.rank].get(timeout=30)
+
+    def collect(self, part: bytes) -> list[bytes]:
+        self.threads.collected[self.rank].put(part)
+        return [queue.get(timeout=30) for queue in self.threads.collected] if self.rank == 0 else []
 
 
 def stream(read=None, encoding: Encoding = REALS, window_rows: int = 100, **options) -> Stream:

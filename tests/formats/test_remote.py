@@ -5,16 +5,19 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import fsspec
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from velbo.errors import DataError, MissingExtraError
-from velbo.formats import Reading, open_source, write_table
+from velbo.errors import DataError, MissingExtraError, RunError
+from velbo.files import write_text
+from velbo.formats import Reading, convert, open_source, write_table, writers
 from velbo.formats.remote import is_url, local_path
 
 ROWS = pa.table({"a": [1, 2], "b": ["x", "y"]})
@@ -102,6 +105,25 @@ def test_a_scheme_whose_library_is_missing_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(MissingExtraError, match=r"s3://box/t\.parquet: .*s3fs.*pip install 'velbo\[remote\]'"):
         open_source("s3://box/t.parquet", Reading())
+
+
+def test_rows_are_written_to_urls_whole_or_not_at_all(memory, tmp_path, monkeypatch):
+    """In a stream, and spliced; nothing else is, and no folder of such a name appears here."""
+    monkeypatch.chdir(tmp_path)
+    write_table(ROWS, "memory://box/new.parquet")
+    assert open_source("memory://box/new.parquet").read().equals(ROWS)
+    (tmp_path / "t.csv").write_text("a,b\n1,x\n")
+    convert("t.csv", Path("memory://box/new.csv"))  # as the command line has it
+    assert fsspec.filesystem("memory").cat("/box/new.csv") == b"a,b\n1,x\n"
+    with suppress(ZeroDivisionError), writers(["memory://box/none.csv"]) as [writer]:
+        writer.write(ROWS)
+        raise ZeroDivisionError
+    assert not fsspec.filesystem("memory").exists("/box/none.csv")
+    with pytest.raises(RunError, match=r"nosuch://box/t\.csv: cannot be written: .*nosuch"):
+        write_table(ROWS, "nosuch://box/t.csv")
+    with pytest.raises(RunError, match="only rows and runs are written to a URL"):
+        write_text(Path("memory://box/page.html"), "")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["t.csv", "t.npz", "t.parquet"]
 
 
 def test_what_is_a_url():

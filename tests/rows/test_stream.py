@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from contracts.streams import GROUPS, REALS, ROWS, D, Groups, N, no_reader_is_left, store, stream
+from contracts.streams import GROUPS, REALS, ROWS, D, Groups, N, Threads, no_reader_is_left, store, stream
 from velbo.errors import DataError
 from velbo.rows.encodings import Standardise
 from velbo.rows.stream import Stream, Window
+from velbo.training.order import Windowed
 
 # as a store has them
 
@@ -99,6 +100,66 @@ def test_reading_ends_at_the_next_group_when_the_stream_is_closed():
     next(opened)
     opened.close()
     assert len(asked) < 15
+    assert no_reader_is_left()
+
+
+# several processes
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("window_rows", [30, 64, 100, 10_000])
+def test_several_processes_read_each_group_once_and_have_what_one_has(n, window_rows):
+    """Two epochs of windows, groups cut by them and several in one; every batch equal, and all reads counted."""
+    order = Windowed(GROUPS, torch.tensor([3, 95, 300]), 5, window_rows)
+    windows = [w for epoch in range(2) for w in order.windows(epoch)]
+    alone = Groups()
+    expected = [rows.clone() for rows in stream(alone, window_rows=window_rows).open(windows)]
+
+    def work(member):
+        read = Groups()
+        s = stream(read, window_rows=window_rows).among(member).to(torch.device("cpu"))
+        for rows, same in zip(s.open(windows), expected, strict=True):
+            assert torch.equal(rows, same)
+            torch.testing.assert_close(s.batch(rows), store().batch(rows), rtol=0, atol=0, equal_nan=True)
+        return [group for _, group in read.asked_by]
+
+    reads = Threads(n).run(work)
+    once = [group for _, group in alone.asked_by]
+    assert sorted(group for mine in reads for group in mine) == sorted(once)
+    assert [mine for rank, mine in enumerate(reads) if mine != once[rank::n]] == [], "they take turns"
+    assert no_reader_is_left()
+
+
+def test_a_subset_for_all_is_read_once_and_one_for_itself_by_itself():
+    index = torch.tensor([250, 3, 100, 3])
+
+    def work(member):
+        read = Groups()
+        s = stream(read).among(member)
+        torch.testing.assert_close(
+            s.shared_subset(index).kept, store().subset(index).kept, rtol=0, atol=0, equal_nan=True
+        )
+        shared = len(read.asked_by)
+        if member.rank == 0:
+            torch.testing.assert_close(s.subset(index).kept, store().subset(index).kept, rtol=0, atol=0, equal_nan=True)
+            assert len(read.asked_by) == shared + 3
+        return shared
+
+    assert Threads(2).run(work) == [2, 1]
+
+
+def test_several_processes_that_stop_at_the_same_window_do_not_wait_for_each_other():
+    windows = [
+        w for epoch in range(2) for w in Windowed(GROUPS, torch.empty(0, dtype=torch.int64), 5, 64).windows(epoch)
+    ]
+
+    def work(member):
+        opened = stream(window_rows=64).among(member).open(windows)
+        first = next(opened)
+        opened.close()
+        return len(first)
+
+    assert Threads(2).run(work) == [64, 64]
     assert no_reader_is_left()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -18,14 +20,18 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+import velbo.training.loop as loop
 from contracts.own_parts import PATH, SOURCE
-from velbo import ELBO, Recipe, TrainingConfig, carry_out, plan
+from contracts.streams import GROUPS, Groups
+from velbo import ELBO, Plan, Recipe, TrainingConfig, carry_out, plan
 from velbo.config import Budget, Machine, Optimisation, Validation
-from velbo.errors import Interrupted, TrainingError
-from velbo.files import read_tensors, write_tensors
+from velbo.errors import Interrupted, LostProcessError, TrainingError
+from velbo.files import read_json, read_tensors, write_json, write_tensors
 from velbo.oracles import LinearGaussian, LinearGaussianHierarchy
 from velbo.posteriors import Pathwise
 from velbo.rows import Store
+from velbo.rows.encodings import Standardise
+from velbo.rows.stream import Stream
 from velbo.training import Alone, Run, Team, Trainer, launch
 from velbo.training.team import share
 
@@ -61,7 +67,19 @@ def gradients(team: Team, out: Path, kind: str, n_rows: int) -> None:
         write_tensors(out, {**named, "rows seen": torch.tensor(sums.rows)})
 
 
+def streamed(team: Team, folder: Path) -> None:
+    """Two epochs on groups of rows that each process reads in its turn, and which ones it has read."""
+    read = Groups()
+    optimisation, validation = Optimisation(batch_size=32, lr=0.01), Validation(validation=0.1)
+    config = TrainingConfig(Budget(epochs=2), optimisation, validation=validation)
+    filled = lambda group: np.nan_to_num(read(group))  # noqa: E731
+    data = Stream(GROUPS, filled, 5, Standardise((100.0,) * 5, (80.0,) * 5), torch.float64, window_rows=64)
+    history = Trainer(MODELS["flat"](), data, ELBO(draw=AtTheMean()), config, team=team).run()
+    write_json(folder / f"streamed {team.rank}.json", {"metrics": history.metrics, "read": read.asked_by})
+
+
 def all_gradients(team: Team, folder: Path) -> None:
+    streamed(team, folder)
     for kind, n_rows in product(MODELS, (7, 1)):
         gradients(team, folder / f"{kind} {n_rows}", kind, n_rows)
 
@@ -86,6 +104,63 @@ def test_gradients_equal_those_of_one_process_on_the_joined_batch(
     assert max(float(g.abs().max()) for g in one.values()) > 0.01
     for name, gradient in one.items():
         torch.testing.assert_close(two[name], gradient, rtol=1e-12, atol=1e-14)
+
+
+def test_a_stream_is_read_once_by_both_and_its_bound_is_that_of_one_process(tmp_path, by_two_processes):
+    """Bounds by 1e-12 in float64, rows read at the start among them."""
+    streamed(Alone(), tmp_path)
+    one = read_json(tmp_path / "streamed 0.json")
+    both = [read_json(by_two_processes / f"streamed {rank}.json") for rank in range(2)]
+    reads = [[group for _, group in each["read"]] for each in (one, *both)]
+    assert sorted(reads[0]) == sorted(reads[1] + reads[2])
+    assert abs(len(reads[1]) - len(reads[2])) <= 2
+    for each in both:
+        for mine, expected in zip(each["metrics"], one["metrics"], strict=True):
+            assert mine == pytest.approx(expected, rel=1e-12)
+
+
+def trained(team: Team, folder: Path, dies_at: int | None = None) -> None:
+    """Three epochs of 4 steps on 26 rows, a checkpoint after each; the second process may be killed before a step."""
+    x = torch.linspace(-1, 1, 165, dtype=torch.float64).reshape(33, 5)
+    config = TrainingConfig(
+        Budget(epochs=3), Optimisation(batch_size=7, lr=0.01), validation=Validation(validation=0.2)
+    )
+    loop.CHECKPOINT_SECONDS = -1.0
+    trainer = Trainer(MODELS["flat"](), Store.from_tensor(x), ELBO(draw=AtTheMean()), config, Run(folder), team=team)
+    step = trainer.step
+
+    def step_or_die(index):
+        if team.rank == 1 and trainer.state.step == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        step(index)
+
+    trainer.step = step_or_die  # type: ignore[method-assign]
+    trainer.run()
+
+
+def test_one_that_is_killed_ends_all_and_either_number_goes_on(tmp_path):
+    """Two go on bit by bit as if nothing had been, one as far as sums have an order: by 1e-12 in float64. The bound of
+    two is that of one process by 1e-12 too.
+    """
+    for folder in ("killed", "left alone", "one"):
+        (tmp_path / folder).mkdir()
+    with pytest.raises(LostProcessError, match=r"^process 2 of 2 was ended by SIGKILL.* what was saved is whole"):
+        launch(2, "cpu", trained, tmp_path / "killed", 6)
+    assert len(Run(tmp_path / "killed").metrics()) == 1
+    assert not list((tmp_path / "killed").rglob("*.tmp.*"))
+    shutil.copytree(tmp_path / "killed", tmp_path / "by one")
+    launch(2, "cpu", trained, tmp_path / "killed")
+    launch(2, "cpu", trained, tmp_path / "left alone")
+    trained(Alone(), tmp_path / "by one")
+    trained(Alone(), tmp_path / "one")
+    whole = Run(tmp_path / "left alone")
+    for other, exact in (("killed", True), ("by one", False), ("one", False)):
+        run, error = Run(tmp_path / other), 0.0 if exact else 1e-12
+        assert len(run.metrics()) == 3
+        for mine, expected in zip(run.metrics(), whole.metrics(), strict=True):
+            assert mine == pytest.approx(expected, rel=error, abs=error)
+        for name, weights in whole.read_model().items():
+            torch.testing.assert_close(run.read_model()[name], weights, rtol=error, atol=error)
 
 
 def test_rows_are_dealt_out_once():
@@ -166,3 +241,42 @@ def test_the_command_line_trains_on_two_devices_and_is_interrupted(tmp_path):
     assert process.returncode == 130, err
     assert f"velbo resume {run} --model {PATH}" in err.splitlines()[-1]
     assert "Traceback" not in err
+
+
+def ranked_child(parent: int, rank: int) -> int:
+    """The process of this rank that torchrun has started."""
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError, IndexError):
+            is_child = folder.name.isdecimal() and int((folder / "stat").read_text().split()[3]) == parent
+            if is_child and f"RANK={rank}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                return int(folder.name)
+    raise AssertionError(f"there is no process of rank {rank}")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds a process by /proc")
+def test_torchrun_trains_together_and_one_that_is_killed_ends_all_with_one_line(tmp_path):
+    run = tmp_path / "run"
+    torchrun = [sys.executable, *"-m torch.distributed.run --nproc-per-node 2 -m -- velbo fit digits".split()]
+    process = subprocess.Popen(
+        [*torchrun, *f"--run {run} --recipe mlp --hidden 8 --latent 2 --epochs 100000".split()],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (run / "metrics.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.kill(ranked_child(process.pid, 1), signal.SIGKILL)
+        _, err = process.communicate(timeout=120)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode
+    own = [line for line in err.splitlines() if line.startswith(("velbo: ", "together: ", "data: "))]
+    assert own[0] == "together: 2 processes"
+    assert own[1].startswith("data: 1797 rows")
+    assert "another process of this training was lost" in own[2]
+    assert own[2].endswith(f"Continue with: velbo resume {run}")
+    assert len(own) == 3
+    assert Plan.from_json(Run(run).config()).data.n_rows == 1797

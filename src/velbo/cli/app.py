@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 from .. import __version__
 from ..errors import Interrupted, RunError, VelboError
 from ..files import write_text
+from ..runtime.ranks import forget_ranks, is_first, ranks_here
 from .pages import ALL, EPILOGUE, OPTIONS, OTHERS, Panel, asked_for_all, default_text
 from .sources import with_sources
 
@@ -44,8 +45,20 @@ app = App(
 LONGEST = 2000
 
 
+TOGETHER = "fit", "resume", "score", "encode", "reconstruct", "impute", "evaluate"
+"""Verbs that several processes carry out together; all others are carried out by the first alone."""
+
+
 def say(text: str) -> None:
-    """Talk: to stderr, so that results can be piped; to nobody if that is closed."""
+    """Talk: to stderr, so that results can be piped; to nobody if that is closed. Of several processes the first
+    talks.
+    """
+    if is_first():
+        say_at_any_rank(text)
+
+
+def say_at_any_rank(text: str) -> None:
+    """The same for a process that is not the first."""
     if sys.stderr is not None:
         with suppress(OSError):
             print(text, file=sys.stderr, flush=True)
@@ -74,6 +87,10 @@ def _ended(arguments: Sequence[str] | None) -> int:
     warnings.showwarning = _plain_warning
     try:
         asked = sys.argv[1:] if arguments is None else arguments
+        if ranks_here() is not None and not set(asked[:1]) & set(TOGETHER):
+            if not is_first():
+                return 0
+            forget_ranks()
         with asked_for_all(asked):
             app(with_sources(app, asked), exit_on_error=False, print_error=False, result_action="return_value")
         if sys.stdout is not None:
@@ -118,7 +135,9 @@ def unforeseen(error: Exception, arguments: Sequence[str] | None) -> int:
     text = f"velbo {__version__}: {command}\n\n{''.join(traceback.format_exception(error))}"
     text = text.encode(errors="backslashreplace").decode()  # a name may hold bytes that are no text
     said = one_line(f"{type(error).__name__}: {error}")[:300]
-    say(f"velbo: an error that nobody foresaw, {said}; please report it with the file {_written(text, arguments)}")
+    say_at_any_rank(
+        f"velbo: an error that nobody foresaw, {said}; please report it with the file {_written(text, arguments)}"
+    )
     return UNFORESEEN
 
 

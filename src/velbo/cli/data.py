@@ -16,10 +16,12 @@ import pyarrow.compute as pc
 from ..errors import ConfigError, DataError, VelboError
 from ..formats import Reading, Source, absolute_name, open_source, rewrite, writers
 from ..rows.arrow import missing_of, shape_of, undictionaried
+from ..rows.results import as_table, beside, some_of
+from ..rows.results import not_modelled as not_modelled_of
 from ..runtime.memory import physical_memory
 from .app import say
 from .options import ReadingOptions
-from .output import as_table, check_output
+from .output import check_output
 
 if TYPE_CHECKING:
     from ..trained_model import TrainedModel
@@ -37,7 +39,7 @@ def pick(rows: Any, n: int | None, seed: int) -> Any:
         raise ConfigError("--rows picks from rows in memory; leave --stream out, or give a smaller table")
     if not 1 <= n <= len(rows):
         raise ConfigError(f"--rows must be between 1 and {len(rows)}, the number of rows there are, not {n}")
-    return rows.take(pa.array(np.sort(np.random.default_rng(seed).choice(len(rows), n, replace=False))))
+    return some_of(rows, n, seed)
 
 
 def at_most(rows: pa.Table, n: int, seed: int) -> pa.Table:
@@ -180,16 +182,8 @@ def mapped(source: Source, f: Callable[[pa.Table], Any]) -> Iterator[tuple[pa.Ta
 
 
 def not_modelled(trained: TrainedModel, source: Source) -> list[str]:
-    """Columns that the model was told to leave out, such as identifiers, and those that it was trained without."""
-    known = {field.name for field in trained.schema.fields if field.kind != "drop"}
-    return [name for name in source.names if name not in known]
-
-
-def beside(rows: pa.Table, names: Sequence[str], results: pa.Table) -> pa.Table:
-    """Columns of rows, then results; of two columns of one name the result. Arrays are not carried along."""
-    kept = [name for name in names if name not in results.column_names and not shape_of(rows[name].type)]
-    columns = {name: rows[name] for name in kept} | {name: results[name] for name in results.column_names}
-    return pa.table(columns)
+    """Columns that the model knows nothing of; see `velbo.rows.results`."""
+    return not_modelled_of(trained.schema, source.names)
 
 
 def write_parts(paths: Sequence[Path], parts: Iterable[Sequence[pa.Table]]) -> None:

@@ -33,24 +33,11 @@ def check_output(*paths: Path) -> None:
 def write_rows(path: Path, values: Any, prefix: str = "x") -> None:
     """Rows into a file of any format: an array, whose columns are called by the prefix, or rows of any container."""
     from ..formats import write_table
+    from ..rows.results import as_table
 
     table = as_table(values, prefix)
     write_table(table, path)
     say(f"wrote {len(table)} rows to {path}")
-
-
-def as_table(values: Any, prefix: str = "x") -> Any:
-    """Rows as an Arrow table: numbers (N, K) as columns prefix0, prefix1, ...; (N,) as one of that name."""
-    import numpy as np
-    import pyarrow as pa
-
-    from ..rows import container_of
-
-    if isinstance(values, np.ndarray) and values.ndim <= 2:
-        named = {prefix: values} if values.ndim == 1 else {f"{prefix}{i}": v for i, v in enumerate(values.T)}
-        return pa.table({name: pa.array(column, from_pandas=True) for name, column in named.items()})
-    columns = container_of(values).columns(values, "results")
-    return pa.table({column.name: column.cells() for column in columns})
 
 
 def print_table(table: Table | Sequence[Mapping[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 from torch import nn
 
 from ..build import Plan, is_own, made_of
-from ..errors import Interrupted
-from ..fitting import train_plan
+from ..errors import Interrupted, LostProcessError
+from ..fitting import rows_again, train_plan
 from ..rows import Rows
 from ..training import Logger, MLflow, ProgressBar, ProgressLines, Run, TensorBoard, WandB
+from ..training.team import ALONE, Team, told
 from .app import say
 
 LOGGERS: dict[str, Callable[[Path], Logger]] = {
@@ -31,32 +33,62 @@ def train_and_tell(
     model: nn.Module | None = None,
     new: bool = True,
     report: bool = True,
+    team: Team = ALONE,
 ) -> None:
-    """Train what a plan says in a run folder, new or to be continued."""
+    """Train what a plan says in a run folder, new or to be continued. The first of a team tells the others the plan of
+    a new one.
+    """
     run = Run(folder)
-    loggers: list[Logger] = [LOGGERS[name](folder) for name in dict.fromkeys(log)]
+    loggers: list[Logger] = [LOGGERS[name](run.path) for name in dict.fromkeys(log)]
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     loggers.append(ProgressBar() if is_terminal else ProgressLines(say))
-    if new:
+    if new and team.rank == 0:
         run.create(plan.to_json())
+        told(team, json.dumps(plan.to_json()))
     _announce(plan, new)
     parts = f" --model {plan.recipe.recipe}" if is_own(plan.recipe.recipe) else ""
     try:
         history = train_plan(plan, rows, run, loggers, model, report).history
     except Interrupted as error:
-        raise Interrupted(f"{error}; everything is saved. Continue with: velbo resume {folder}{parts}") from None
+        raise Interrupted(f"{error}; everything is saved. Continue with: velbo resume {run.place}{parts}") from None
+    except LostProcessError as error:
+        raise LostProcessError(f"{error}. Continue with: velbo resume {run.place}{parts}") from error
     assert history is not None
     split = "validation" if "validation_bound" in history.metrics[-1] else "train"
     skipped = f", {history.skipped} skipped (not finite)" if history.skipped else ""
     say(
         f"done: {history.steps} steps in {history.seconds:.1f} s{skipped}; best {split} bound {history.best:.3f} nats. "
-        f"{_next(plan, folder)}{parts}"
+        f"{_next(plan, run.place)}{parts}"
     )
     if report and run.report_file.exists():
-        say(f"report: {run.report_file}")
+        say(f"report: {run.place}/{run.report_file.name}")
 
 
-def _next(plan: Plan, folder: Path) -> str:
+def train_by_ray(plan: Plan, folder: Path, cluster: str, workers: int, new: bool = True, report: bool = True) -> None:
+    """The same by workers of Ray."""
+    from ..cluster.by_ray import fit_by_ray
+
+    run = Run(folder)
+    if new:
+        run.create(plan.to_json())
+    _announce(plan, new)
+    try:
+        fit_by_ray(plan, run, cluster, workers, report, say)
+    except LostProcessError as error:
+        raise LostProcessError(f"{error}. Continue with: velbo resume {run.place} --cluster {cluster}") from error
+    history = run.history()
+    say(f"done: {history.steps} steps in {history.seconds:.1f} s. {_next(plan, run.place)}")
+
+
+def follow(team: Team, folder: Path, recipe: str, report: bool = True) -> None:
+    """Train with the first of a team what it says."""
+    plan = Plan.from_json(json.loads(told(team, "")), "the plan of the first process")
+    model = plan.build(recipe if is_own(plan.recipe.recipe) else None)
+    rows = rows_again(plan, plan.data.source, plan.data.reading)
+    train_and_tell(plan, rows, folder, model=model, report=report, team=team)
+
+
+def _next(plan: Plan, folder: str | Path) -> str:
     """What a run is for: a model of anomalies to score rows, any other to be measured first."""
     if plan.objective.objective.startswith("trimmed"):
         return f"Score rows with: velbo score {folder} DATA -o scores.csv --explain --contamination 0.05"

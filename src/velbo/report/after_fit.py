@@ -34,7 +34,7 @@ def write_report(trained: TrainedModel, rows: Rows, run: Run) -> None:
         said = " ".join(str(error).split())[:300] or type(error).__name__
         warnings.warn(
             f"the model is saved, but its report.html could not be written ({said}); make one with "
-            f"velbo report {run.path} DATA -o report.html",
+            f"velbo report {run.place} DATA -o report.html",
             VelboWarning,
             stacklevel=3,
         )

@@ -9,6 +9,9 @@ however many rows there are:
 
 The two windows lie in two buffers that take turns. Which rows make up a window is not decided here; see
 training/order.py.
+
+Several processes that train on the same windows read each group once: they take turns, each encodes the groups that
+fall to it and sends the rows to the others. A group that goes on in the next window stays with the one that has it.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate, cycle
 from threading import Event
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from numpy.typing import NDArray
@@ -43,6 +46,29 @@ class Window(NamedTuple):
     groups: tuple[int, ...]
 
 
+class Readers(Protocol):
+    """``size`` processes that read together, of which this one is number ``rank``: a `velbo.training.Team`."""
+
+    rank: int
+    size: int
+
+    def send(self, value: Tensor, source: int) -> None:
+        """Let a tensor be that of one process at all of them."""
+        ...
+
+
+class Nobody:
+    """This process reads alone."""
+
+    rank, size = 0, 1
+
+    def send(self, value: Tensor, source: int) -> None:
+        pass
+
+
+ALONE = Nobody()
+
+
 class Stream:
     """Encoded rows, of which one window is in memory. Batches are rows of the window that is open.
 
@@ -54,6 +80,7 @@ class Stream:
         dtype: of x.
         device: of batches.
         window_rows: rows of a window, about; as many as make 64 MiB, if not given.
+        readers: the processes that open the same windows one after another.
 
     Raises:
         DataError: if there are no rows.
@@ -68,8 +95,9 @@ class Stream:
         dtype: torch.dtype = torch.float32,
         device: torch.device = CPU,
         window_rows: int | None = None,
+        readers: Readers = ALONE,
     ) -> None:
-        self.groups, self.read, self.n_dims = tuple(groups), read, n_dims
+        self.groups, self.read, self.n_dims, self.readers = tuple(groups), read, n_dims, readers
         self.encoding, self.dtype, self.device = encoding, dtype, device
         self.units = encoding.units(n_dims)
         self.window_rows = window_rows or max(1, WINDOW_BYTES // (n_dims * dtype.itemsize))
@@ -87,11 +115,22 @@ class Stream:
 
     def to(self, device: torch.device) -> Stream:
         """The same rows, with batches on ``device``."""
-        return Stream(self.groups, self.read, self.n_dims, self.encoding, self.dtype, device, self.window_rows)
+        return self._with(device, self.readers)
+
+    def among(self, readers: Readers) -> Stream:
+        """The same rows, whose groups these processes read in turn."""
+        return self._with(self.device, readers)
+
+    def _with(self, device: torch.device, readers: Readers) -> Stream:
+        return Stream(self.groups, self.read, self.n_dims, self.encoding, self.dtype, device, self.window_rows, readers)
 
     def subset(self, index: Tensor) -> Store:
-        """Rows in memory, from any groups."""
+        """Rows in memory, from any groups, read by this process."""
         return _Reader(self).store(index)
+
+    def shared_subset(self, index: Tensor) -> Store:
+        """The same, read by all processes in turn, which must all ask for them."""
+        return _Reader(self, self.readers).store(index)
 
     def chunks(self, size: int) -> Iterator[Store]:
         """The rows in order, ``size`` at a time, the last chunk as short as it is; every group is read once."""
@@ -112,12 +151,13 @@ class Stream:
 
     def open(self, windows: Iterable[Window]) -> Generator[Tensor]:
         """The rows of one window after another, which is open until the next is asked for. The next one is read
-        meanwhile; reading ends when this generator is closed.
+        meanwhile; reading ends when this generator is closed. Of several processes all must open the same windows, and
+        close at the same one.
 
         Raises:
             DataError: if a group does not hold what it should, and whatever ``read`` raises.
         """
-        reader, buffers = _Reader(self), cycle((_Buffer(self), _Buffer(self)))
+        reader, buffers = _Reader(self, self.readers), cycle((_Buffer(self), _Buffer(self)))
         with ThreadPoolExecutor(1, "velbo-stream") as thread:
             reads = ((w.rows, thread.submit(reader.fill, next(buffers), w)) for w in windows)
             try:
@@ -149,8 +189,9 @@ class _Buffer:
 class _Reader:
     """Reads rows by group; the last group is remembered, since the next rows may go on in it."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, readers: Readers = ALONE) -> None:
         self.stream, self.group, self.kept, self.stop = stream, -1, torch.empty(0), Event()
+        self.readers, self.last, self.turn = readers, -1, -1
 
     def store(self, index: Tensor) -> Store:
         """The given rows in memory."""
@@ -166,14 +207,26 @@ class _Reader:
 
     def _gather(self, rows: Tensor, groups: Iterable[int], out: Tensor) -> Tensor:
         """What is kept of ``rows`` (ascending), into ``out``; not to the end once ``stop`` is set."""
+        sources = list[tuple[Tensor, int]]()
         for group in groups:
             start = self.stream.starts[group]
             first, last = torch.searchsorted(rows, torch.stack([start, start + self.stream.groups[group]])).tolist()
-            if self.stop.is_set():
-                break
-            if first < last:
-                torch.index_select(self._encoded(group), 0, rows[first:last] - start, out=out[first:last])
+            if first == last:
+                continue
+            part, source = out[first:last], self._turn_of(group)
+            sources.append((part, source))
+            if source == self.readers.rank and not self.stop.is_set():
+                torch.index_select(self._encoded(group), 0, rows[first:last] - start, out=part)
+        # only now, so that all read at once; and after a stop too, for the others wait for it
+        for part, source in sources:
+            self.readers.send(part, source)
         return out
+
+    def _turn_of(self, group: int) -> int:
+        """Who reads a group: the next in turn, or whoever has it already."""
+        if group != self.last:
+            self.last, self.turn = group, (self.turn + 1) % self.readers.size
+        return self.turn
 
     def _encoded(self, group: int) -> Tensor:
         if group != self.group:

@@ -14,7 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..checks import refuse_rows
-from ..evaluation import Evaluation, contributions, evaluate, score_rows
+from ..evaluation import Evaluation, contributions, score_rows
+from ..evaluation.bounds.log_likelihood import RowScores
+from ..evaluation.bounds.summary import summarise, warn_if_collapsed
 from ..prediction import Prediction
 from .base import Base
 
@@ -41,7 +43,28 @@ class Measuring(Base):
         device: str = "auto",
     ) -> Evaluation:
         """Means and standard errors over rows; see `velbo.evaluate`."""
-        found = evaluate(self._on(device), self.store(x), samples, chunk, seed, precision)
+        return self.evaluation(self.row_scores(x, samples, chunk, seed, precision, device), x, samples)
+
+    def row_scores(
+        self,
+        x: Any,
+        samples: int = 100,
+        chunk: int | None = None,
+        seed: int = 0,
+        precision: str = "float32",
+        device: str = "auto",
+    ) -> RowScores:
+        """What `evaluate` knows of each row; that of several parts of the rows is that of all."""
+        return score_rows(self._on(device), self.store(x), samples, chunk, seed, precision)
+
+    def evaluation(self, scores: RowScores, x: Any, samples: int) -> Evaluation:
+        """Means and standard errors over rows that have been scored; see `velbo.evaluate`.
+
+        Warns:
+            CollapseWarning: if the posterior carries no information.
+        """
+        found = summarise(scores, self.store(x), samples)
+        warn_if_collapsed(found)
         return replace(found, given=self.given)
 
     def contributions(self, x: Any, samples: int = 100, seed: int = 0) -> NDArray[np.float64]:

@@ -35,12 +35,12 @@ from .checkpoint import Parts, require_same, with_prefix, without_prefix
 from .choices import decide
 from .ema import EMA
 from .loggers import Logger, tell_progress
-from .order import Order, batches, first_rows, order_for
+from .order import Order, batches, first_rows, order_for, shared_subset
 from .progress import where
 from .run import Run
 from .signals import StopRequest, listening
 from .state import History, State, Sums
-from .team import Alone, Forward, Team, share
+from .team import ALONE, Forward, Team, share
 from .validation import ValidationSet
 
 MAX_SKIPPED_IN_A_ROW = 20
@@ -50,7 +50,6 @@ STARTING_ROWS = 2000
 BETAS = 0.9, 0.99
 """Adam's. The gradients of a bound grow tenfold while its likelihood sharpens: squares are to be those of a hundred
 steps, not of a thousand."""
-ALONE = Alone()
 
 
 def total_norm(gradients: Sequence[Tensor]) -> float:
@@ -82,6 +81,7 @@ class Trainer:
         self.batch_size, self.lr = cast(int, config.optimisation.batch_size), cast(float, config.optimisation.lr)
         self.model = model.to(self.device)
         seed = config.machine.seed
+        data = data.among(team) if isinstance(data, Stream) else data
         self.order = order or order_for(data, config.validation.validation, self.batch_size, seed)
         self.data, self.steps_per_epoch = data.to(self.device), self.order.steps(self.batch_size)
         self.units = data.units.to(self.device)
@@ -89,7 +89,7 @@ class Trainer:
         self.objective, held_out = told_rows(objective, len(self.order)), self.order.held_out
         self.validation = None
         if len(held_out):
-            self.validation = ValidationSet(data.subset(held_out), self.objective, seed, self.device, team)
+            self.validation = ValidationSet(shared_subset(data, held_out), self.objective, seed, self.device, team)
         terms = Forward(model)
         self.compute = team.wrap(compiled(terms, self.device) if config.machine.compile else terms)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]

@@ -185,9 +185,14 @@ def first_kept(data: Store | Stream, order: Order, n: int) -> Store:
     return data.subset(next(order.windows(0)).rows[:n])
 
 
+def shared_subset(data: Store | Stream, index: Tensor) -> Store:
+    """Rows in memory, for which all processes of a team ask: of a stream each group is read by one of them."""
+    return data.shared_subset(index) if isinstance(data, Stream) else data.subset(index)
+
+
 def first_rows(data: Store | Stream, order: Order, n: int) -> Tensor:
-    """x of the first rows of the first epoch, (n, D) at most, on the data's device."""
-    first = first_kept(data, order, n).to(data.device)
+    """x of the first rows of the first epoch, (n, D) at most, on the data's device; all processes of a team ask."""
+    first = shared_subset(data, next(order.windows(0)).rows[:n]).to(data.device)
     return first.batch(torch.arange(len(first), device=first.kept.device))
 
 

@@ -12,6 +12,8 @@
 A checkpoint is a folder that appears by one rename, so a run killed at any moment finds a whole one. Whoever writes
 holds the folder's lock; readers need none.
 
+On an object store no file is renamed; see mirror.py.
+
 A model that is saved by itself is config.json and model.safetensors, both new or both old: they are written into the
 folder .saved, which appears by one rename, and moved from there one after the other. What is in .saved goes before what
 is beside it.
@@ -48,6 +50,8 @@ from ..files import (
     write_tensors,
     write_text,
 )
+from ..formats.remote import url_of
+from .mirror import mirror_of
 from .state import History, State
 
 KEPT_CHECKPOINTS = 2
@@ -75,11 +79,19 @@ class Run:
     """The files of one run.
 
     Args:
-        path: of the folder, which need not exist yet.
+        path: of the folder, which need not exist yet; or a URL of an object store, of which there is a copy on this
+            machine, see mirror.py.
+
+    Attributes:
+        path: of the files.
+        place: the same, or the URL.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = as_path(path)
+        url = url_of(path)
+        self._mirror = None if url is None else mirror_of(url)
+        self.path = as_path(path) if self._mirror is None else self._mirror.path
+        self.place: str | Path = url or self.path
         self.metrics_file = self.path / "metrics.jsonl"
         self.clock_file = self.path / "clock.jsonl"
         self.checkpoints = self.path / "checkpoint"
@@ -125,8 +137,23 @@ class Run:
             try:
                 self._tidy()
                 yield
+                self.publish()
             finally:
                 self._is_locked = False
+
+    def publish(self) -> None:
+        """Write what is new to the store, if the run is on one.
+
+        Raises:
+            RunError: if it does not take it.
+        """
+        if self._mirror is not None:
+            self._mirror.publish()
+
+    def refresh(self) -> None:
+        """Read what another process has written to the store, if the run is on one."""
+        if self._mirror is not None:
+            self._mirror.fetch()
 
     def _tidy(self) -> None:
         others = (self._saved, self.metrics_file, self.clock_file, self.checkpoints)
@@ -156,7 +183,8 @@ class Run:
         require_place(self.path)
         if self.config_file.exists():
             raise RunError(
-                f"{self.path} holds a run already; continue it with 'velbo resume {self.path}', or give another folder"
+                f"{self.place} holds a run already; continue it with 'velbo resume {self.place}', "
+                "or give another folder"
             )
 
     def config(self) -> Any:
@@ -165,7 +193,7 @@ class Run:
             RunError: if this is no run folder.
         """
         if not os.path.lexists(self.config_file):
-            raise RunError(f"{self.path} is no run folder: there is no config.json in it; make one with 'velbo fit'")
+            raise RunError(f"{self.place} is no run folder: there is no config.json in it; make one with 'velbo fit'")
         return read_json(self.config_file)
 
     def write_model(self, weights: dict[str, Tensor]) -> None:
@@ -177,7 +205,7 @@ class Run:
             RunError: if there is no model, or its file is damaged.
         """
         if self.config_file.exists() and not self.model_file.exists():
-            raise RunError(f"{self.path} has no trained model yet; continue it with 'velbo resume {self.path}'")
+            raise RunError(f"{self.place} has no trained model yet; continue it with 'velbo resume {self.place}'")
         return read_tensors(self.model_file)
 
     # a model by itself
@@ -272,6 +300,10 @@ class Run:
         for old in self._checkpoint_folders()[: 1 - KEPT_CHECKPOINTS]:
             remove_folder(old)
         write_folder_atomically(target, write)
+        try:
+            self.publish()
+        except RunError as error:
+            warnings.warn(f"{error}; training goes on, and the next checkpoint is tried", VelboWarning, stacklevel=2)
 
     def read_checkpoint(
         self, not_finite: Callable[[dict[str, Tensor]], str | None] = lambda _: None

@@ -21,9 +21,14 @@ def encode(
         output: file to write.
         seed: of the binarisation of grey images, where there is one.
     """
+    from ...rows.results import as_table
     from ...trained_model import TrainedModel
     from ..data import map_rows, not_modelled, open_for
+    from ..ranks import shared, together
 
-    trained = TrainedModel.load(run, model)
-    source = open_for(trained, data, read)
-    map_rows(source, output, lambda rows: trained.encode(rows, seed), "z", not_modelled(trained, source))
+    with together("cpu") as team:
+        trained = TrainedModel.load(run, model)
+        with shared(team, lambda rows: as_table(trained.encode(rows, seed), "z")) as encoded:
+            if encoded is not None:
+                source = open_for(trained, data, read)
+                map_rows(source, output, encoded, "z", not_modelled(trained, source))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..app import app
 from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Seed, SomeRows
 from ..output import print_result
 from ..pages import MEASURE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @app.command(group=MEASURE)
@@ -38,10 +43,21 @@ def evaluate(
         device: auto takes a GPU where there is one; else the name of a device.
         json: print one JSON object.
     """
+    from ...evaluation.bounds.log_likelihood import RowScores
     from ...trained_model import TrainedModel
     from ..data import rows_for, say_given
+    from ..ranks import shared, together
 
-    trained = TrainedModel.load(run, model)
-    x = rows_for(trained, data, read, rows, seed)
-    say_given(trained)
-    print_result(trained.evaluate(x, samples, chunk, seed, precision, device), json)
+    with together(device) as team:
+        trained = TrainedModel.load(run, model)
+
+        def scored(some: pa.Table) -> pa.Table:
+            return trained.row_scores(some, samples, chunk, seed, precision, device).to_table()
+
+        with shared(team, scored) as by_all:
+            if by_all is None:
+                return
+            x = rows_for(trained, data, read, rows, seed)
+            say_given(trained)
+            found = trained.evaluation(RowScores.from_table(by_all(x)), x, samples)
+    print_result(found, json)

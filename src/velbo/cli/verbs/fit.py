@@ -15,6 +15,7 @@ from ...config import (
 )
 from ..app import app, say
 from ..options import (
+    Count,
     FieldOptions,
     Folder,
     Logs,
@@ -55,6 +56,8 @@ def fit(
     like: SomeFile = None,
     log: Logs = (),
     report: bool = True,
+    cluster: str | None = None,
+    workers: Count = 2,
 ) -> None:
     """Train a model on data and write a run folder.
 
@@ -72,6 +75,9 @@ def fit(
             where they are not the defaults.
         log: tell TensorBoard (in the run folder), MLflow or Weights & Biases too. May be given many times.
         report: write report.html, one page of the model, into the run folder, where matplotlib is installed.
+        cluster: train on workers of Ray: "local" starts it here, else its address, auto or ray://host:port. All of them
+            must reach the data and the run folder by their names. Needs the extra cluster.
+        workers: of Ray.
     """
     from ...build import Asked, DataRecord, Plan, as_before, complete
     from ...files import read_json
@@ -79,26 +85,34 @@ def fit(
     from ...formats.reading import Reading
     from ...training import Run
     from ..data import pick, rows_to_fit
-    from ..training import train_and_tell
+    from ..ranks import together
+    from ..training import follow, train_and_tell, train_by_ray
 
-    Run(run).refuse_if_taken()  # before the data are read
-    training = TrainingConfig(budget, optimisation, weighting, validation, machine)
-    asked = Asked(recipe.plain(), objective, training, kind=what.kind, levels=what.levels, anomalies=anomalies)
-    base = Reading()
-    if like is not None:
-        before = Plan.from_json(read_json(like), str(like))
-        asked, base = as_before(before, asked), before.data.reading.of_columns()
-    reading, columns = what.known(read, base)
-    asked = replace(asked, columns={**asked.columns, **columns})
-    source, loaded = rows_to_fit(data, reading, stream)
-    chosen = pick(loaded, rows, machine.seed)
-    prepared = complete(
-        chosen, replace(asked, data=DataRecord(absolute_name(data), subset=rows, subset_seed=machine.seed))
-    )
-    # only now: the types of a text are known once all of it was read
-    record = replace(prepared.plan.data, reading=source.reading())
-    plan = replace(prepared.plan, data=record)
-    say(f"data: {record.n_rows} rows of {plan.schema.describe()} (see 'velbo schema', override with --column)")
-    for doubt in plan.schema.doubts():
-        say(f"doubt: {doubt}")
-    train_and_tell(plan, prepared.rows, run, log, prepared.model, report=report)
+    with together(machine.device) as team:
+        if team.rank:
+            follow(team, run, recipe.recipe, report)
+            return
+        Run(run).refuse_if_taken()  # before the data are read
+        training = TrainingConfig(budget, optimisation, weighting, validation, machine)
+        asked = Asked(recipe.plain(), objective, training, kind=what.kind, levels=what.levels, anomalies=anomalies)
+        base = Reading()
+        if like is not None:
+            before = Plan.from_json(read_json(like), str(like))
+            asked, base = as_before(before, asked), before.data.reading.of_columns()
+        reading, columns = what.known(read, base)
+        asked = replace(asked, columns={**asked.columns, **columns})
+        source, loaded = rows_to_fit(data, reading, stream)
+        chosen = pick(loaded, rows, machine.seed)
+        prepared = complete(
+            chosen, replace(asked, data=DataRecord(absolute_name(data), subset=rows, subset_seed=machine.seed))
+        )
+        # only now: the types of a text are known once all of it was read
+        record = replace(prepared.plan.data, reading=source.reading())
+        plan = replace(prepared.plan, data=record)
+        say(f"data: {record.n_rows} rows of {plan.schema.describe()} (see 'velbo schema', override with --column)")
+        for doubt in plan.schema.doubts():
+            say(f"doubt: {doubt}")
+        if cluster is not None:
+            train_by_ray(plan, run, cluster, workers, report=report)
+            return
+        train_and_tell(plan, prepared.rows, run, log, prepared.model, report=report, team=team)

@@ -48,24 +48,27 @@ def impute(
     """
     from ...trained_model import TrainedModel
     from ..data import change_rows, missing_cells, open_for
+    from ..ranks import shared, together
 
-    trained = TrainedModel.load(run, model)
-    source = open_for(trained, data, read)
-    seeds = count(seed)  # equal rows in different batches are to have different draws
-    paths = [output] if n is None else [output.with_stem(f"{output.stem}-{i + 1}") for i in range(n)]
-    left, filled = Counter[str](), Counter[str]()
+    with together("cpu") as team:
+        trained = TrainedModel.load(run, model)
+        with shared(team, lambda rows: trained.impute(rows, samples, seed)) as by_all:
+            if by_all is None:
+                return
+            source = open_for(trained, data, read)
+            seeds = count(seed)  # equal rows in different batches are to have different draws
+            paths = [output] if n is None else [output.with_stem(f"{output.stem}-{i + 1}") for i in range(n)]
+            left, filled = Counter[str](), Counter[str]()
 
-    def fill(rows: pa.Table) -> list[pa.Table]:
-        if n is None:
-            new = [trained.impute(rows, samples, seed)]
-        else:
-            new = trained.impute_many(rows, n, samples, steps, next(seeds))
-        before, after = Counter(missing_cells(rows)), missing_cells(new[0])
-        left.update(after)
-        filled.update(before - Counter(after))
-        return new
+            def fill(rows: pa.Table) -> list[pa.Table]:
+                # drawn fillings are the first process's alone: one seed is for a whole batch
+                new = [by_all(rows)] if n is None else trained.impute_many(rows, n, samples, steps, next(seeds))
+                before, after = Counter(missing_cells(rows)), missing_cells(new[0])
+                left.update(after)
+                filled.update(before - Counter(after))
+                return new
 
-    change_rows(source, paths, fill)
+            change_rows(source, paths, fill)
     say(f"filled {_cells(filled.total())}{': ' if filled else ''}{', '.join(_of_columns(filled))}")
     for name, cells in left.items():
         if cells:

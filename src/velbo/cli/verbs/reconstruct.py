@@ -23,6 +23,10 @@ def reconstruct(
     """
     from ...trained_model import TrainedModel
     from ..data import change_rows, open_for
+    from ..ranks import shared, together
 
-    trained = TrainedModel.load(run, model)
-    change_rows(open_for(trained, data, read), [output], lambda rows: [trained.reconstruct(rows, seed)])
+    with together("cpu") as team:
+        trained = TrainedModel.load(run, model)
+        with shared(team, lambda rows: trained.reconstruct(rows, seed)) as reconstructed:
+            if reconstructed is not None:
+                change_rows(open_for(trained, data, read), [output], lambda rows: [reconstructed(rows)])

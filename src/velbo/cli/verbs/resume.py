@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ...errors import ConfigError
 from ..app import app
-from ..options import Folder, Logs, OwnParts, ReadAs, ReadingOptions
+from ..options import Count, Folder, Logs, OwnParts, ReadAs, ReadingOptions
 from ..pages import TRAIN
 
 
@@ -20,6 +20,8 @@ def resume(
     read: ReadAs = ReadingOptions(),
     log: Logs = (),
     report: bool = True,
+    cluster: str | None = None,
+    workers: Count = 2,
 ) -> None:
     """Continue a run that was interrupted or killed.
 
@@ -31,24 +33,30 @@ def resume(
         devices: go on with so many devices.
         log: tell TensorBoard (in the run folder), MLflow or Weights & Biases too. May be given many times.
         report: write report.html at the end, as 'velbo fit' does.
+        cluster: go on with workers of Ray, as 'velbo fit' takes it.
+        workers: of Ray.
     """
     from ...build import Plan
-    from ...fitting import rows_of_plan
-    from ...formats import open_source
+    from ...fitting import rows_again
+    from ...formats import absolute_name
     from ...training import Run
-    from ..data import pick
-    from ..training import train_and_tell
+    from ..ranks import together
+    from ..training import train_and_tell, train_by_ray
 
     folder = Run(run)
     plan = Plan.from_json(folder.config(), str(folder.config_file))
-    folder.refuse_if_locked()  # before the data are read
     if devices is not None:
         machine = replace(plan.training.machine, devices=devices)
         plan = replace(plan, training=replace(plan.training, machine=machine))
     name = data or plan.data.source
     if not name:
         raise ConfigError("the run does not say where its data are; name them: velbo resume DIR --data DATA")
-    source = open_source(name, read.reading(plan.data.reading))
-    rows = source if plan.data.stream else pick(source.read(), plan.data.subset, plan.data.subset_seed)
-    numbers = rows_of_plan(plan, rows)
-    train_and_tell(plan, numbers, run, log, plan.build(model), new=False, report=report)
+    if cluster is not None:
+        data_record = replace(plan.data, source=absolute_name(name))
+        train_by_ray(replace(plan, data=data_record), run, cluster, workers, new=False, report=report)
+        return
+    with together(plan.training.machine.device) as team:
+        if team.rank == 0:
+            folder.refuse_if_locked()  # before the data are read
+        numbers = rows_again(plan, name, read.reading(plan.data.reading))
+        train_and_tell(plan, numbers, run, log, plan.build(model), new=False, report=report, team=team)

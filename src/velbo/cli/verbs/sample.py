@@ -11,7 +11,7 @@ from ...errors import need
 from ...limits import NOT_NEGATIVE, ROWS
 from ..app import app, say
 from ..options import Assignments, Folder, Output, OwnParts, Seed, assignments
-from ..output import as_table, check_output
+from ..output import check_output
 from ..pages import USE
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def sample(
             is given: 0 draws from p(x|c), 1 to 3 rows that are more typical of it and more alike.
     """
     from ...formats import ROWS_PER_BATCH
+    from ...rows.results import as_table
     from ...runtime.generators import stream_seed
     from ...trained_model import TrainedModel
     from ..data import write_parts

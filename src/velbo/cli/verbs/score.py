@@ -55,33 +55,31 @@ def score(
         seed: of all noise.
         device: auto takes a GPU where there is one; else the name of a device.
     """
+    from ...rows.results import as_table
     from ...trained_model import TrainedModel
     from ..data import map_rows, not_modelled, open_for, say_given
+    from ..ranks import shared, together
 
     if contamination is not None and threshold is not None:
         raise ConfigError("--contamination and --threshold both say which rows are anomalous; give one of them")
-    trained = TrainedModel.load(run, model)
-    source = open_for(trained, data, read)
-    say_given(trained)
-    if contamination is not None:
-        threshold = _threshold(trained, contamination, samples, seed, device, train, read)
-    carried = not_modelled(trained, source)
-    lowest = Lowest(carried)
+    with together(device) as team:
+        trained = TrainedModel.load(run, model)
 
-    def scored(rows: pa.Table) -> pa.Table:
-        import pyarrow as pa
+        def scored(rows: pa.Table) -> pa.Table:
+            if explain:
+                return trained.explain(rows, samples, seed)
+            return as_table(trained.log_likelihood(rows, samples, seed, device), "log_likelihood")
 
-        if explain:
-            found = trained.explain(rows, samples, seed)
-        else:
-            found = pa.table({"log_likelihood": trained.log_likelihood(rows, samples, seed, device)})
-        if threshold is not None:
-            found = found.add_column(1, "anomalous", pa.array(found["log_likelihood"].to_numpy() < threshold))
-        lowest.add(rows, found)
-        return found
-
-    map_rows(source, output, scored, "log_likelihood", carried)
-    lowest.tell()
+        with shared(team, scored) as by_all:
+            if by_all is None:
+                return
+            source = open_for(trained, data, read)
+            say_given(trained)
+            if contamination is not None:
+                threshold = _threshold(trained, contamination, samples, seed, device, train, read)
+            lowest = Lowest(not_modelled(trained, source), threshold)
+            map_rows(source, output, lambda rows: lowest.add(rows, by_all(rows)), "log_likelihood", lowest.carried)
+            lowest.tell()
 
 
 def _threshold(
@@ -109,16 +107,17 @@ class Lowest:
 
     Args:
         carried: columns that tell which row is which.
+        threshold: rows that score lower are anomalous; nobody is labelled without it.
     """
 
-    def __init__(self, carried: Sequence[str]) -> None:
-        self.carried, self.n_rows, self.n_anomalous = list(carried), 0, 0
+    def __init__(self, carried: Sequence[str], threshold: float | None = None) -> None:
+        self.carried, self.threshold, self.n_rows, self.n_anomalous = list(carried), threshold, 0, 0
         self.records: list[dict[str, Any]] = []
-        self.is_labelled = False
 
-    def add(self, rows: pa.Table, found: pa.Table) -> None:
-        """A batch of rows and what was found of them."""
+    def add(self, rows: pa.Table, found: pa.Table) -> pa.Table:
+        """What was found of a batch of rows, and whether they are anomalous."""
         import numpy as np
+        import pyarrow as pa
 
         scores = found["log_likelihood"].to_numpy()
         for i in np.argsort(scores, kind="stable")[:N_NAMED].tolist():
@@ -130,14 +129,16 @@ class Lowest:
             self.records.append(record)
         self.records = sorted(self.records, key=lambda record: record["log p"])[:N_NAMED]
         self.n_rows += len(found)
-        if "anomalous" in found.column_names:
-            self.is_labelled = True
-            self.n_anomalous += int(np.count_nonzero(found["anomalous"].to_numpy(zero_copy_only=False)))
+        if self.threshold is None:
+            return found
+        is_anomalous = scores < self.threshold
+        self.n_anomalous += int(np.count_nonzero(is_anomalous))
+        return found.add_column(1, "anomalous", pa.array(is_anomalous))
 
     def tell(self) -> None:
         """A table of them, rows counted from 0, and how many are anomalous."""
         from ...tables import Table
 
-        if self.is_labelled:
+        if self.threshold is not None:
             say(f"anomalous: {self.n_anomalous} of {self.n_rows} rows")
         say(Table.of(self.records, title="lowest of all, rows counted from 0:").text())

@@ -12,9 +12,10 @@ Source: Importance weighted autoencoders, Burda, Grosse and Salakhutdinov, 2015,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from ...objectives import best_rate
 from ...posteriors import RowDraw, signal
 from ...priors import Estimated
 from ...rows import AnyRows, Store
+from ...rows.tensors import block_of, shape_of, tensors
 from ...runtime.memory import freed_memory_kept
 from ...runtime.precision import autocast, products
 from ...runtime.threads import threads
@@ -65,6 +67,18 @@ class RowScores:
     @property
     def elbo(self) -> Tensor:
         return self.reconstruction - self.rate
+
+    def to_table(self) -> pa.Table:
+        """A column for each; numbers of a row that are several are tensors."""
+        each = {field.name: getattr(self, field.name).numpy() for field in fields(self)}
+        return pa.table({name: pa.array(v) if v.ndim == 1 else tensors(v) for name, v in each.items()})
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> RowScores:
+        """The inverse of `to_table`."""
+        columns = {name: table[name] for name in table.column_names}
+        blocks = {name: block_of(c) if shape_of(c.type) else c.to_numpy() for name, c in columns.items()}
+        return cls(**{name: torch.tensor(block) for name, block in blocks.items()})
 
 
 def chunk_sizes(n_samples: int, n_dims: int, chunk: int | None) -> tuple[int, int]:

@@ -1,0 +1,125 @@
+"""A trained model as a function of batches of Arrow, which any engine can carry to its workers.
+
+It is pickled as the name of the run folder and what is asked of it. Every process that calls it loads the model once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pyarrow as pa
+
+from ..errors import unknown
+from ..rows.results import as_table, beside, not_modelled
+
+if TYPE_CHECKING:
+    from ..trained_model import TrainedModel
+
+Batch = TypeVar("Batch", pa.RecordBatch, pa.Table)
+Verb = Callable[..., Any]
+
+
+def _score(model: TrainedModel, rows: pa.Table, **options: Any) -> pa.Table:
+    return as_table(model.log_likelihood(rows, **options), "log_likelihood")
+
+
+def _encode(model: TrainedModel, rows: pa.Table, **options: Any) -> pa.Table:
+    return as_table(model.encode(rows, **options), "z")
+
+
+def _explain(model: TrainedModel, rows: pa.Table, **options: Any) -> pa.Table:
+    return model.explain(rows, **options)
+
+
+def _impute(model: TrainedModel, rows: pa.Table, **options: Any) -> pa.Table:
+    return model.impute(rows, **options)
+
+
+def _reconstruct(model: TrainedModel, rows: pa.Table, **options: Any) -> pa.Table:
+    return model.reconstruct(rows, **options)
+
+
+VERBS: dict[str, Verb] = {
+    "score": _score,
+    "encode": _encode,
+    "explain": _explain,
+    "impute": _impute,
+    "reconstruct": _reconstruct,
+}
+
+
+REWRITES = "impute", "reconstruct"
+"""Verbs that give the columns that they were given."""
+
+
+def arrow_function(run: str | Path, verb: str, **options: Any) -> ArrowFunction:
+    """A function of batches of Arrow, a table or a record batch, that gives one of as many rows in the same order.
+
+    Columns that the model does not know, such as identifiers, go along. The function can be pickled; a worker loads the
+    model at its first call.
+
+    Args:
+        run: folder of a trained model, which every worker can read.
+        verb: "score" gives log_likelihood, "encode" z0, z1, ..., "explain" what each cell is worth besides,
+            "impute" and "reconstruct" the columns of the batch.
+        options: of that method of `velbo.TrainedModel`: ``samples``, ``seed``.
+
+    Raises:
+        ConfigError: for another verb.
+    """
+    return ArrowFunction(run, verb, options)
+
+
+class ArrowFunction:
+    """See `arrow_function`.
+
+    Args:
+        run: folder of a trained model, which every worker can read.
+        verb: what is asked of it.
+        options: of that method of `velbo.TrainedModel`.
+    """
+
+    def __init__(self, run: str | Path, verb: str, options: dict[str, Any]) -> None:
+        if verb not in VERBS:
+            raise unknown("verb", verb, VERBS)
+        self.run, self.verb, self.options = str(run), verb, options
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ArrowFunction, (self.run, self.verb, self.options)
+
+    def __repr__(self) -> str:
+        return f"arrow_function({self.run!r}, {self.verb!r})"
+
+    @cached_property
+    def model(self) -> TrainedModel:
+        """Loaded when it is first asked for."""
+        from ..trained_model import TrainedModel
+
+        return TrainedModel.load(self.run)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """As many rows as the batch has, in its order, in the same type."""
+        rows = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+        names = not_modelled(self.model.schema, rows.column_names)
+        table = beside(rows, names, self._found(rows))
+        return _as_batch(table) if isinstance(batch, pa.RecordBatch) else table
+
+    def _found(self, rows: pa.Table) -> pa.Table:
+        if len(rows):
+            return VERBS[self.verb](self.model, rows, **self.options)
+        if self.verb in REWRITES:
+            return rows
+        # engines try a function on no rows, to see its columns
+        return VERBS[self.verb](self.model, as_table(self.model.sample(1)), **self.options).slice(0, 0)
+
+    def over(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The same for one batch after another, as Spark's mapInArrow takes it."""
+        return map(self, batches)
+
+
+def _as_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
