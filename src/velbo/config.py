@@ -33,13 +33,13 @@ class Recipe(Checked):
         recipe: mlp, resmlp (residual MLP), conv (residual convolutions, for images), ladder (groups of latents, from
             the top down), diffusion (the row itself is noised, and a network learns the way back), autoregressive (of
             tables: each field given the latents and the fields before it), or auto: what suits such data, and why is
-            said. Or your own, a function make(schema, recipe) that returns the model, by its
-            import path, my_module:make; it is imported.
+            said. Or your own, a function make(schema, recipe) that returns the model, by its import path,
+            my_module:make; it is imported.
         latent: number of latents Z, of a ladder that of its top group; 16 if not given, but for auto, which has its
             own number, and diffusion, which has one for each number of a row.
         hidden: width of each layer (mlp), of each residual block (resmlp, autoregressive; ladder and diffusion of
-            tables), or
-            channels of each stage (conv; ladder and diffusion of images), as in 200,200; the recipe's own if empty.
+            tables), or channels of each stage (conv; ladder and diffusion of images), as in 200,200; the recipe's own
+            if empty.
         likelihood: of all fields that name none of their own, such as bernoulli or normal; auto takes for each what
             suits its kind. `velbo.likelihoods.LIKELIHOODS` has the names.
         dropout: share of the inner units of residual blocks dropped in training.

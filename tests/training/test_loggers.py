@@ -17,7 +17,7 @@ import pytest
 from torch import nn
 
 from contracts.commands import call, options
-from velbo import VAE, Budget, TrainingConfig, fit, train
+from velbo import VAE, Budget, Optimisation, TrainingConfig, fit, train
 from velbo.errors import ConfigError, MissingExtraError
 from velbo.likelihoods import Normal
 from velbo.nets import MLP
@@ -27,7 +27,7 @@ from velbo.training import MLflow, ProgressBar, ProgressLines, TensorBoard, Wand
 from velbo.training.progress import clock, where
 
 ROWS = np.random.default_rng(0).normal(size=(40, 3))
-TRAINING = TrainingConfig(Budget(epochs=2))
+TRAINING = TrainingConfig(Budget(epochs=2), Optimisation(batch_size=128))
 
 
 class Metrics:

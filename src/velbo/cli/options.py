@@ -44,6 +44,8 @@ OwnParts = Annotated[
 ]
 Assignments = Annotated[tuple[str, ...], Parameter(negative="")]
 Logs = Annotated[tuple[Literal["tensorboard", "mlflow", "wandb"], ...], Parameter(consume_multiple=False)]
+Cluster = Annotated[str | None, Parameter(group=pages.MACHINE)]
+Workers = Annotated[int, Parameter(group=pages.MACHINE, validator=COUNT.validate)]
 ColumnKinds = Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)]
 
 

@@ -15,7 +15,7 @@ from ...config import (
 )
 from ..app import app, say
 from ..options import (
-    Count,
+    Cluster,
     FieldOptions,
     Folder,
     Logs,
@@ -32,6 +32,7 @@ from ..options import (
     RecipeOptions,
     SomeFile,
     SomeRows,
+    Workers,
 )
 from ..pages import TRAIN
 
@@ -56,8 +57,8 @@ def fit(
     like: SomeFile = None,
     log: Logs = (),
     report: bool = True,
-    cluster: str | None = None,
-    workers: Count = 2,
+    cluster: Cluster = None,
+    workers: Workers = 2,
 ) -> None:
     """Train a model on data and write a run folder.
 

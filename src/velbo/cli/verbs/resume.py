@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ...errors import ConfigError
 from ..app import app
-from ..options import Count, Folder, Logs, OwnParts, ReadAs, ReadingOptions
+from ..options import Cluster, Folder, Logs, OwnParts, ReadAs, ReadingOptions, Workers
 from ..pages import TRAIN
 
 
@@ -20,8 +20,8 @@ def resume(
     read: ReadAs = ReadingOptions(),
     log: Logs = (),
     report: bool = True,
-    cluster: str | None = None,
-    workers: Count = 2,
+    cluster: Cluster = None,
+    workers: Workers = 2,
 ) -> None:
     """Continue a run that was interrupted or killed.
 
