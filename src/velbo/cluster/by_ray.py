@@ -67,7 +67,6 @@ def fit_by_ray(
     """
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     ray: Any = need("ray", "cluster")
-    need("ray.train.torch", "cluster")
     is_ours = not ray.is_initialized()
     if is_ours:
         _start(ray, cluster, workers)
@@ -117,15 +116,14 @@ def _hearing(ray: Any, told: Any, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _train(config: dict[str, Any], workers: int, has_gpus: bool, folder: str) -> None:
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
-
-    trainer = TorchTrainer(
+    train, on_torch = need("ray.train", "cluster"), need("ray.train.torch", "cluster")
+    failures = train.FailureConfig(max_failures=RESTARTS)
+    trainer = on_torch.TorchTrainer(
         _work,
         train_loop_config=config,
-        torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if has_gpus else "gloo"),
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=has_gpus),
-        run_config=RunConfig(name="velbo", storage_path=folder, failure_config=FailureConfig(max_failures=RESTARTS)),
+        torch_config=on_torch.TorchConfig(backend="cpu:gloo,cuda:nccl" if has_gpus else "gloo"),
+        scaling_config=train.ScalingConfig(num_workers=workers, use_gpu=has_gpus),
+        run_config=train.RunConfig(name="velbo", storage_path=folder, failure_config=failures),
     )
     try:
         trainer.fit()
@@ -136,8 +134,7 @@ def _train(config: dict[str, Any], workers: int, has_gpus: bool, folder: str) ->
 
 def _work(config: dict[str, Any]) -> None:
     """What each worker does, in a process group that Ray has made."""
-    import ray
-
+    ray: Any = need("ray", "cluster")
     told = config["told"]
     try:
         plan = Plan.from_json(config["plan"], "the plan")
