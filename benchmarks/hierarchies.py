@@ -65,17 +65,6 @@ def cost(config: dict[str, Any]) -> Cost:
     return Cost(n, forward.get_total_flops() / BATCH, step.get_total_flops() / BATCH)
 
 
-def matrix_rate() -> float:
-    """float32 operations a second of this machine's matrix product, the best of five."""
-    a = torch.rand(1024, 1024)
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        _ = a @ a
-        seconds.append(time.perf_counter() - start)
-    return 2 * 1024**3 / min(seconds)
-
-
 def velbo_(*arguments: object) -> str:
     command = [sys.executable, "-m", "velbo", *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -143,7 +132,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("hierarchies"), help="folder of the runs, which are kept")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "hierarchies.json")
     options = parser.parse_args()
-    options.rate = matrix_rate()
+    options.rate = machine.matrix_rate()
     results: dict[str, Any] = {}
     print(f"matrix products of this machine: {options.rate / 1e9:.0f} GFLOP/s in float32")
     head = "model parameters MFLOP PFLOP passes minutes rate ELBO log-p +- bits/dim KL-of-groups".split()

@@ -32,7 +32,7 @@ import machine
 import velbo
 from velbo.doctor import examine
 
-COUNTED_ROWS, SQUARE = 128, 1024
+COUNTED_ROWS = 128
 VERBS = ("fit", "score", "encode", "impute", "sample", "doctor")
 
 
@@ -145,11 +145,6 @@ def one(options: argparse.Namespace) -> None:
     print(json.dumps(found))
 
 
-def matrix_rate() -> float:
-    """float32 operations a second of this machine."""
-    return machine.matmul_rate(torch.float32, (SQUARE, SQUARE, SQUARE), 10) * 1e9
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="a folder with adult.csv and mnist.npz")
@@ -164,7 +159,7 @@ def main() -> None:
     if options.task:
         one(options)
         return
-    results: dict[str, Any] = {"machine": machine.describe(), "matrix_rate": (rate := matrix_rate())}
+    results: dict[str, Any] = {"machine": machine.describe(), "matrix_rate": (rate := machine.matrix_rate())}
     print(f"{rate / 1e9:.0f} GFLOP/s float32 on {torch.get_num_threads()} threads")
     print("| task | verb | rows | seconds | GFLOP | share of the rate | peak MB |\n|---|---|---|---|---|---|---|")
     with TemporaryDirectory() as folder:

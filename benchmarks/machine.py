@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+SQUARE = 1024
+
 
 def processor() -> str:
     """The processor's name, as the system tells it."""
@@ -31,6 +33,11 @@ def matmul_rate(dtype: torch.dtype, shape: tuple[int, int, int] = (128, 784, 512
         torch.mm(a, b)
         seconds.append(time.perf_counter() - start)
     return 2 * n * k * m / median(seconds) / 1e9
+
+
+def matrix_rate() -> float:
+    """float32 operations a second of products of large square matrices, what a share is told of."""
+    return matmul_rate(torch.float32, (SQUARE, SQUARE, SQUARE), 10) * 1e9
 
 
 def describe() -> dict[str, Any]:

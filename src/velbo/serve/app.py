@@ -18,10 +18,11 @@ import pyarrow as pa
 
 from .. import __version__
 from ..errors import VelboError, need
+from ..rows.results import as_table
 from ..trained_model import TrainedModel
 from .described import row_schema, rows_schema
 from .settings import Settings
-from .wire import ARROW, JSON, PARQUET, Refused, latents_of, of_prediction, rows_as_table
+from .wire import ARROW, JSON, PARQUET, Refused, latents_of, of_prediction
 
 need("fastapi", "serve")
 
@@ -177,7 +178,7 @@ def _latents(app: FastAPI, service: Service) -> None:
         """Embeddings: the posterior means of rows, in columns z0, z1, ..."""
         table = await _sent(service, request)
         return await service.answered(
-            request, table, lambda m, x: rows_as_table(m.encode(x, seed), "z"), True, unknown == "report"
+            request, table, lambda m, x: as_table(m.encode(x, seed), "z"), True, unknown == "report"
         )
 
     @app.post("/decode", openapi_extra=_body("Latents"))
@@ -204,7 +205,7 @@ def _measuring(app: FastAPI, service: Service) -> None:
         def compute(m: TrainedModel, x: Any) -> pa.Table:
             if reasons:
                 return m.explain(x, samples, seed)
-            return rows_as_table(m.log_likelihood(x, samples, seed, "cpu"), "log_likelihood")
+            return as_table(m.log_likelihood(x, samples, seed, "cpu"), "log_likelihood")
 
         return await service.answered(request, table, compute, True, unknown == "report")
 

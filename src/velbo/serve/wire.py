@@ -190,15 +190,6 @@ def _nested(field: Field) -> pa.DataType:
     return kind
 
 
-def rows_as_table(values: Any, prefix: str) -> pa.Table:
-    """What the library gives as a table: numbers (N,) as one column, (N, K) as columns prefix0, prefix1, ..."""
-    if isinstance(values, pa.Table):
-        return values
-    if values.ndim == 1:
-        return pa.table({prefix: pa.array(values)})
-    return pa.table({f"{prefix}{i}": pa.array(each) for i, each in enumerate(values.T)})
-
-
 def latents_of(table: pa.Table, n_latents: int) -> Any:
     """Columns z0, z1, ... as an array.
 
