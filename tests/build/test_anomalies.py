@@ -17,6 +17,7 @@ from velbo import (
     Asked,
     Budget,
     ObjectiveConfig,
+    Optimisation,
     Recipe,
     TrainingConfig,
     VAEEstimator,
@@ -24,6 +25,7 @@ from velbo import (
     infer,
     plan,
 )
+from velbo.build import complete
 from velbo.build.anomalies import HIDDEN, for_anomalies, numbers_as_reals
 
 # the settings
@@ -60,6 +62,15 @@ def test_what_is_set_is_left_as_it_is():
     assert (found.recipe.recipe, found.recipe.hidden, found.recipe.latent) == ("resmlp", HIDDEN, 8)
     assert found.objective.objective == "trimmed:trim=0.4"
     assert (found.training.budget.epochs, found.training.validation.validation) == (50, 0)
+
+
+def test_a_short_run_keeps_the_steps_of_a_long_one():
+    """Smaller batches are more steps, which follow anomalous rows too: cardio's AUROC falls from 88 to 81 by them."""
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    batches = [complete(x, Asked(anomalies=a)).plan.training.optimisation.batch_size for a in (True, False)]
+    assert batches == [128, 32]
+    asked = Asked(training=TrainingConfig(optimisation=Optimisation(batch_size=7)), anomalies=True)
+    assert complete(x, asked).plan.training.optimisation.batch_size == 7
 
 
 # finding planted rows

@@ -10,8 +10,9 @@ are not as for likelihoods:
     fixed scale       p(x_d|z) = N(mu_d(z), 1/16): no scale widens to take an anomalous cell in, or narrows until a
                       column of few distinct values drowns the rest
     trimmed bound     the four rows in ten that the model explains worst teach it nothing (objectives/trimmed.py)
-    small and short   one residual block of 64 units, 8 latents, 50 passes over all rows; none are held out, since
-                      weights chosen by a bound on anomalous rows too are those that explain them
+    small and short   one residual block of 64 units, 8 latents, 50 passes over all rows in batches of 128 or more, as
+                      a long run has them: more steps follow anomalous rows too. None are held out, since weights
+                      chosen by a bound on anomalous rows are those that explain them
 
 The score is log p(x) as for every model, a bound by importance sampling in nats; but with a scale that is set and not
 learned it ranks rows, and does not say how well a density can fit them. Figures: benchmarks/anomaly.py.
@@ -25,11 +26,14 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from ..config import Budget, ObjectiveConfig, TrainingConfig, Validation
 from ..rows import Field, Rows, Schema
 from ..rows.field import plain
+from ..training.choices import batch_size
 
 if TYPE_CHECKING:
     from .defaults import Asked
@@ -99,6 +103,12 @@ def for_anomalies(asked: Asked, schema: Schema) -> Asked:
         objective=objective,
         training=_training(training),
     )
+
+
+def in_few_steps(training: TrainingConfig, n_rows: int, model: nn.Module, device: torch.device) -> TrainingConfig:
+    """With the batches of a long run, if they are open."""
+    o = training.optimisation
+    return replace(training, optimisation=replace(o, batch_size=o.batch_size or batch_size(n_rows, model, device)[0]))
 
 
 def _training(training: TrainingConfig) -> TrainingConfig:

@@ -23,7 +23,7 @@ from ..objectives import make_objective
 from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
 from ..terms import view_of
 from ..training import decide, device_of
-from .anomalies import WHY, for_anomalies, in_robust_units, numbers_as_reals
+from .anomalies import WHY, for_anomalies, in_few_steps, in_robust_units, numbers_as_reals
 from .by_order import in_order
 from .models import check_condition, check_names, encoding, seeded, sized
 from .own import is_own
@@ -119,7 +119,10 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     if own:
         first = Store.from_rows(numbers.first(2), encoding(schema, recipe))
         recipe = _as_made(recipe, asked.recipe.latent, model, first)
-    training, reasons = decide(asked.training, len(numbers), model, device_of(asked.training.machine.device))
+    training, device = asked.training, device_of(asked.training.machine.device)
+    if asked.anomalies:
+        training = in_few_steps(training, len(numbers), model, device)
+    training, reasons = decide(training, len(numbers), model, device)
     data = replace(asked.data, n_rows=len(numbers), fingerprint=numbers.fingerprint(), stream=isinstance(rows, Stored))
     require_room(schema, recipe, samples * min(training.optimisation.batch_size or 1, len(numbers)))
     objective = replace(asked.objective, samples=samples)
