@@ -29,6 +29,7 @@ from ..model import LatentVariableModel
 from ..nets import FieldFeatures
 from ..posteriors import Draw
 from ..rows import Field
+from ..runtime.adam import Adam
 from ..terms import PATHWISE, Terms
 from .bound import CONTINUOUS, Times, by_one_time, by_path, prior_matching
 from .prior import Process
@@ -111,7 +112,7 @@ class Diffusion(LatentVariableModel):
     def start_from(self, x: Tensor) -> None:
         """Settle f, and lead the head to its optimum, as nothing but E log p(x|z_0) depends on it."""
         self.embedding.start_from(x)
-        optimizer = torch.optim.Adam(self.head.parameters(), HEAD_LR)
+        optimizer = Adam(self.head.parameters(), HEAD_LR)
         with torch.enable_grad():
             for step in range(HEAD_STEPS):
                 optimizer.param_groups[0]["lr"] = HEAD_LR * (1 - step / HEAD_STEPS)

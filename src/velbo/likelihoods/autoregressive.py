@@ -22,6 +22,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -81,7 +82,7 @@ class OrderedCells(Distribution):
             x: rows, which broadcast against z; observed cells stay.
             value_of: what a cell is given by its law; a draw, if not said.
         """
-        lead = torch.broadcast_shapes(x.shape[:-1], self.batch_shape)
+        lead = np.broadcast_shapes(x.shape[:-1], self.batch_shape)
         x = x.expand(*lead, *self.event_shape)
         missing, places = x.isnan(), torch.arange(self.event_shape[0], device=x.device).unsqueeze(-1)
         for d, part, place in self.order:

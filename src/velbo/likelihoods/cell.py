@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
@@ -51,7 +52,7 @@ class Cell(Distribution):
     def __init__(self, *parameters: Tensor, shape: torch.Size | None = None) -> None:
         self.parameters = parameters
         if shape is None:
-            shape = torch.broadcast_shapes(*(self._lead(p) for p in parameters))
+            shape = torch.Size(np.broadcast_shapes(*(self._lead(p) for p in parameters)))
         super().__init__(shape, validate_args=False)
 
     def _lead(self, parameter: Tensor) -> torch.Size:

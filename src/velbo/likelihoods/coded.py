@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, constraints
@@ -66,7 +67,7 @@ class CodedCell(Cell):
     def chosen(self, of_codes: Tensor, x: Tensor) -> Tensor:
         """What belongs to the code of x among numbers of every code, (..., D, C)."""
         codes = self.codes(x).unsqueeze(-1)
-        shape = torch.broadcast_shapes(codes.shape[:-1], self.batch_shape)
+        shape = np.broadcast_shapes(codes.shape[:-1], self.batch_shape)
         return of_codes.expand(*shape, -1).gather(-1, codes.expand(*shape, 1)).squeeze(-1)
 
     def rule(self, nodes: Nodes) -> Rule:

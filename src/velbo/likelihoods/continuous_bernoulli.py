@@ -20,7 +20,6 @@ import math
 from typing import Any
 
 import torch
-from scipy.special import zeta
 from torch import Tensor
 from torch.distributions import constraints
 from torch.nn.functional import logsigmoid
@@ -32,7 +31,8 @@ from .quadrature import DEPTH, Nodes, Rule, steps
 
 SMALL = 1.0
 """Of t, where the series takes over."""
-SERIES = tuple((-1) ** (k + 1) * float(zeta(2 * k)) / (k * math.pi ** (2 * k)) for k in range(1, 11))
+ZETA = torch.special.zeta(torch.arange(2, 22, 2, dtype=torch.float64), torch.tensor(1.0, dtype=torch.float64)).tolist()
+SERIES = tuple((-1) ** (k + 1) * zeta / (k * math.pi ** (2 * k)) for k, zeta in enumerate(ZETA, 1))
 """From t = SMALL down, the first term that is left out is below 1e-17."""
 FLOAT32_TERMS = 4
 """With the first term that is left out below 1e-8."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 import zuko
 from torch import Tensor, nn
@@ -90,7 +91,7 @@ class NormalFlow(Distribution):
         super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
 
     def _through(self, value: Tensor, backwards: bool = False) -> tuple[Tensor, Tensor]:
-        value = value.expand(torch.broadcast_shapes(value.shape, self.loc.shape))
+        value = value.expand(np.broadcast_shapes(value.shape, self.loc.shape))
         if not self.frozen:
             return self.flow(value, self.context, backwards)
         weights = {name: p.detach() for name, p in self.flow.named_parameters()}

@@ -20,7 +20,6 @@ from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ndtr, stdtr
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,6 +35,27 @@ WHOLE = 1 << CDF_BITS
 WEIGHT_BITS = 30
 LEAST_DEGREES = 2.0
 """Of Student's law in the table."""
+
+
+def expit(x: Floats) -> Floats:
+    """s; SciPy takes a tenth of a second to import, and most who import this module make no table."""
+    from scipy import special
+
+    return special.expit(x)
+
+
+def ndtr(x: Floats) -> Floats:
+    """Phi."""
+    from scipy import special
+
+    return special.ndtr(x)
+
+
+def stdtr(nu: float, t: Floats) -> Floats:
+    """The distribution function of Student's law."""
+    from scipy import special
+
+    return special.stdtr(nu, t)
 
 
 def rounded(x: Floats) -> Floats:

@@ -25,6 +25,7 @@ from ..errors import Interrupted, TrainingError
 from ..objectives import Bound, Objective, told_rows
 from ..rows import Store
 from ..rows.stream import Stream
+from ..runtime.adam import Adam
 from ..runtime.devices import compiled, device_of
 from ..runtime.memory import freed_memory_kept
 from ..runtime.precision import autocast, products
@@ -99,14 +100,13 @@ class Trainer:
         self.state, self.metrics = State(), list[dict[str, Any]]()
         self.clock, self.stop, self.stopping = time.monotonic(), StopRequest(), False
 
-    def _make_optimizer(self) -> torch.optim.Optimizer:
-        o = self.config.optimisation
-        if not o.weight_decay:
-            return torch.optim.Adam(self.parameters, lr=self.lr, betas=BETAS, fused=True)
+    def _make_optimizer(self) -> Adam:
+        decay = self.config.optimisation.weight_decay
+        if not decay:
+            return Adam(self.parameters, self.lr, BETAS)
         # biases, gains and learned scales have no reason to be near zero
         matrices, rest = ([p for p in self.parameters if (p.dim() > 1) == m] for m in (True, False))
-        groups = [{"params": matrices}, {"params": rest, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=self.lr, weight_decay=o.weight_decay, betas=BETAS, fused=True)
+        return Adam([{"params": matrices}, {"params": rest, "weight_decay": 0.0}], self.lr, BETAS, decay)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return autocast(self.config.machine.precision, self.device)

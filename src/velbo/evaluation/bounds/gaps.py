@@ -30,6 +30,7 @@ from ...checks import rows_for
 from ...errors import ConfigError
 from ...posteriors import Draw, Posterior, RowDraw, SemiAmortised, StickingTheLanding, body_and_head
 from ...rows import AnyRows, Store
+from ...runtime.adam import Adam
 from ...runtime.generators import OwnGenerator
 from ...runtime.threads import threads
 from ...tables import Figure, Shown, Table, explained
@@ -214,7 +215,7 @@ def best_parameters(model: Model, x: Tensor, start: Tensor, ascent: Ascent, draw
     view = view_of(model, x)
     _, head = family(view)
     y = start.detach().clone().requires_grad_()
-    optimizer = torch.optim.Adam([y], lr=ascent.lr)
+    optimizer = Adam([y], ascent.lr)
     for step in range(ascent.steps):
         optimizer.param_groups[0]["lr"] = ascent.lr * 0.5 * (1 + math.cos(math.pi * step / ascent.steps))
         with torch.enable_grad():
