@@ -12,6 +12,7 @@ from ..errors import ConfigError
 from ..limits import Limits, shown
 from .arrow import type_of
 from .containers import CONTAINERS
+from .digits import WIDTH
 from .field import Field
 from .kinds import kind_of
 from .kinds.byte import MAX_LEVELS
@@ -72,6 +73,8 @@ def _wrong_statistics(field: Field) -> str:
             return f"{name} holds {said.size} numbers, and the field has {field.size} cells"
         if not np.isfinite(said).all():
             return f"{name} holds a number that is not finite"
+    if any(len(row) != WIDTH or min(row[1:]) < 0 or not 0 < sum(row[1:]) < 2**53 for row in field.digits):
+        return "digits holds a row that does not count numbers"
     if not (field.each("scale") > 0).all():
         return "scale holds a number that is not positive"
     if not (field.each("low") <= field.each("high")).all():

@@ -2,6 +2,7 @@
 
 values     distinct values and their counts, the first 10,000 of them in order of appearance
 moments    of log v too, and third ones
+digits     behind the point, by the size of numbers
 decimals of numbers, step of dates, length of texts; the first text that is no number
 type       Arrow's type that has room for the cells of all chunks
 """
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..errors import SchemaError
 from .arrow import decoded, is_number_text, sort_of, value_type, values_of, wall_clock
+from .digits import DigitCounts, Table
 from .statistics import MAX_DECIMALS, ArrayStatistics, Statistics
 from .tensors import shape_of
 
@@ -56,6 +58,7 @@ class ColumnStatistics(Statistics):
         self.declared: tuple[Any, ...] = ()
         self.length = 0
         self.decimals = 0
+        self.written = DigitCounts()
         self.counts: dict[Any, int] = {}
         self.complete = True
         self.steps = STEPS
@@ -90,6 +93,11 @@ class ColumnStatistics(Statistics):
     def step(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Largest of STEPS that all dates or durations are multiples of; 0 for other cells."""
         return self.steps[0] if self.steps and self.n and (self.is_time or self.is_duration) else 0.0
+
+    @property
+    def digits(self) -> Table:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """How many digits numbers have; nothing of dates and durations."""
+        return () if self.is_time or self.is_duration else self.written.table()
 
     @property
     def values(self) -> list[Any]:
@@ -223,7 +231,9 @@ class ColumnStatistics(Statistics):
         if self.steps and (self.is_time or self.is_duration):
             clock = values_of(wall_clock(cells), self.name)
             self.steps = tuple(s for s in self.steps if not np.any(clock % s > 0))
-        self.decimals = _decimals(v, self.decimals, PRECISIONS.get(value_type(self.type), np.float64))
+        precision = PRECISIONS.get(value_type(self.type), np.float64)
+        self.decimals = _decimals(v, self.decimals, precision)
+        self.written.add(v, precision)
         if pa.types.is_integer(cells.type) and max(-self.low, self.high) >= EXACT:
             self._count(cells)  # floats do not tell neighbours apart
         elif not self.is_bool:

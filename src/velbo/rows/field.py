@@ -42,6 +42,7 @@ class Field:
         location: of x.
         scale: of x.
         decimals: digits behind the point that all observed values have room in, None for more than 8.
+        digits: how many digits numbers of a size have, where not all have as many; see `velbo.rows.digits`.
         step: seconds that all observed dates or durations are multiples of: a day, an hour, a minute, a second; else 0.
         n_missing: missing cells in the training data.
         value: of a constant field; None if every cell is missing.
@@ -65,6 +66,7 @@ class Field:
     location: Numbers = 0.0
     scale: Numbers = 1.0
     decimals: int | None = None
+    digits: tuple[tuple[int, ...], ...] = ()
     step: float = 0.0
     n_missing: int = 0
     value: Category = None

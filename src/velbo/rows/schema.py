@@ -23,6 +23,7 @@ from ..limits import MAX_CELLS
 from ..tables import Shown, Table
 from .arrow import missing_of
 from .containers import Change, Column, Container, container_named, container_of
+from .digits import as_written
 from .field import Field
 from .kinds import kind_of
 from .kinds.base import require_shape
@@ -188,6 +189,17 @@ class Schema(Shown):
         low = np.concatenate([np.full(f.size, -np.inf) if f.shape else f.each("low") for f in self.modelled])
         high = np.concatenate([np.full(f.size, np.inf) if f.shape else f.each("high") for f in self.modelled])
         return np.clip(v, low, high)
+
+    def as_written(self, v: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+        """Drawn columns (N, D) with as many digits behind the point as their numbers have; cells of arrays, and of
+        columns whose numbers all have as many, as they are.
+        """
+        uniform, written = rng.random(v.shape), v.copy()
+        for f in self.modelled:
+            if f.digits:
+                (at,) = self.dims([f.name])
+                written[:, at] = as_written(v[:, at], f, uniform[:, at])
+        return written
 
     def new(self, v: NDArray[np.float64]) -> Any:
         """v (N, D) as new rows: all fields but dropped ones, in order and type as they came."""

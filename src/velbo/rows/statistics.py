@@ -45,6 +45,7 @@ class Statistics(ABC):
         low: smallest v; ``high``: largest; one number, or one for each cell of a row.
         first: what -> (place, cell) of the first "fraction", "negative" and "not positive" number.
         decimals: digits behind the point that all v have room in; MAX_DECIMALS + 1 if they have more, or if unknown.
+        digits: how many digits numbers of a size have; nothing if all have as many, or if unknown.
         step: seconds that all dates or durations are multiples of; 0 if there is no such step.
     """
 
@@ -52,6 +53,7 @@ class Statistics(ABC):
     native = ""
     type: pa.DataType
     decimals: int = MAX_DECIMALS + 1
+    digits: tuple[tuple[int, ...], ...] = ()
     step: float = 0.0
     is_skewed: bool = False
     """Whether the third moment is wanted."""

@@ -23,7 +23,6 @@ from ..errors import ConfigError
 from ..model import LatentVariableModel, Viewed
 from ..prediction import Known
 from ..rows import Schema, Store
-from ..rows.given import given_numbers
 from ..runtime.devices import device_of
 from ..terms import device_of_model
 from ..training import History
@@ -102,10 +101,8 @@ class Base(ABC):
     def _known(self) -> Known:
         return Known(self.model, self.plan, self.dtype)
 
-    def _condition(self, given: Any, n: int) -> Tensor:
+    def _condition(self, whole: NDArray[np.float64]) -> Tensor:
         """x of what is given, (n, D), NaN elsewhere."""
-        self._conditional  # noqa: B018 (it refuses)
-        whole = given_numbers(self.schema, self.recipe.condition, given, n)
         return self.plan.encoding.store(whole, self.dtype).to(self.dtype)
 
     def _on(self, device: str) -> AnyModel:

@@ -7,7 +7,7 @@ or makes anew is changed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from ..evaluation.bounds.log_likelihood import chunk_sizes, numbers_per_row
 from ..limits import NOT_NEGATIVE
 from ..rows import Store
 from ..rows.arrays import as_rows
-from ..rows.given import given_fields, given_names
+from ..rows.given import given_fields, given_names, given_numbers
 from ..runtime.generators import stream_seed
 from .base import ROWS_PER_CHUNK, Base
 
@@ -62,8 +62,9 @@ class Making(Base):
     ) -> Any:
         """n new observations: draws of x, or with ``mean`` the point estimates of p(x|z).
 
-        Columns stay within the range that training data had. Memory is that of the rows alone, however many, as
-        they are drawn in chunks; all chunks before the last are the same for every n.
+        Columns stay within the range that training data had, and drawn numbers have as many digits behind the point as
+        theirs. Memory is that of the rows alone, however many, as they are drawn in chunks; all chunks before the last
+        are the same for every n.
 
         Args:
             n: how many.
@@ -94,22 +95,23 @@ class Making(Base):
             )
         if given is None and balance is None and not guidance:
             x = self._in_chunks(n, seed, lambda at, own: self._with_parts.sample(at.stop - at.start, own, mean))
-            return self._new(x, seed if missing else None)
+            return self._new(x, seed, mean, missing)
         if given is not None and not set(given_names(given)) <= set(self.recipe.condition):
             if balance is not None or guidance:
                 said = "guided" if balance is None else "balanced"
                 raise ConfigError(f"rows are {said} by fields of the condition, and others are given; leave one out")
             x, known = self._known.draws(n, given, seed, mean)
-            return self._new(x, seed if missing else None, known)
-        c = self._condition(given, n) if given is not None else None
+            return self._new(x, seed, mean, missing, known)
+        model = self._conditional
+        known = None if given is None else given_numbers(self.schema, self.recipe.condition, given, n)
+        c = None if known is None else self._condition(known)
         if balance is not None:
             even = self._balanced(balance, n, seed)
             c = even if c is None else torch.where(c.isnan(), even.to(c), c)
-        model = self._conditional
         x = self._in_chunks(
             n, seed, lambda at, own: model.sample(at.stop - at.start, own, mean, None if c is None else c[at], guidance)
         )
-        return self._new(x, seed if missing else None)
+        return self._new(x, seed, mean, missing, known)
 
     def variations(self, x: Any, n: int, groups: int = 1, seed: int = 0, mean: bool = False) -> list[Any]:
         """Rows like those of x: the first groups of latents are each row's own, those below are drawn anew.
@@ -130,7 +132,8 @@ class Making(Base):
         if n < 1:
             raise DataError(f"the number of variations must be at least 1, not {n}")
         made = self._with_parts.variations(self.store(x).fixed(seed), n, groups, seed, mean)
-        return [self._remade(x, each) for each in made]
+        digits = [None if mean else stream_seed(seed, f"digits of variation {i}") for i in range(n)]
+        return [self._remade(x, each, seed=own) for each, own in zip(made, digits, strict=True)]
 
     def what_if(self, x: Any, changes: Mapping[str, Any], seed: int = 0) -> Any:
         """Rows as they would be, were other values given: each row's own z, decoded under the changed condition.
@@ -144,7 +147,7 @@ class Making(Base):
             x with its modelled cells as point estimates, and the changed fields of the condition.
         """
         model, now = self._conditional, self.store(x).fixed(seed)
-        new = self._condition(changes, len(now))
+        new = self._condition(given_numbers(self.schema, self.recipe.condition, changes, len(now)))
         changed = model.changed(now, torch.where(new.isnan(), now, new))
         return self._remade(x, changed, set(changes))
 
@@ -168,7 +171,7 @@ class Making(Base):
         `velbo.evaluation.multiple_imputations`.
         """
         draws = multiple_imputations(self.model, self.store(x), n, samples=samples, steps=steps, seed=seed)
-        return [self._filled(x, draw) for draw in draws]
+        return [self._filled(x, draw, stream_seed(seed, f"digits of filling {i}")) for i, draw in enumerate(draws)]
 
     def why_left(self, name: str) -> str:
         """Why missing cells of a field are not filled; nothing if they are. A sentence without its end."""
@@ -193,24 +196,35 @@ class Making(Base):
         parts = [slice(start, min(start + size, n)) for start in range(0, n, size)]
         return torch.cat([drawn(at, stream_seed(seed, f"rows from {at.start}") if at.start else seed) for at in parts])
 
-    def _filled(self, x: Any, filled: Tensor) -> Any:
-        return self.schema.filled(x, self._finite(self.schema.clipped(self._values(filled))))
+    def _filled(self, x: Any, filled: Tensor, seed: int | None = None) -> Any:
+        """x with its missing cells as in ``filled``, which are draws if they have a seed."""
+        v = self._finite(self.schema.clipped(self._values(filled)))
+        return self.schema.filled(x, v if seed is None else self._as_written(v, seed))
 
-    def _new(self, x: Tensor, missing: int | None = None, known: NDArray[np.float64] | None = None) -> Any:
-        """New rows, in which what is known is as it was given; with a seed ``missing``, without the cells that it
-        leaves out.
-        """
+    def _new(self, x: Tensor, seed: int, mean: bool, missing: bool, known: NDArray[np.float64] | None = None) -> Any:
+        """New rows, in which what is known is as it was given; with ``missing``, without cells that it leaves out."""
         v = self._finite(self.schema.clipped(self._values(x)))
+        v = v if mean else self._as_written(v, seed)
         v = v if known is None else np.where(np.isnan(known), v, known)
-        if missing is not None:
+        if missing:
             share = [f.has_missing * f.n_missing / (self.plan.data.n_rows * f.size) for f in self.schema.modelled]
             of_cells = np.repeat(share, [f.size for f in self.schema.modelled])
-            v[np.random.default_rng(missing).random(v.shape) < of_cells] = np.nan
+            v[np.random.default_rng(seed).random(v.shape) < of_cells] = np.nan
         return self.schema.new(v)
 
-    def _remade(self, x: Any, made: Tensor, also: set[str] = frozenset()) -> Any:  # type: ignore[assignment]
-        """Rows x with their modelled cells, and those of the given fields ``also``, as the model made them."""
+    def _as_written(self, v: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+        """Drawn rows v (N, D) with the digits that the data have; given cells are of the data."""
+        written = self.schema.as_written(v, np.random.default_rng(stream_seed(seed, "digits")))
+        given = self.schema.dims(self.recipe.condition)
+        written[:, given] = v[:, given]
+        return written
+
+    def _remade(self, x: Any, made: Tensor, also: Collection[str] = (), seed: int | None = None) -> Any:
+        """Rows x with their modelled cells, and those of the given fields ``also``, as the model made them: draws, if
+        they have a seed.
+        """
         v = self._finite(self._values(made))
+        v = v if seed is None else self._as_written(v, seed)
         kept = self.schema.dims(name for name in self.recipe.condition if name not in also)
         at = np.ones(v.shape, dtype=bool)
         at[:, kept] = False

@@ -158,6 +158,7 @@ class Measured(Kind):
             location=plain(location),
             scale=plain(scale),
             decimals=found.decimals if found.decimals <= 8 and not found.step else None,
+            digits=found.digits,
             step=found.step,
         )
 
