@@ -22,7 +22,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -30,6 +29,7 @@ from torch.distributions import Distribution
 from ..errors import ConfigError, MissingMethodError
 from ..nets import CertainValues, FieldFeatures, MaskedLinear, MaskedResidualMLP
 from ..rows import Field
+from ..runtime.shapes import broadcast_shapes
 from .base import Factorised, Likelihood
 from .cell import Cell
 from .mixed import InEveryPart, Mixed, MixedCells, Part
@@ -82,7 +82,7 @@ class OrderedCells(Distribution):
             x: rows, which broadcast against z; observed cells stay.
             value_of: what a cell is given by its law; a draw, if not said.
         """
-        lead = np.broadcast_shapes(x.shape[:-1], self.batch_shape)
+        lead = broadcast_shapes(x.shape[:-1], self.batch_shape)
         x = x.expand(*lead, *self.event_shape)
         missing, places = x.isnan(), torch.arange(self.event_shape[0], device=x.device).unsqueeze(-1)
         for d, part, place in self.order:

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from ..errors import MissingMethodError
+from ..runtime.shapes import broadcast_shapes
 from .quadrature import Nodes, Rule, normal_rule
 from .ranges import within_unit
 
@@ -52,7 +52,7 @@ class Cell(Distribution):
     def __init__(self, *parameters: Tensor, shape: torch.Size | None = None) -> None:
         self.parameters = parameters
         if shape is None:
-            shape = torch.Size(np.broadcast_shapes(*(self._lead(p) for p in parameters)))
+            shape = broadcast_shapes(*(self._lead(p) for p in parameters))
         super().__init__(shape, validate_args=False)
 
     def _lead(self, parameter: Tensor) -> torch.Size:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, constraints
 
+from ..runtime.shapes import broadcast_shapes
 from .cell import Cell
 from .quadrature import Nodes, Rule, of_masses
 
@@ -67,7 +67,7 @@ class CodedCell(Cell):
     def chosen(self, of_codes: Tensor, x: Tensor) -> Tensor:
         """What belongs to the code of x among numbers of every code, (..., D, C)."""
         codes = self.codes(x).unsqueeze(-1)
-        shape = np.broadcast_shapes(codes.shape[:-1], self.batch_shape)
+        shape = broadcast_shapes(codes.shape[:-1], self.batch_shape)
         return of_codes.expand(*shape, -1).gather(-1, codes.expand(*shape, 1)).squeeze(-1)
 
     def rule(self, nodes: Nodes) -> Rule:

@@ -19,12 +19,12 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, constraints
 from torch.nn.functional import logsigmoid
 
+from ..runtime.shapes import broadcast_shapes
 from .base import Factorised
 from .cell import Cell
 from .coded import CodedCell
@@ -199,7 +199,7 @@ class CellsAndMask(Factorised):
     @property
     def numbers_per_cell(self) -> int:
         """J of the rule: how often the memory of a cell a batch with missing cells takes."""
-        return np.broadcast_shapes(*(t.shape for t in self.rule))[0]
+        return broadcast_shapes(*(t.shape for t in self.rule))[0]
 
     def log_prob_cells(self, value: Tensor) -> Tensor:
         """log p(x_d, observed | z), and log p(missing | z) for NaN cells, (..., n)."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
+
+from ..runtime.shapes import broadcast_shapes
 
 
 class Given(nn.Module):
@@ -24,6 +25,6 @@ class Given(nn.Module):
         self.module, self.c, self.sizes = module, c, tuple(sizes)
 
     def forward(self, inputs: Tensor) -> Tensor | Distribution:
-        lead = np.broadcast_shapes(inputs.shape[:-1], self.c.shape[:-1])
+        lead = broadcast_shapes(inputs.shape[:-1], self.c.shape[:-1])
         parts = (t.expand(*lead, t.shape[-1]) for t in (inputs, self.c.to(inputs.dtype)))
         return self.module(torch.cat(tuple(parts), -1), *self.sizes)

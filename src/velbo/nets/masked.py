@@ -17,12 +17,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from ..runtime.precision import FullPrecisionLinear, in_full
+from ..runtime.shapes import broadcast_shapes
 
 
 class MaskedLinear(nn.Linear):
@@ -119,7 +119,7 @@ class MaskedResidualMLP(nn.Module):
         """
         h = self.enter(features)
         h = self.blocks(h if self.free is None else h + self.free(z))
-        lead = np.broadcast_shapes(h.shape[:-1], z.shape[:-1])
+        lead = broadcast_shapes(h.shape[:-1], z.shape[:-1])
         # units may come in half precision; what stands beside them is not rounded to it
         return torch.cat([t.expand(*lead, t.shape[-1]).to(features.dtype) for t in (h, features, z)], -1)
 

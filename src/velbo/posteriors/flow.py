@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 import zuko
 from torch import Tensor, nn
@@ -27,6 +26,7 @@ from torch.func import functional_call
 
 from ..nets import inverse_softplus
 from ..runtime.precision import in_full
+from ..runtime.shapes import broadcast_shapes
 from .base import Posterior, positive
 from .draw import detach, from_noise, noise_like
 from .points import normal_points
@@ -91,7 +91,7 @@ class NormalFlow(Distribution):
         super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
 
     def _through(self, value: Tensor, backwards: bool = False) -> tuple[Tensor, Tensor]:
-        value = value.expand(np.broadcast_shapes(value.shape, self.loc.shape))
+        value = value.expand(broadcast_shapes(value.shape, self.loc.shape))
         if not self.frozen:
             return self.flow(value, self.context, backwards)
         weights = {name: p.detach() for name, p in self.flow.named_parameters()}
