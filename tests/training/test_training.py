@@ -183,7 +183,7 @@ def test_early_stopping_keeps_the_best_weights():
     assert history.best == max(values)
     assert len(values) - 1 - values.index(max(values)) == 5
     assert trainer.validation is not None
-    record = trainer.validation.evaluate(vae, torch.autocast("cpu", enabled=False))
+    record = trainer.validation.evaluate(vae, torch.autocast("cpu", enabled=False), 0)
     assert record["validation_bound"] == history.best
 
 
@@ -370,7 +370,7 @@ def test_dropout_is_at_work_in_training_and_nowhere_else():
     assert all(modes)
     assert not trainer.model.training
     assert trainer.validation is not None
-    again = trainer.validation.evaluate(model, torch.autocast("cpu", enabled=False))
+    again = trainer.validation.evaluate(model, torch.autocast("cpu", enabled=False), 0)
     assert again["validation_bound"] == history.best
 
 

@@ -13,13 +13,11 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_support
 from ..config import TrainingConfig
 from ..errors import Interrupted, TrainingError
 from ..objectives import Bound, Objective, told_rows
@@ -32,14 +30,16 @@ from ..runtime.precision import autocast, products
 from ..runtime.threads import threads
 from ..terms import Model
 from . import constraint, schedule, weights
-from .checkpoint import Parts, require_same, with_prefix, without_prefix
+from .checkpoint import Parts
 from .choices import decide
 from .ema import EMA
 from .loggers import Logger, tell_progress
-from .order import Order, batches, first_rows, order_for, shared_subset
-from .progress import where
+from .order import Order, batches, order_for, shared_subset
+from .progress import so_far, where
 from .run import Run
+from .saving import Saving
 from .signals import StopRequest, listening
+from .start import start
 from .state import History, State, Sums
 from .team import ALONE, Forward, Team, share
 from .validation import ValidationSet
@@ -47,7 +47,6 @@ from .validation import ValidationSet
 MAX_SKIPPED_IN_A_ROW = 20
 CHECKPOINT_SECONDS = 30.0
 PROGRESS_EVERY = 10
-STARTING_ROWS = 2000
 BETAS = 0.9, 0.99
 """Adam's. The gradients of a bound grow tenfold while its likelihood sharpens: squares are to be those of a hundred
 steps, not of a thousand."""
@@ -98,6 +97,8 @@ class Trainer:
         self.ema = EMA(self.model, config.optimisation.ema)
         self.best_weights = self._averaged_weights()
         self.state, self.metrics = State(), list[dict[str, Any]]()
+        self.parts = Parts(self.model, self.ema, self.optimizer, self.device, team)
+        self.saving = Saving(run, self.parts)
         self.clock, self.stop, self.stopping = time.monotonic(), StopRequest(), False
 
     def _make_optimizer(self) -> Adam:
@@ -169,8 +170,8 @@ class Trainer:
             return
         raise TrainingError(
             f"{MAX_SKIPPED_IN_A_ROW} steps in a row had a bound or gradient that is not finite (step {state.step})"
-            f"{self._where()}. Lower lr, check the data for huge values, and if an encoder of your own sees missing "
-            "cells, begin it with velbo.nets.FillMissing"
+            f"{self.saving.where}. Lower lr, check the data for huge values, and if an encoder of your own sees "
+            "missing cells, begin it with velbo.nets.FillMissing"
         )
 
     # the run
@@ -195,7 +196,7 @@ class Trainer:
             listening() as self.stop,
         ):
             torch.manual_seed(seed)
-            self._initialise()
+            start(self.model, self.data, self.order)
             # rank 0 draws what a process alone would draw
             torch.manual_seed(seed + self.team.rank * 1_000_003)
             self._restore()
@@ -213,14 +214,6 @@ class Trainer:
             self.save()
         self.model.eval()
         return self._history()
-
-    def _initialise(self) -> None:
-        """Check the first rows of the first epoch, and start the parts that start from data."""
-        x = first_rows(self.data, self.order, STARTING_ROWS)
-        check_support(cast(Model, self.model.eval()), x[:64])
-        for part in self.model.modules():
-            if hasattr(part, "start_from"):
-                cast(Any, part).start_from(x)
 
     def _epoch(self, rows: Iterator[Tensor]) -> None:
         state = self.state
@@ -282,13 +275,8 @@ class Trainer:
         if self.validation is not None:
             self.model.eval()
             with self.ema.swapped_in():
-                record |= self.validation.evaluate(cast(Model, self.model), self._autocast())
+                record |= self.validation.evaluate(cast(Model, self.model), self._autocast(), state.step)
             self.model.train()
-            if not math.isfinite(record["validation_bound"]):
-                raise TrainingError(
-                    f"the validation bound is {record['validation_bound']} at step {state.step}: the weights have "
-                    "run away, or a held-out row is far from all others. Lower lr, or look for huge values"
-                )
         if self.config.weighting.constrained:
             record["beta"] = constraint.beta(self.config.weighting, state, 1.0)
         record["skipped"] = state.skipped
@@ -296,13 +284,7 @@ class Trainer:
 
     def _show(self, text: str = "") -> None:
         if self.loggers:
-            tell_progress(self.loggers, self._progress(self.state.step), text or self._so_far())
-
-    def _so_far(self) -> str:
-        """The epoch in words, with the validation bound of the one before."""
-        last = self.metrics[-1] if self.metrics else {}
-        before = {name: last[name] for name in ("validation_bound",) if name in last}
-        return where({"epoch": self.state.epoch + 1, **self.state.sums.means("train"), **before})
+            tell_progress(self.loggers, self._progress(self.state.step), text or so_far(self.state, self.metrics))
 
     # saving
 
@@ -310,55 +292,14 @@ class Trainer:
         with self.ema.swapped_in():
             return {name: t.detach().clone() for name, t in self.model.state_dict().items()}
 
-    @property
-    def parts(self) -> Parts:
-        """What a checkpoint holds."""
-        return Parts(self.model, self.ema, self.optimizer, self.device, self.team)
-
     def save(self) -> None:
-        """Write the best model and a checkpoint, if there is a run folder.
-
-        Raises:
-            TrainingError: if a tensor of them holds a number that is not finite; then nothing is written.
-        """
-        tensors = self.parts.collect() | with_prefix("best/", self.best_weights)
-        self._refuse_not_finite(tensors)
-        if self.run_folder is None:
-            return
-        state = replace(self.state, sums=self.state.sums.joined(self.team))
-        if self.team.rank == 0:
-            # the model first: a checkpoint that says that the run is done has the whole run beside it
-            self.run_folder.write_model(self.best_weights)
-            self.run_folder.write_checkpoint(state, tensors)
+        """As `Saving.save`, of where training is."""
+        self.saving.save(self.state, self.best_weights)
         self.saved_at = self.state.seconds
 
-    def _refuse_not_finite(self, tensors: dict[str, Tensor]) -> None:
-        name = self.parts.not_finite(tensors)
-        if name is not None:
-            raise TrainingError(
-                f"at step {self.state.step} the tensor '{name}' holds a number that is not finite{self._where()}. "
-                "Lower lr, or look for huge values in the data"
-            )
-
-    def _where(self) -> str:
-        return f"; the last good weights are in {self.run_folder.path}" if self.run_folder else ""
-
     def _restore(self) -> None:
-        if self.run_folder is None:
-            return
-        saved = self.run_folder.read_checkpoint(self.parts.not_finite)
-        n_metrics = saved[0].n_metrics if saved else 0
-        metrics = self.run_folder.metrics(n_metrics)
-        if saved is not None:
-            self.state = saved[0]
-            if self.team.rank:
-                self.state.sums = Sums()
-            self.metrics, best = metrics, without_prefix("best/", saved[1])
-            require_same(self.best_weights, best)
-            self.parts.restore({name: t for name, t in saved[1].items() if not name.startswith("best/")})
-            self.best_weights = best
-        if self.team.rank == 0:  # and only now, when it is known that training can go on
-            self.run_folder.truncate_metrics(n_metrics)
+        if found := self.saving.restore(self.best_weights):
+            self.state, self.metrics, self.best_weights = found
 
     def _history(self) -> History:
         self.model.load_state_dict(self.best_weights)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
+
+from .state import State
 
 SECONDS_BETWEEN = 30.0
 
@@ -20,6 +22,13 @@ def where(record: dict[str, Any]) -> str:
     named = {"train bound": "train_bound", "validation": "validation_bound"}
     bounds = [f"{name} {record[key]:.2f}" for name, key in named.items() if key in record]
     return "  ".join([f"epoch {record['epoch']}", *bounds])
+
+
+def so_far(state: State, metrics: Sequence[dict[str, Any]]) -> str:
+    """The epoch that is going on in words, with the validation bound of the one before."""
+    last = metrics[-1] if metrics else {}
+    before = {name: last[name] for name in ("validation_bound",) if name in last}
+    return where({"epoch": state.epoch + 1, **state.sums.means("train"), **before})
 
 
 def clock(seconds: float) -> str:

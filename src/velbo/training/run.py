@@ -7,10 +7,9 @@
     README.md                   the card of the model; see velbo.card
     typical.json                what cells are worth in most training rows; see velbo.evaluation.typical
     report.html                 one page of the model, where the extra `report` is; see velbo.report.page
-    checkpoint/<step>-<lines>/  training state: state.json + tensors.safetensors; the last two are kept
+    checkpoint/                 state and tensors of the training, as it goes; see checkpoints.py
 
-A checkpoint is a folder that appears by one rename, so a run killed at any moment finds a whole one. Whoever writes
-holds the folder's lock; readers need none.
+Whoever writes holds the folder's lock; readers need none.
 
 On an object store no file is renamed; see mirror.py.
 
@@ -21,58 +20,38 @@ is beside it.
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from ..errors import ConfigError, RunError, VelboWarning
+from ..errors import RunError, VelboWarning
 from ..files import (
     as_path,
-    from_json,
     locked,
     read_file,
     read_json,
     read_tensors,
-    remove_folder,
     remove_temporaries,
     require_place,
-    write_bytes,
     write_folder_atomically,
     write_json,
     write_tensors,
     write_text,
 )
 from ..formats.remote import url_of
+from . import checkpoints, metrics, typical
 from .mirror import mirror_of
 from .state import History, State
 
-KEPT_CHECKPOINTS = 2
-MAX_LINES = 2**30
 MAX_CARD = 2**26
-RESTORE = "restore the file from a copy, or fit again"
-CONFIG, MODEL, STATE, TYPICAL = "config.json", "model.safetensors", "state.json", "typical.json"
+CONFIG, MODEL, TYPICAL = "config.json", "model.safetensors", "typical.json"
 REPORT = "report.html"
 CARD, MARK = "README.md", "<!-- This card is written by velbo."
-
-
-@dataclass(frozen=True)
-class Typical:
-    """What typical.json holds."""
-
-    log_p: tuple[float | None, ...]
-
-    @classmethod
-    def of(cls, log_p: Sequence[float]) -> dict[str, Any]:
-        """As JSON, which has no NaN."""
-        return asdict(cls(tuple(None if v != v else v for v in log_p)))
 
 
 class Run:
@@ -214,7 +193,7 @@ class Run:
         self,
         config: Any,
         weights: Mapping[str, Tensor],
-        typical: Sequence[float] = (),
+        log_p: Sequence[float] = (),
         others: Mapping[str, Any] | None = None,
         card: str = "",
     ) -> None:
@@ -223,7 +202,7 @@ class Run:
         Args:
             config: for config.json.
             weights: for model.safetensors.
-            typical: for typical.json.
+            log_p: for typical.json.
             others: name of a further JSON file -> what it holds.
             card: for README.md; nothing is written if it is empty, or if another's README.md is there.
 
@@ -233,7 +212,7 @@ class Run:
 
         def write(folder: Path) -> None:
             write_tensors(folder / MODEL, weights)
-            for name, value in {CONFIG: config, TYPICAL: Typical.of(typical), **(others or {})}.items():
+            for name, value in {CONFIG: config, TYPICAL: typical.to_json(log_p), **(others or {})}.items():
                 write_json(folder / name, value)
             if card and self._may_write_card():
                 write_text(folder / CARD, card)
@@ -270,36 +249,18 @@ class Run:
 
     def write_typical(self, log_p: Sequence[float]) -> None:
         """What a cell of each column is worth in most training rows, nats; NaN where it is not known."""
-        write_json(self.path / TYPICAL, Typical.of(log_p))
+        write_json(self.path / TYPICAL, typical.to_json(log_p))
 
     def read_typical(self) -> tuple[float, ...]:
-        """The same; nothing, if nothing was written.
+        """The same; nothing, if nothing was written."""
+        return typical.read(self.typical_file)
 
-        Raises:
-            ConfigError: if the file holds something else.
-        """
-        if not self.typical_file.exists():
-            return ()
-        found = from_json(Typical, read_json(self.typical_file), str(self.typical_file))
-        return tuple(math.nan if v is None else v for v in found.log_p)
-
-    # checkpoints
+    # training
 
     def write_checkpoint(self, state: State, tensors: dict[str, Tensor]) -> None:
         """Drop all but the last checkpoints, and write a state."""
-
-        def write(folder: Path) -> None:
-            write_tensors(folder / "tensors.safetensors", tensors)
-            write_json(folder / STATE, state.to_json())
-
-        # the same step comes twice at the end of an epoch: before and after its evaluation
-        target = self.checkpoints / f"{state.step:09d}-{state.n_metrics:06d}"
-        if target.exists():
+        if not checkpoints.write(self.checkpoints, state, tensors):
             return
-        # before and not after: nothing is left to be done in a run whose last checkpoint is there
-        for old in self._checkpoint_folders()[: 1 - KEPT_CHECKPOINTS]:
-            remove_folder(old)
-        write_folder_atomically(target, write)
         try:
             self.publish()
         except RunError as error:
@@ -308,108 +269,37 @@ class Run:
     def read_checkpoint(
         self, not_finite: Callable[[dict[str, Tensor]], str | None] = lambda _: None
     ) -> tuple[State, dict[str, Tensor]] | None:
-        """The last whole checkpoint, or None if none was written; a damaged one is passed over with a warning.
-
-        Args:
-            not_finite: tensors -> the name of one that holds numbers which it must not hold, if there is one.
-
-        Raises:
-            RunError: if there are checkpoints and none is whole.
-        """
-        folders = self._checkpoint_folders()[::-1]
-        damage = ""
-        for folder in folders:
-            try:
-                file, said = folder / "tensors.safetensors", folder / STATE
-                state, tensors = State.from_json(read_json(said), str(said)), read_tensors(file)
-                if name := not_finite(tensors):
-                    raise RunError(f"{file}: the tensor '{name}' holds a number that is not finite")
-            except (RunError, ConfigError) as error:
-                damage = damage or str(error)
-                continue
-            if damage:
-                warnings.warn(
-                    f"{damage}; continuing from the checkpoint before it, {folder}",
-                    VelboWarning,
-                    stacklevel=2,
-                )
-                for later in folders[: folders.index(folder)]:
-                    remove_folder(later)
-            return state, tensors
-        if folders:
-            raise RunError(f"no checkpoint of {self.path} is whole: {damage}")
-        return None
+        """As `velbo.training.checkpoints.read`."""
+        return checkpoints.read(self.checkpoints, not_finite)
 
     def state(self) -> State | None:
         """Where training was when it was saved last; None if it was not, or cannot be read."""
-        for folder in self._checkpoint_folders()[::-1]:
-            with suppress(RunError, ConfigError):
-                file = folder / STATE
-                return State.from_json(read_json(file), str(file))
-        return None
+        return checkpoints.last_state(self.checkpoints)
 
-    def _checkpoint_folders(self) -> list[Path]:
-        if not self.checkpoints.is_dir():
-            return []
-        return sorted(p for p in self.checkpoints.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-    # metrics
-
-    def append_metrics(self, metrics: dict[str, Any], seconds: float) -> None:
-        _append(self.metrics_file, metrics)
-        _append(self.clock_file, {"step": metrics["step"], "seconds": round(seconds, 3)})
+    def append_metrics(self, record: dict[str, Any], seconds: float) -> None:
+        metrics.append(self.metrics_file, record)
+        metrics.append(self.clock_file, {"step": record["step"], "seconds": round(seconds, 3)})
 
     def metrics(self, n_lines: int | None = None) -> list[dict[str, Any]]:
-        """Every line of metrics.jsonl, or the first; a last line that was cut short, as by a kill, is none.
+        """Every line of metrics.jsonl, or the first.
 
         Raises:
             RunError: if one is damaged, or there are fewer than ``n_lines``.
         """
-        lines = _lines(self.metrics_file)[:n_lines]
-        if lines and not lines[-1].endswith(b"\n"):
-            lines.pop()
-        if len(lines) < (n_lines or 0):
-            raise RunError(f"{self.metrics_file}: {n_lines} lines are wanted, and {len(lines)} are there; {RESTORE}")
-        return [_record(line, f"{self.metrics_file}: line {i + 1}") for i, line in enumerate(lines)]
+        return metrics.read(self.metrics_file, n_lines)
 
     def history(self) -> History:
         """What training has left so far; nothing where it is damaged, for a model can be used without it."""
         state = self.state()
         try:
-            metrics = self.metrics(state.n_metrics) if state else []
+            records = self.metrics(state.n_metrics) if state else []
         except RunError:
             return History()
         if state is None or state.best is None:
-            return History(metrics)
-        return History(metrics, state.best, state.step, state.skipped, state.seconds)
+            return History(records)
+        return History(records, state.best, state.step, state.skipped, state.seconds)
 
     def truncate_metrics(self, n_lines: int) -> None:
         """Keep the first lines: what a killed run wrote after its last checkpoint is written again."""
         for file in (self.metrics_file, self.clock_file):
-            if os.path.lexists(file):
-                write_bytes(file, b"".join(_lines(file)[:n_lines]))
-
-
-def _lines(file: Path) -> list[bytes]:
-    return read_file(file, MAX_LINES).splitlines(keepends=True) if os.path.lexists(file) else []
-
-
-def _record(line: bytes, where: str) -> dict[str, Any]:
-    """
-    Raises:
-        RunError: if it holds no object of numbers.
-    """
-    import msgspec
-
-    try:
-        return msgspec.json.decode(line, type=dict[str, float | int | None])
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise RunError(f"{where} is damaged ({error}); {RESTORE}") from error
-
-
-def _append(file: Path, record: dict[str, Any]) -> None:
-    try:
-        with file.open("a", encoding="utf-8") as f:
-            f.write(json.dumps(record, allow_nan=False) + "\n")
-    except OSError as error:
-        raise RunError(f"{file}: cannot be written: {error}") from error
+            metrics.truncate(file, n_lines)
