@@ -102,7 +102,7 @@ def test_a_card_that_fails_costs_no_fit(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("no card")
 
-    monkeypatch.setattr("velbo.fitting.card", fail)
+    monkeypatch.setattr("velbo.fitting.processes.card", fail)
     with pytest.warns(VelboWarning, match=r"README\.md was not written: no card"):
         fit(hostile(), RECIPE, training=TRAINING, run=tmp_path / "run")
     assert TrainedModel.load(tmp_path / "run").n_latents == 2

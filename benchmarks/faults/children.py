@@ -34,11 +34,11 @@ def warm() -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from velbo import fitting
     from velbo.cli import main
+    from velbo.report import after_fit
 
     # a report takes longer than these fits, is written when all else is there, and holds what its time allows
-    fitting.write_report = lambda *_: None
+    after_fit.write_report = lambda *_: None
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
         array, table, run, text, out = (f"{folder}/{name}" for name in "x.npy x.parquet run x.csv out.csv".split())
         rng = np.random.default_rng(0)

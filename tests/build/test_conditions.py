@@ -13,7 +13,8 @@ import torch
 from contracts.commands import call
 from velbo import Budget, Optimisation, Recipe, TrainedModel, TrainingConfig, Validation, fit, plan
 from velbo.errors import ConfigError, DataError, SchemaError
-from velbo.rows.encodings import Binarise, Joined, Levels, Standardise
+from velbo.rows.encodings import Binarise, Levels, Standardise
+from velbo.rows.joined import Joined
 
 GIVEN = Recipe("mlp", 2, (16,), "bernoulli", condition=("label",))
 LEARNING = Optimisation(batch_size=20, lr=0.01, ema=0.0)

@@ -270,18 +270,18 @@ def test_refused(case, tmp_path):
 
 def test_a_full_disk_loses_no_work(tmp_path, monkeypatch):
     """Writing fails half way through a checkpoint: one line; the run resumes to the same bits as an untouched one."""
-    import velbo.files
+    from velbo.files import whole
 
     source = npy(tmp_path, GOOD)
     assert call("fit", source, *options("--run", tmp_path / "whole", "--epochs", 3))[0] == 0
-    original = velbo.files._sync
+    original = whole._sync
 
     def full(path):
         raise OSError(28, "No space left on device")
 
     code, _, _ = call("fit", source, *options("--run", tmp_path / "run", "--epochs", 3))
     assert code == 0
-    monkeypatch.setattr(velbo.files, "_sync", full)
+    monkeypatch.setattr(whole, "_sync", full)
     code, _, err = call("fit", source, *options("--run", tmp_path / "full"))
     assert code == 2
     assert "No space left on device" in err.splitlines()[-1]
@@ -289,7 +289,7 @@ def test_a_full_disk_loses_no_work(tmp_path, monkeypatch):
     assert code == 2
     assert not (tmp_path / "new.npy").exists()
     assert not list(tmp_path.glob(".*tmp"))
-    monkeypatch.setattr(velbo.files, "_sync", original)
+    monkeypatch.setattr(whole, "_sync", original)
     assert call("evaluate", tmp_path / "run", source, "--samples", 2)[0] == 0
     whole, run = (json.loads((tmp_path / n / "metrics.jsonl").read_text().splitlines()[-1]) for n in ("whole", "run"))
     assert whole == run

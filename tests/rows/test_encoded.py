@@ -13,7 +13,8 @@ import torch
 
 from contracts.tables import everything
 from velbo.rows import Store, Stored, Stream, infer, rows_of
-from velbo.rows.encodings import joined, standardised
+from velbo.rows.encodings import standardised
+from velbo.rows.joined import joined
 
 
 @dataclass

@@ -18,13 +18,12 @@ from velbo.rows.encodings import (
     Binarise,
     Dequantise,
     Inside,
-    Joined,
     Levels,
     Standardise,
     Unit,
-    joined,
     standardised,
 )
+from velbo.rows.joined import Joined, joined
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 8, 9)).astype(np.uint8)

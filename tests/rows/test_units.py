@@ -10,7 +10,8 @@ import torch
 from scipy import stats
 
 from velbo.rows import Field, Store
-from velbo.rows.encodings import Binarise, Dequantise, Joined, Levels, Standardise, standardised
+from velbo.rows.encodings import Binarise, Dequantise, Levels, Standardise, standardised
+from velbo.rows.joined import Joined
 from velbo.rows.units import Units
 
 NAN = math.nan

@@ -23,7 +23,8 @@ import torch._dynamo  # noqa: F401
 from sklearn.datasets import load_digits
 
 import velbo.training.loop as loop
-from velbo.fitting import Plan, carry_out
+from velbo.build import Plan
+from velbo.fitting import carry_out
 from velbo.training import Run
 
 FILE_OPERATIONS = set("open os.mkdir os.rename os.remove os.rmdir os.listdir os.scandir shutil.rmtree".split())

@@ -25,10 +25,11 @@ from torch import nn
 
 import velbo.training.loop as loop
 from velbo import VAE, LinearGaussian, train
+from velbo.build import Plan
 from velbo.config import Budget, Machine, Optimisation, Recipe, TrainingConfig, Validation, Weighting
 from velbo.errors import DataError, Interrupted, RunError, TrainingError, VelboWarning
 from velbo.files import read_tensors
-from velbo.fitting import Plan, carry_out, plan
+from velbo.fitting import carry_out, plan
 from velbo.likelihoods import Bernoulli, LearnedScale, Normal
 from velbo.nets import MLP
 from velbo.objectives import ELBO
@@ -183,7 +184,7 @@ def test_early_stopping_keeps_the_best_weights():
     assert history.best == max(values)
     assert len(values) - 1 - values.index(max(values)) == 5
     assert trainer.validation is not None
-    record = trainer.validation.evaluate(vae, torch.autocast("cpu", enabled=False), 0)
+    record = trainer.validation.evaluate(vae, torch.autocast("cpu", enabled=False))
     assert record["validation_bound"] == history.best
 
 
@@ -370,7 +371,7 @@ def test_dropout_is_at_work_in_training_and_nowhere_else():
     assert all(modes)
     assert not trainer.model.training
     assert trainer.validation is not None
-    again = trainer.validation.evaluate(model, torch.autocast("cpu", enabled=False), 0)
+    again = trainer.validation.evaluate(model, torch.autocast("cpu", enabled=False))
     assert again["validation_bound"] == history.best
 
 

@@ -91,7 +91,7 @@ def test_the_validation_bound_is_the_weighted_mean():
 
     def bound(data: Store) -> float:
         found = ValidationSet(data, ELBO(samples=4), 0, device, Alone())
-        return found.evaluate(model, torch.autocast("cpu", enabled=False), 0)["validation_bound"]
+        return found.evaluate(model, torch.autocast("cpu", enabled=False))["validation_bound"]
 
     plain = bound(Store.from_tensor(x))
     weighted = bound(Store.from_tensor(x).weighted(WEIGHTS))

@@ -29,7 +29,8 @@ from ..model import VAE
 from ..nets import MLP, Beside, ConvDecoder, ConvEncoder, FieldFeatures, ResidualMLP
 from ..posteriors import SemiAmortised
 from ..rows import Encoding, Schema
-from ..rows.encodings import joined, standardised
+from ..rows.encodings import standardised
+from ..rows.joined import joined
 from ..runtime.generators import OwnGenerator
 from . import by_diffusion, by_order, ladder
 from .composition import BESIDE_WIDTH, ImageRows, condition_of, given, with_mask

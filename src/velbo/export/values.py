@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ..rows import Encoding
-from ..rows.encodings import Inside, Joined, Standardise
+from ..rows.encodings import Inside, Standardise
+from ..rows.joined import Joined
 from ..rows.kinds.positive import MARGIN
 
 

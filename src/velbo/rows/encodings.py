@@ -13,10 +13,10 @@
 | Standardise | (v - location) / scale        |                | -log scale, for densities                |
 | Dequantise  | (v + u) / L, u ~ U[0, 1)      | afresh, always | -log L; a lower bound                    |
 | Binarise    | 1 if u < v / top else 0       | afresh, always | 0                                        |
-| Joined      | those of all fields           |                |                                          |
 
-Which one a field has follows from its kind and its likelihood: `native`, where the likelihood is one of its kind, else
-the one that the likelihood names for arrays of that kind (`Likelihood.encodes`).
+A row has those of its fields, side by side (joined.py). Which one a field has follows from its kind and its likelihood:
+`native`, where the likelihood is one of its kind, else the one that the likelihood names for arrays of that kind
+(`Likelihood.encodes`).
 Dequantisation bounds the mass from below: log P(v) >= E_u log p(v + u) (A note on the evaluation of generative
 models, Theis, van den Oord and Bethge, 2016, https://arxiv.org/abs/1511.01844).
 """
@@ -24,9 +24,7 @@ models, Theis, van den Oord and Bethge, 2016, https://arxiv.org/abs/1511.01844).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any, Protocol
 
 import numpy as np
@@ -210,61 +208,6 @@ class Binarise:
 
     def units(self, n_dims: int) -> Units:
         return Units.own(n_dims)
-
-
-@dataclass(frozen=True)
-class Joined:
-    """The encodings of several fields, each with the number of its cells, side by side."""
-
-    parts: tuple[tuple[int, Encoding], ...]
-
-    @property
-    def is_random(self) -> bool:
-        return any(encoding.is_random for _, encoding in self.parts)
-
-    @property
-    def _sizes(self) -> list[int]:
-        return [n for n, _ in self.parts]
-
-    def store(self, rows: NDArray[Any], dtype: torch.dtype) -> Tensor:
-        ends = np.cumsum(self._sizes)[:-1]
-        kept = [
-            encoding.store(part, dtype) for (_, encoding), part in zip(self.parts, np.split(rows, ends, 1), strict=True)
-        ]
-        if any(part.dtype == torch.uint8 for part in kept):
-            narrow = [part.to(torch.uint8) for part in kept]
-            kept = narrow if all(bool((n == k).all()) for n, k in zip(narrow, kept, strict=True)) else kept
-        return torch.cat(kept, 1)
-
-    def present(self, kept: Tensor, uniform: Tensor | None, dtype: torch.dtype) -> Tensor:
-        noise = [None] * len(self.parts) if uniform is None else uniform.split(self._sizes, -1)
-        cells = zip(self.parts, kept.split(self._sizes, -1), noise, strict=True)
-        return torch.cat([encoding.present(part, u, dtype) for (_, encoding), part, u in cells], -1)
-
-    def restore(self, x: Tensor) -> Tensor:
-        cells = zip(self.parts, x.split(self._sizes, -1), strict=True)
-        return torch.cat([encoding.restore(part).double() for (_, encoding), part in cells], -1)
-
-    def units(self, n_dims: int) -> Units:
-        return Units.joined([encoding.units(n) for n, encoding in self.parts])
-
-
-def joined(encodings: Sequence[tuple[Field, Encoding]]) -> Encoding:
-    """The encoding of a row, from those of its fields; standardised neighbours are one."""
-    parts: list[tuple[int, Encoding]] = []
-    for is_affine, group in groupby(encodings, lambda pair: isinstance(pair[1], Standardise)):
-        if is_affine:
-            each = [encoding for _, encoding in group if isinstance(encoding, Standardise)]
-            merged = Standardise(
-                tuple(v for e in each for v in e.location),
-                tuple(v for e in each for v in e.scale),
-                density=tuple(d for e in each for d in e.density),
-                given=tuple(g for e in each for g in e.given),
-            )
-            parts.append((len(merged.location), merged))
-        else:
-            parts += [(field.size, encoding) for field, encoding in group]
-    return parts[0][1] if len(parts) == 1 else Joined(tuple(parts))
 
 
 def refuse_outside(rows: NDArray[Any], top: float) -> None:

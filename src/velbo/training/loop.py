@@ -42,7 +42,7 @@ from .signals import StopRequest, listening
 from .start import start
 from .state import History, State, Sums
 from .team import ALONE, Forward, Team, share
-from .validation import ValidationSet
+from .validation import ValidationSet, require_finite
 
 MAX_SKIPPED_IN_A_ROW = 20
 CHECKPOINT_SECONDS = 30.0
@@ -275,7 +275,8 @@ class Trainer:
         if self.validation is not None:
             self.model.eval()
             with self.ema.swapped_in():
-                record |= self.validation.evaluate(cast(Model, self.model), self._autocast(), state.step)
+                means = self.validation.evaluate(cast(Model, self.model), self._autocast())
+            record |= require_finite(means, state.step)
             self.model.train()
         if self.config.weighting.constrained:
             record["beta"] = constraint.beta(self.config.weighting, state, 1.0)

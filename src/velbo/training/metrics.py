@@ -1,4 +1,4 @@
-"""Files of one JSON object a line: metrics.jsonl, clock.jsonl. A last line that was cut short, as by a kill, is none."""
+"""Files of one JSON object a line: metrics.jsonl, clock.jsonl. A last line that was cut short is none."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""typical.json: what a cell of each column is worth in most training rows, nats; null where it is not known, as JSON has
-no NaN.
+"""typical.json: what a cell of each column is worth in most training rows, nats; null where it is not known, as JSON
+has no NaN.
 """
 
 from __future__ import annotations

@@ -77,12 +77,9 @@ class ValidationSet:
         self.chunks = [(chunk, chunk.fixed(seed).to(device), chunk.log_det().to(device)) for chunk in mine]
 
     @torch.no_grad()
-    def evaluate(self, model: Model, autocast: AbstractContextManager[Any], step: int) -> dict[str, float]:
+    def evaluate(self, model: Model, autocast: AbstractContextManager[Any]) -> dict[str, float]:
         """Means over all held-out rows, by their weights, an observation's nats of the data; of several groups of
         latents the rate of each too, from the top.
-
-        Raises:
-            TrainingError: if the bound is not finite, at this step.
         """
         totals, of_groups = {"bound": 0.0, "reconstruction": 0.0, "rate": 0.0}, list[float]()
         for chunk, x, log_det in self.chunks:
@@ -101,10 +98,18 @@ class ValidationSet:
         of_groups = of_groups or [0.0] * n_groups
         totals |= {f"rate_{group}": kl for group, kl in enumerate(of_groups, start=1)}
         sums = self.team.total(list(totals.values()))
-        means = {f"validation_{name}": total / self.n_rows for name, total in zip(totals, sums, strict=True)}
-        if not math.isfinite(bound := means["validation_bound"]):
-            raise TrainingError(
-                f"the validation bound is {bound} at step {step}: the weights have run away, or a held-out row is far "
-                "from all others. Lower lr, or look for huge values"
-            )
-        return means
+        return {f"validation_{name}": total / self.n_rows for name, total in zip(totals, sums, strict=True)}
+
+
+def require_finite(means: dict[str, float], step: int) -> dict[str, float]:
+    """What was measured.
+
+    Raises:
+        TrainingError: if the bound is not finite.
+    """
+    if not math.isfinite(bound := means["validation_bound"]):
+        raise TrainingError(
+            f"the validation bound is {bound} at step {step}: the weights have run away, or a held-out row is far from "
+            "all others. Lower lr, or look for huge values"
+        )
+    return means

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ...config import (
     Budget,
@@ -35,6 +36,11 @@ from ..options import (
     Workers,
 )
 from ..pages import TRAIN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...build import Asked, Prepared
 
 
 @app.command(group=TRAIN)
@@ -80,12 +86,8 @@ def fit(
             must reach the data and the run folder by their names. Needs the extra cluster.
         workers: of Ray.
     """
-    from ...build import Asked, DataRecord, Plan, as_before, complete
-    from ...files import read_json
-    from ...formats import absolute_name
-    from ...formats.reading import Reading
+    from ...build import Asked
     from ...training import Run
-    from ..data import pick, rows_to_fit
     from ..ranks import together
     from ..training import follow, train_and_tell, train_by_ray
 
@@ -96,24 +98,42 @@ def fit(
         Run(run).refuse_if_taken()  # before the data are read
         training = TrainingConfig(budget, optimisation, weighting, validation, machine)
         asked = Asked(recipe.plain(), objective, training, kind=what.kind, levels=what.levels, anomalies=anomalies)
-        base = Reading()
-        if like is not None:
-            before = Plan.from_json(read_json(like), str(like))
-            asked, base = as_before(before, asked), before.data.reading.of_columns()
-        reading, columns = what.known(read, base)
-        asked = replace(asked, columns={**asked.columns, **columns})
-        source, loaded = rows_to_fit(data, reading, stream)
-        chosen = pick(loaded, rows, machine.seed)
-        prepared = complete(
-            chosen, replace(asked, data=DataRecord(absolute_name(data), subset=rows, subset_seed=machine.seed))
-        )
-        # only now: the types of a text are known once all of it was read
-        record = replace(prepared.plan.data, reading=source.reading())
-        plan = replace(prepared.plan, data=record)
-        say(f"data: {record.n_rows} rows of {plan.schema.describe()} (see 'velbo schema', override with --column)")
+        prepared = _prepared(data, asked, like, what, read, rows, stream)
+        plan = prepared.plan
+        say(f"data: {plan.data.n_rows} rows of {plan.schema.describe()} (see 'velbo schema', override with --column)")
         for doubt in plan.schema.doubts():
             say(f"doubt: {doubt}")
         if cluster is not None:
             train_by_ray(plan, run, cluster, workers, report=report)
             return
         train_and_tell(plan, prepared.rows, run, log, prepared.model, report=report, team=team)
+
+
+def _prepared(
+    data: str,
+    asked: Asked,
+    like: Path | None,
+    what: FieldOptions,
+    read: ReadingOptions,
+    n_rows: int | None,
+    stream: bool,
+) -> Prepared:
+    """The plan for data, the rows and the untrained model."""
+    from ...build import DataRecord, Plan, as_before, complete
+    from ...files import read_json
+    from ...formats import absolute_name
+    from ...formats.reading import Reading
+    from ..data import pick, rows_to_fit
+
+    base = Reading()
+    if like is not None:
+        before = Plan.from_json(read_json(like), str(like))
+        asked, base = as_before(before, asked), before.data.reading.of_columns()
+    reading, columns = what.known(read, base)
+    source, loaded = rows_to_fit(data, reading, stream)
+    record = DataRecord(absolute_name(data), subset=n_rows, subset_seed=asked.training.machine.seed)
+    asked = replace(asked, columns={**asked.columns, **columns}, data=record)
+    prepared = complete(pick(loaded, n_rows, record.subset_seed), asked)
+    # only now: the types of a text are known once all of it was read
+    record = replace(prepared.plan.data, reading=source.reading())
+    return replace(prepared, plan=replace(prepared.plan, data=record))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -29,6 +30,9 @@ from ..options import (
 )
 from ..output import print_table
 from ..pages import TRAIN
+
+if TYPE_CHECKING:
+    from ...sweep import Settings
 
 
 @app.command(group=TRAIN)
@@ -69,25 +73,13 @@ def sweep(
         samples_of_test: importance samples of that evaluation.
         rows: train on a seeded random subset of so many rows.
     """
-    from ...build import Asked, DataRecord, complete
     from ...formats import absolute_name
     from ...sweep import Settings, Sweep, cores, parse_axis, settings_of
-    from ..data import pick, rows_to_fit
 
     training = TrainingConfig(budget, optimisation, weighting, validation, machine)
     base = Settings(recipe.plain(), objective, training)
     trials = settings_of([parse_axis(text) for text in over], seeds, random, machine.seed)
-    every = [base.with_values(values) for values in trials]
-    reading, columns = what.known(read)
-    source, loaded = rows_to_fit(data, reading, stream=False)
-    chosen = pick(loaded, rows, machine.seed)
-    record = DataRecord(absolute_name(data), subset=rows, subset_seed=machine.seed, reading=source.reading())
-    first = Asked(base.recipe, objective, training, columns, what.kind, what.levels, data=record)
-
-    def configs() -> list[dict[str, Any]]:
-        asked = (replace(first, recipe=s.recipe, objective=s.objective, training=s.training) for s in every)
-        return [complete(chosen, each).plan.to_json() for each in asked]
-
+    configs = _configs(data, [base.with_values(values) for values in trials], what, read, rows, machine.seed)
     folder = Sweep(run)
     spec = {"data": absolute_name(data), "rows": rows, "base": base.to_json(), "trials": trials}
     with folder.locked():
@@ -101,3 +93,20 @@ def sweep(
             f"{len(failed)} of {len(trials)} trials failed ({', '.join(failed)}); log.txt in the folder of each in "
             f"{run}/trials says why, and the same command tries them again"
         )
+
+
+def _configs(
+    data: str, every: Sequence[Settings], what: FieldOptions, read: ReadingOptions, n_rows: int | None, seed: int
+) -> Callable[[], list[dict[str, Any]]]:
+    """What makes the plans of all trials, once the data are read."""
+    from ...build import Asked, DataRecord, complete
+    from ...formats import absolute_name
+    from ..data import pick, rows_to_fit
+
+    reading, columns = what.known(read)
+    source, loaded = rows_to_fit(data, reading, stream=False)
+    chosen = pick(loaded, n_rows, seed)
+    record = DataRecord(absolute_name(data), subset=n_rows, subset_seed=seed, reading=source.reading())
+    first = Asked(columns=columns, kind=what.kind, levels=what.levels, data=record)
+    asked = [replace(first, recipe=s.recipe, objective=s.objective, training=s.training) for s in every]
+    return lambda: [complete(chosen, each).plan.to_json() for each in asked]

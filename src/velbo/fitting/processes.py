@@ -1,0 +1,113 @@
+"""One training by the processes that it has: this one, those that were started with it, or new ones of its own. What
+they leave beside the weights is the card, and what cells are worth in most rows.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import warnings
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from ..build import Plan
+from ..card import card
+from ..conditional import AnyModel
+from ..errors import VelboError, VelboWarning
+from ..evaluation import typical
+from ..evaluation.cells.typical import ROWS as MOST_ROWS
+from ..files import read_json, read_tensors, write_json, write_tensors
+from ..rows import Rows, Store
+from ..trained_model import TrainedModel
+from ..training import History, Logger, Run, Team, Trainer, device_of, launch
+from ..training.loggers import tell_settings
+from ..training.order import first_kept
+from ..training.team import joined
+
+
+def trained_by(
+    plan: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger], model: nn.Module | None
+) -> TrainedModel:
+    """By this process; by those that were started with it; or by as many new ones as the plan says."""
+    machine = plan.training.machine
+    model = plan.build() if model is None else model
+    with joined(machine.device) as team:
+        if team.size > 1 or machine.devices == 1:
+            return _train(team, plan, rows, run, loggers, model)
+    with tempfile.TemporaryDirectory() as folder:
+        out, device = Path(folder), device_of(machine.device).type
+        launch(machine.devices, device, _work, plan.to_json(), rows, run and run.place, loggers, out, model)
+        if run is not None:
+            run.refresh()
+        model.load_state_dict(read_tensors(out / "model.safetensors"))
+        history, typical = History(**read_json(out / "history.json")), Run(out).read_typical()
+        return TrainedModel(cast(AnyModel, model.eval()), plan, history, typical=typical)
+
+
+def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger], model: Any) -> TrainedModel:
+    trainer = Trainer(model, rows.encoded(plan.encoding), plan.make_objective(), plan.training, run, loggers, team)
+    with ExitStack() as stack:
+        if run is not None and team.rank == 0:
+            stack.enter_context(run.locked())
+        for logger in loggers if team.rank == 0 else ():
+            if isinstance(logger, AbstractContextManager):
+                stack.enter_context(logger)
+        if team.rank == 0:
+            tell_settings(loggers, settings_of(plan))
+        history = trainer.run()
+        model = model.to("cpu").eval()
+        log_p = usual(model, plan, first_kept(trainer.data, trainer.order, MOST_ROWS)) if team.rank == 0 else ()
+        if run is not None and team.rank == 0:
+            _write_card(run, plan, history)
+            run.write_typical(log_p)  # nothing of it too: the last file of a run that is done
+    return TrainedModel(model, plan, history, typical=log_p)
+
+
+def settings_of(plan: Plan) -> dict[str, Any]:
+    """What a logger is told of a plan: all but the fields one by one and how text was read."""
+    told = plan.to_json()
+    data = {name: value for name, value in told["data"].items() if name != "reading"}
+    return {**told, "schema": plan.schema.describe(), "data": data}
+
+
+def _write_card(run: Run, plan: Plan, history: History) -> None:
+    """A card that cannot be written must not cost a fit."""
+    try:
+        run.write_card(card(plan, history.metrics))
+    except Exception as error:
+        warnings.warn(f"the card {run.path / 'README.md'} was not written: {error}", VelboWarning, stacklevel=2)
+
+
+def usual(model: Any, plan: Plan, rows: Store) -> tuple[float, ...]:
+    """What cells are worth in most rows of a table; nothing where the model cannot say it."""
+    if not plan.schema.is_table:
+        return ()
+    try:
+        found = typical(model, rows)
+    except VelboError:
+        return ()
+    return () if found is None else tuple(found.tolist())
+
+
+def _work(
+    team: Team,
+    config: dict[str, Any],
+    rows: Rows,
+    run: str | Path | None,
+    loggers: Sequence[Logger],
+    out: Path,
+    model: nn.Module,
+) -> None:
+    """What each of several processes does."""
+    # of its own: the weights that it was sent are shared with the others
+    own = copy.deepcopy(model)
+    trained = _train(team, Plan.from_json(config), rows, Run(run) if run else None, loggers, own)
+    if team.rank == 0:
+        write_tensors(out / "model.safetensors", trained.model.state_dict())
+        write_json(out / "history.json", asdict(trained.history))
+        Run(out).write_typical(trained.typical)
