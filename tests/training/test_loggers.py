@@ -41,11 +41,15 @@ class Metrics:
 
 
 class Lightning(Metrics):
-    """The two methods of Lightning's loggers."""
+    """Methods of Lightning's loggers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.settings: list[dict[str, Any]] = []
+        self.ends: list[tuple[str, int]] = []
+
+    def finalize(self, status: str) -> None:
+        self.ends.append((status, len(self.metrics)))
 
     def log_hyperparams(self, settings: dict[str, Any]) -> None:
         self.settings.append(settings)
@@ -79,6 +83,31 @@ def test_the_loop_by_itself_tells_its_own_settings():
     train(model, ROWS, config=TRAINING, loggers=[logger])
     assert logger.settings[0]["budget/epochs"] == 2
     assert len(logger.metrics) == 2
+    assert logger.ends == [("success", 2)]
+
+
+def test_a_logger_is_told_once_how_training_ended():
+    """After its last metrics; of training that raises, that it failed."""
+    logger = Lightning()
+    fitted(logger)
+    assert logger.ends == [("success", 2)]
+
+    class Full(Lightning):
+        def log_metrics(self, metrics: dict[str, Any], step: int) -> None:
+            raise OSError("the disk is full")
+
+    full, other = Full(), Lightning()
+    with pytest.raises(OSError, match="disk is full"):
+        fitted(other, full)
+    assert (full.ends, other.ends) == ([("failed", 0)], [("failed", 1)])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_real_logger_of_lightning_has_written_its_lines_at_the_end(tmp_path):
+    loggers = pytest.importorskip("pytorch_lightning.loggers")
+    fitted(loggers.CSVLogger(str(tmp_path), name="mine", version="1", flush_logs_every_n_steps=1000))
+    lines = (tmp_path / "mine" / "1" / "metrics.csv").read_text().splitlines()
+    assert [dict(zip(lines[0].split(","), line.split(","), strict=True))["epoch"] for line in lines[1:]] == ["1", "2"]
 
 
 class Recorder:

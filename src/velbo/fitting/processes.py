@@ -8,7 +8,7 @@ import copy
 import tempfile
 import warnings
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -25,7 +25,7 @@ from ..files import read_json, read_tensors, write_json, write_tensors
 from ..rows import Rows, Store
 from ..trained_model import TrainedModel
 from ..training import History, Logger, Run, Team, Trainer, device_of, launch
-from ..training.loggers import tell_settings
+from ..training.loggers import opened
 from ..training.order import first_kept
 from ..training.team import joined
 
@@ -54,11 +54,8 @@ def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequenc
     with ExitStack() as stack:
         if run is not None and team.rank == 0:
             stack.enter_context(run.locked())
-        for logger in loggers if team.rank == 0 else ():
-            if isinstance(logger, AbstractContextManager):
-                stack.enter_context(logger)
         if team.rank == 0:
-            tell_settings(loggers, settings_of(plan))
+            stack.enter_context(opened(loggers, settings_of(plan)))
         history = trainer.run()
         model = model.to("cpu").eval()
         log_p = usual(model, plan, first_kept(trainer.data, trainer.order, MOST_ROWS)) if team.rank == 0 else ()

@@ -17,7 +17,7 @@ from ..runtime.devices import device_of
 from ..terms import Model
 from .choices import decide
 from .launch import launch
-from .loggers import Logger, MLflow, TensorBoard, WandB, tell_settings
+from .loggers import Logger, MLflow, TensorBoard, WandB, opened
 from .loop import Trainer
 from .progress import ProgressBar, ProgressLines
 from .refit import refit_prior
@@ -57,8 +57,8 @@ def train(
         data = x
     else:
         data = rows_for(cast(Model, model), x)
-    tell_settings(loggers, as_json(config))
-    return Trainer(model, data, objective or ELBO(), config, run, loggers).run()
+    with opened(loggers, as_json(config)):
+        return Trainer(model, data, objective or ELBO(), config, run, loggers).run()
 
 
 __all__ = [

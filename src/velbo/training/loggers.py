@@ -4,6 +4,8 @@
     log_hyperparams(settings)       once, before training: names and plain values         called where there is one
     log_progress(share, text)       after every few steps: the share of the budget that
                                     is used up, and where training is, in words           called where there is one
+    finalize(status)                once, at the end: "success", or "failed" where
+                                    training was stopped or could not go on               called where there is one
 
 A logger that is a context manager is entered before training and left after it. `TensorBoard`, `MLflow` and `WandB`
 need the extra of that name; nothing of them is imported before training starts.
@@ -14,6 +16,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -24,6 +27,28 @@ class Logger(Protocol):
     """The one method that every logger has; see the head of this module for the others."""
 
     def log_metrics(self, metrics: dict[str, Any], step: int) -> None: ...
+
+
+@contextmanager
+def opened(loggers: Iterable[Logger], settings: Mapping[str, Any]) -> Iterator[None]:
+    """Inside the block loggers are open: those that are context managers are entered, all are told the settings, and at
+    the end of it what came of the training.
+    """
+    with ExitStack() as stack:
+        for logger in loggers:
+            if isinstance(logger, AbstractContextManager):
+                stack.enter_context(logger)
+            stack.push(_finalizing(logger))
+        tell_settings(loggers, settings)
+        yield
+
+
+def _finalizing(logger: Logger) -> Callable[..., None]:
+    def leave(error: type[BaseException] | None, *_: object) -> None:
+        if isinstance(tell := getattr(logger, "finalize", None), Callable):
+            tell("success" if error is None else "failed")
+
+    return leave
 
 
 def tell_settings(loggers: Iterable[Logger], settings: Mapping[str, Any]) -> None:

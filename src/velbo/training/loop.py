@@ -25,6 +25,7 @@ from ..rows import Store
 from ..rows.stream import Stream
 from ..runtime.adam import Adam
 from ..runtime.devices import compiled, device_of
+from ..runtime.generators import stream_seed
 from ..runtime.memory import freed_memory_kept
 from ..runtime.precision import autocast, products
 from ..runtime.threads import threads
@@ -198,7 +199,8 @@ class Trainer:
             torch.manual_seed(seed)
             start(self.model, self.data, self.order)
             # rank 0 draws what a process alone would draw
-            torch.manual_seed(seed + self.team.rank * 1_000_003)
+            rank = self.team.rank
+            torch.manual_seed(stream_seed(seed, f"rank {rank}") if rank else seed)
             self._restore()
             self.model.train()
             self.clock = time.monotonic() - self.state.seconds

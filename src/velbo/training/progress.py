@@ -39,7 +39,9 @@ def clock(seconds: float) -> str:
 
 
 class ProgressBar:
-    """A bar on stderr: share, time left, epoch and bounds; shown inside a ``with`` block. It fits into 80 columns."""
+    """A bar on stderr: share, time left, epoch and bounds; shown inside a ``with`` block, which training
+    opens. It fits into 80 columns.
+    """
 
     def __enter__(self) -> Self:
         from rich.console import Console

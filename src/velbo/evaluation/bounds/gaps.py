@@ -31,7 +31,7 @@ from ...errors import ConfigError
 from ...posteriors import Draw, Posterior, RowDraw, SemiAmortised, StickingTheLanding, body_and_head
 from ...rows import AnyRows, Store
 from ...runtime.adam import Adam
-from ...runtime.generators import OwnGenerator
+from ...runtime.generators import OwnGenerator, stream_seed
 from ...runtime.threads import threads
 from ...tables import Figure, Shown, Table, explained
 from ...terms import Model, View, device_of_model, log_density, require_density, view_of
@@ -192,8 +192,9 @@ def _gaps_of(
     with torch.no_grad():
         start = parameters(x)
     best = best_parameters(model, x, start, ascent, draw)
+    own = stream_seed(seed, "gaps")
     (elbo, log_p), (best_elbo, best_log_p) = (
-        _bounds(view, x, head.distribution(y), RowDraw(data.kept, seed + 1), samples) for y in (start, best)
+        _bounds(view, x, head.distribution(y), RowDraw(data.kept, own), samples) for y in (start, best)
     )
     # one estimator for all rows: the larger one row by row would be biased upwards
     found = max((log_p, best_log_p), key=lambda bound: float(bound.mean()))
