@@ -5,6 +5,7 @@ new prior is worth keeping; and identifiers, which go along into every output.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from contracts.commands import call, options
 from velbo import TrainedModel
 from velbo.cli.verbs.refit_prior import verdict
+from velbo.files import locked, read_tensors, write_tensors
 
 N = 60
 
@@ -106,6 +108,52 @@ def test_contamination_takes_the_threshold_from_the_rows_of_training(folder):
     (folder / "two.csv").write_text("".join(lines[:3]))
     few, _ = written(folder, "score", folder / "two.csv", *arguments, run="anomalies")
     assert few["anomalous"].tolist() == found["anomalous"].tolist()[:2]
+
+
+def test_training_rows_are_scored_once_for_a_model_and_its_settings(folder, tmp_path, monkeypatch):
+    """The second call scores the rows that it is given and no others, for any share, with the same labels; other
+    samples, another seed, other rows, another model and a damaged file each score the training rows again.
+    """
+    run, data = tmp_path / "run", folder / "two.csv"
+    shutil.copytree(folder / "anomalies", run)
+    lines = (folder / "x.csv").read_text().splitlines(keepends=True)
+    data.write_text("".join(lines[:3]))
+    (tmp_path / "fewer.csv").write_text("".join(lines[:40]))
+    scored, original = list[int](), TrainedModel.log_likelihood
+
+    def counted(self, rows, *arguments):
+        scored.append(len(rows))
+        return original(self, rows, *arguments)
+
+    monkeypatch.setattr(TrainedModel, "log_likelihood", counted)
+
+    def labels(*more: object) -> tuple[list[int], str]:
+        scored.clear()
+        given = {"--samples": 3, "--contamination": 0.5} | dict(zip(more[::2], more[1::2], strict=True))
+        flat = [part for pair in given.items() for part in pair]
+        code, _, err = call("score", run, data, "-o", tmp_path / "s.csv", *flat)
+        assert code == 0, err
+        threshold = next(line for line in err.splitlines() if line.startswith("threshold"))
+        return list(scored), threshold + (tmp_path / "s.csv").read_text()
+
+    first, again = labels(), labels()
+    assert (first[0], again[0]) == ([N, 2], [2])
+    assert again[1] == first[1]
+    assert labels("--contamination", 0.1)[0] == [2]
+    for other in (("--samples", 4), ("--seed", 1), ("--train", tmp_path / "fewer.csv")):
+        assert labels(*other)[0] == [39 if other[0] == "--train" else N, 2], other
+        assert labels(*other)[0] == [2], other
+    labels()
+    (run / "training_scores.json").write_text("[1, 2")
+    assert labels() == first
+    weights = read_tensors(run / "model.safetensors")
+    name = next(iter(weights))
+    write_tensors(run / "model.safetensors", {**weights, name: weights[name] + 0.5})
+    assert labels()[0] == [N, 2]
+    (run / "training_scores.json").unlink()
+    with locked(run):
+        assert labels()[0] == [N, 2]
+    assert not (run / "training_scores.json").exists()
 
 
 def test_labels_need_one_threshold_and_rows_to_take_it_from(folder, tmp_path):

@@ -6,6 +6,7 @@
     clock.jsonl                 seconds of training at each of those lines; differs from run to run
     README.md                   the card of the model; see velbo.card
     typical.json                what cells are worth in most training rows; see velbo.evaluation.typical
+    training_scores.json        scores of training rows, once they were asked for; see scores.py
     report.html                 one page of the model, where the extra `report` is; see velbo.report.page
     checkpoint/                 state and tensors of the training, as it goes; see checkpoints.py
 
@@ -50,7 +51,7 @@ from .state import History, State
 
 MAX_CARD = 2**26
 CONFIG, MODEL, TYPICAL = "config.json", "model.safetensors", "typical.json"
-REPORT = "report.html"
+REPORT, SCORES = "report.html", "training_scores.json"
 CARD, MARK = "README.md", "<!-- This card is written by velbo."
 
 
@@ -97,6 +98,11 @@ class Run:
         return self.file(TYPICAL)
 
     @property
+    def scores_file(self) -> Path:
+        """Scores of training rows."""
+        return self.path / SCORES
+
+    @property
     def report_file(self) -> Path:
         """One page of the model."""
         return self.path / REPORT
@@ -136,7 +142,7 @@ class Run:
 
     def _tidy(self) -> None:
         others = (self._saved, self.metrics_file, self.clock_file, self.checkpoints)
-        own = {CONFIG, MODEL, TYPICAL, REPORT, CARD, *(path.name for path in others)}
+        own = {CONFIG, MODEL, TYPICAL, REPORT, SCORES, CARD, *(path.name for path in others)}
         remove_temporaries(self.path, lambda _, name: name in own)
         remove_temporaries(self.checkpoints, lambda *_: True)
         self._move_saved()

@@ -14,7 +14,11 @@ from ..options import Count, Folder, Output, OwnParts, ReadAs, ReadingOptions, S
 from ..pages import USE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from ...trained_model import TrainedModel
 
@@ -76,29 +80,50 @@ def score(
             source = open_for(trained, data, read)
             say_given(trained)
             if contamination is not None:
-                threshold = _threshold(trained, contamination, samples, seed, device, train, read)
+                scores = _training_scores(trained, run, samples, seed, device, train, read)
+                threshold = _threshold(scores, contamination)
             lowest = Lowest(not_modelled(trained, source), threshold)
             map_rows(source, output, lambda rows: lowest.add(rows, by_all(rows)), "log_likelihood", lowest.carried)
             lowest.tell()
 
 
-def _threshold(
+def _training_scores(
     trained: TrainedModel,
-    share: float,
+    run: Path,
     samples: int,
     seed: int,
     device: str,
     train: str | None,
     read: ReadingOptions,
-) -> float:
+) -> NDArray[np.float64]:
+    """log p of training rows, in order: those that an earlier call left in the run folder, if they are of this model,
+    these rows and these settings.
+    """
+    from ...rows import rows_of
+    from ...training import Run
+    from ...training.scores import Origin, identity, kept_or_computed
+    from ..data import training_rows
+
+    rows = None if train is None else training_rows(trained, train, MOST_TRAINING_ROWS, seed, read)
+    which = "" if rows is None else rows_of(rows, trained.schema).fingerprint()
+
+    def compute() -> NDArray[np.float64]:
+        chosen = training_rows(trained, None, MOST_TRAINING_ROWS, seed, read) if rows is None else rows
+        return trained.log_likelihood(chosen, samples, seed, device)
+
+    origin = Origin(identity(trained.plan.to_json(), trained.model.state_dict()), which, samples, seed)
+    scores, kept = kept_or_computed(Run(run), origin, compute)
+    if kept:
+        say("the scores of the training rows are those of an earlier call")
+    return scores
+
+
+def _threshold(scores: NDArray[np.float64], share: float) -> float:
     """What that share of the training rows scores lower than."""
     import numpy as np
 
-    from ..data import training_rows
-
-    rows = training_rows(trained, train, MOST_TRAINING_ROWS, seed, read)
-    found = float(np.quantile(trained.log_likelihood(rows, samples, seed, device), share))
-    say(f"threshold: {found:.6g} nats, below which is {share:.3g} of {len(rows)} training rows")
+    found = float(np.quantile(scores, share))
+    say(f"threshold: {found:.6g} nats, below which is {share:.3g} of {len(scores)} training rows")
     return found
 
 
