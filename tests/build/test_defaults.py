@@ -7,13 +7,19 @@ import pandas as pd
 import pytest
 
 from velbo import Recipe, TrainingConfig, load, plan
+from velbo.build.defaults import closed, settled
 from velbo.build.models import encoding
 from velbo.config import Budget
 from velbo.errors import ConfigError
+from velbo.rows import Schema, infer
 
 DIGITS = load("digits")[:200]
 ONE_EPOCH = TrainingConfig(Budget(epochs=1))
 FRAME = pd.DataFrame({"a": np.arange(60) / 7, "n": np.arange(60) % 9, "job": list("xyz") * 20})
+
+
+def infer_settled(rows: np.ndarray) -> Schema:
+    return settled(infer(rows), Recipe())
 
 
 def likelihoods(*arguments, **options) -> dict[str, str]:
@@ -39,6 +45,26 @@ def test_auto_takes_what_was_measured_and_says_why():
     assert "recipe" not in by_name.choices
     with pytest.raises(ConfigError, match="still open"):
         Recipe().n_latents  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("shape", "hidden"),
+    [((64, 64, 3), (32, 64, 64, 64)), ((32, 48, 3), (32, 64, 64)), ((8, 384), (32,)), ((64, 64), (32, 64, 64, 64))],
+)
+def test_auto_takes_convolutions_for_images_of_many_numbers(shape, hidden):
+    """Halved until the shorter side has 4 to 7 pixels; what an MLP alone has keeps the MLP."""
+    rows = np.random.default_rng(0).integers(0, 256, (12, *shape), dtype=np.uint8)
+    found = closed(Recipe(), infer_settled(rows))[0]
+    assert (found.recipe, found.hidden, found.prior, found.n_latents) == ("conv", hidden, "standard", 16)
+    for asked in (Recipe(hidden=(8,)), Recipe(dropout=0.1), Recipe(missing="self-masked")):
+        assert closed(asked, infer_settled(rows))[0].recipe == "resmlp"
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (28, 28), (28, 20), (28, 28, 3), (4, 1024)])
+def test_auto_takes_an_mlp_for_images_of_fewer_numbers_and_strips(shape):
+    rows = np.random.default_rng(0).integers(0, 256, (12, *shape), dtype=np.uint8)
+    found = closed(Recipe(), infer_settled(rows))[0]
+    assert (found.recipe, found.hidden) == ("resmlp", (256, 256))
 
 
 def test_one_word_is_one_model_for_arrays_and_columns():

@@ -9,6 +9,7 @@ anomalies    settings that anomalous rows do not bend              anomalies.py
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -79,7 +80,9 @@ class Choice:
 
 
 DEFAULT_LATENTS = 16
-LARGE_IMAGE = 256
+LARGE_IMAGE, MANY_NUMBERS = 256, 3072
+"""Numbers of an image from which on a binary one gains by a flow prior, and any other by convolutions."""
+SMALLEST_SIDE = 4
 BINARY_IMAGES = Choice(
     "resmlp",
     (512, 512),
@@ -88,7 +91,7 @@ BINARY_IMAGES = Choice(
     "large binary images gain more by a flow prior than by convolutions in ten minutes; for an hour or more take "
     "recipe ladder, hidden 32,64, latent 24, groups 4,4,4, prior real-nvp, lr 0.003 (docs/log/2026-11-26.md)",
 )
-OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on tables and images of any kind")
+OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on tables and on images of few numbers")
 
 
 def complete(rows: Any, asked: Asked) -> Prepared:
@@ -228,8 +231,31 @@ def settled(schema: Schema, recipe: Recipe) -> Schema:
 def choice(schema: Schema, recipe: Recipe) -> Choice:
     """What "auto" takes."""
     free = _free(schema, recipe)
-    large = [f for f in free if f.image_shape is not None and f.size >= LARGE_IMAGE]
-    return BINARY_IMAGES if len(free) == len(large) == 1 and large[0].likelihood == "bernoulli" else OTHERWISE
+    if len(free) != 1 or free[0].image_shape is None or free[0].size < LARGE_IMAGE:
+        return OTHERWISE
+    if free[0].likelihood == "bernoulli":
+        return BINARY_IMAGES
+    side = min(free[0].image_shape[:2])
+    # which an MLP alone has: widths as they were asked for, dropout, and reasons for missing cells
+    for_mlp = recipe.hidden or recipe.dropout or recipe.missing != "at-random"
+    return OTHERWISE if for_mlp or free[0].size < MANY_NUMBERS or side < 2 * SMALLEST_SIDE else convolutions(side)
+
+
+def convolutions(side: int) -> Choice:
+    """For images of many numbers, halved until the shorter side has 4 to 7 pixels.
+
+    Args:
+        side: the shorter one, at least 8 pixels.
+    """
+    n_stages = int(math.log2(side / SMALLEST_SIDE))
+    return Choice(
+        "conv",
+        (32, *(64,) * (n_stages - 1)),
+        DEFAULT_LATENTS,
+        "standard",
+        "to an image of so many numbers a fully connected layer has more weights than a short run or few images can "
+        "teach",
+    )
 
 
 def closed(recipe: Recipe, schema: Schema) -> tuple[Recipe, dict[str, str]]:
