@@ -45,9 +45,10 @@ def card(plan: Plan, metrics: Sequence[Mapping[str, Any]] = (), evaluation: Eval
         evaluation: of the finished model, if there is one: its figures come with their errors.
     """
     sort = "tabular" if plan.schema.is_table else "image" if plan.schema.images() else "arrays"
+    of = "images, " if sort == "image" else ""
     sections = [
         FRONT.format(sort=sort) + LINE,
-        f"# Variational autoencoder of {escaped(plan.schema.describe())}",
+        f"# Variational autoencoder of {of}{escaped(plan.schema.describe())}",
         f"{what_for(plan)} Made with velbo {__version__}.",
         "## Data\n\n" + _data(plan),
         "## Model\n\n" + _model(plan),
@@ -71,7 +72,14 @@ def what_for(plan: Plan) -> str:
     given = _given(plan)
     if given:
         return f"A model of the other fields given {given}: embeddings, scores, fillings and new rows."
+    if _are_images(plan):
+        return "A model of images: embeddings, scores of images and pixels, fillings of missing pixels and new images."
     return "A model of whole rows: embeddings, scores of rows and cells, fillings of missing cells and new rows."
+
+
+def _are_images(plan: Plan) -> bool:
+    """Whether rows are images and nothing beside."""
+    return len(plan.schema.modelled) == len(plan.schema.images()) == 1
 
 
 def _given(plan: Plan) -> str:
@@ -82,9 +90,15 @@ def _given(plan: Plan) -> str:
 def _data(plan: Plan) -> str:
     source = f" of {escaped(PurePath(plan.data.source).name)}" if plan.data.source else ""
     records = plan.schema.records()
-    shown = [{name: r[name] for name in COLUMNS} for r in records[:MOST_FIELDS]]
+    shown = [{name: _cell(r, name) for name in COLUMNS} for r in records[:MOST_FIELDS]]
     more = f"\n\nand {len(records) - MOST_FIELDS:,} more fields." if len(records) > MOST_FIELDS else ""
     return f"{plan.data.n_rows:,} rows{source}, fingerprint {escaped(plan.data.fingerprint)}.\n\n{_table(shown)}{more}"
+
+
+def _cell(record: Mapping[str, str], name: str) -> str:
+    """Of a field; the kind of an array stands behind its shape, as in 8 x 8 byte."""
+    shape, is_array, _ = record["type"].rpartition(" ")
+    return f"{shape} {record[name]}" if name == "kind" and is_array else record[name]
 
 
 def _table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -94,10 +108,13 @@ def _table(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _model(plan: Plan) -> str:
-    recipe = {k: v for k, v in as_json(plan.recipe).items() if v not in (None, False, 0, 0.0, [], "", "at-random")}
+    recipe = {
+        k: v for k, v in as_json(plan.recipe).items() if v not in (None, False, 0, 0.0, "", "at-random") and v != ()
+    }
+    objective = {k: v for k, v in as_json(plan.objective).items() if v}
     told = [
-        f"Recipe: {_settings(recipe)}.",
-        f"Maximised: {_settings({k: v for k, v in as_json(plan.objective).items() if v})}.",
+        f"Recipe: {_named(recipe, 'recipe')}.",
+        f"Maximised: {_named(objective, 'objective')}.",
         f"Training: {_settings(_flat(as_json(plan.training)))}.",
         *(f"{escaped(name)}: {escaped_long(why)}." for name, why in plan.choices.items()),
         f"Versions: {_settings(plan.versions)}.",
@@ -113,6 +130,12 @@ def escaped_long(text: object) -> str:
 
 def _settings(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{escaped(name)} {escaped(_shown(value))}" for name, value in values.items())
+
+
+def _named(values: Mapping[str, Any], name: str) -> str:
+    """One of them, and the others by their names."""
+    others = _settings({k: v for k, v in values.items() if k != name})
+    return ", ".join(part for part in (escaped(values[name]), others) if part)
 
 
 def _shown(value: Any) -> str:
@@ -175,8 +198,16 @@ model.sample(100)            # new rows
 
 ```
 velbo score RUN DATA -o scores.csv --explain
+{"velbo sample RUN -o sheet.png" if plan.schema.images() else "velbo sample RUN -o new.csv"}
 velbo serve RUN
 ```"""
+
+
+def _how_private(plan: Plan) -> str:
+    """The end of a sentence; nothing tells it of arrays."""
+    if plan.schema.is_table:
+        return ": measure it with `velbo compare` before you hand them out."
+    return ", and velbo has no measure of that for arrays: look at the training rows nearest to them."
 
 
 def _limits(plan: Plan) -> list[str]:
@@ -184,8 +215,8 @@ def _limits(plan: Plan) -> list[str]:
         "Scores are lower bounds of log p, by Monte Carlo with a fixed seed. They compare rows under this model; of "
         "rows of another kind than the training rows they promise nothing.",
         "New rows follow the training rows, their errors and their unfairness among them. They are not anonymous by "
-        "themselves: measure it with `velbo compare` before you hand them out.",
-        "Columns of new rows stay within the range of the training rows.",
+        f"themselves{_how_private(plan)}",
+        f"{'Columns' if plan.schema.is_table else 'Numbers'} of new rows stay within the range of the training rows.",
     ]
     if plan.schema.missing and plan.recipe.missing == "at-random":
         said.append("Which cells are missing is taken to depend on observed cells alone (missing at random).")

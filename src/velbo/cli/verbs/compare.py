@@ -35,7 +35,7 @@ def compare(
     """How good a synthetic table is, and how private.
 
     Columns, pairs of columns, a classifier that tries to tell its rows from real ones, what can be learned from it, and
-    whether it gives training rows away.
+    whether it gives training rows away. For images and other arrays see 'velbo quality', for several runs 'velbo info'.
 
     Args:
         run: folder of a trained model, whose schema says what the columns are.
@@ -56,7 +56,10 @@ def compare(
     trained = TrainedModel.load(run, model)
     schema = trained.schema
     if not schema.is_table:
-        raise ConfigError("columns are compared one by one, and this model has arrays; use 'velbo quality'")
+        raise ConfigError(
+            "columns are compared one by one, and this model has arrays; whether its samples are like other rows says "
+            f"'velbo quality {run} {holdout or real}', and several runs are compared by 'velbo info RUN RUN'"
+        )
     names = (real, synthetic, *([holdout] if holdout else []))
     codes = [schema.numbers(rows_for(trained, name, read), name) for name in names]
     for name, numbers in zip(names, codes, strict=True):

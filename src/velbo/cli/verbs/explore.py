@@ -6,6 +6,9 @@ from ..app import app, say
 from ..options import Folder, Output, OwnParts, ReadAs, ReadingOptions, Rows, Seed
 from ..pages import SHARE
 
+LARGE_PAGE = 15_000_000
+"""Bytes that are slow to send and to open."""
+
 
 @app.command(group=SHARE)
 def explore(
@@ -36,4 +39,7 @@ def explore(
 
     trained = TrainedModel.load(run, model)
     made = trained.explore(rows_for(trained, data, read), output, labels, rows, seed, title)
-    say(f"wrote {made.path}: {made.n_points} rows, weights in {made.bits} bits; open it in a browser")
+    size = f"{made.size / 1e6:.1f} MB"
+    say(f"wrote {made.path}: {made.n_points} rows, {size}, weights in {made.bits} bits; open it in a browser")
+    if made.size > LARGE_PAGE and trained.schema.images() and trained.recipe.recipe in ("mlp", "resmlp"):
+        say("nearly all of it are weights of the last layer; --recipe conv has a hundredth of them")

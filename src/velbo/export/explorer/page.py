@@ -53,12 +53,14 @@ class Explored:
         n_points: rows shown on the map.
         bits: of a weight, 16 or 32.
         difference: the largest that rounding the weights makes; see export/parity.py for the units.
+        size: of the page, in bytes.
     """
 
     path: Path
     n_points: int
     bits: int
     difference: float
+    size: int
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def explore(model: AnyModel, plan: Plan, points: Points, path: Path, title: str 
     if len(text) > MAX_BYTES:
         raise ConfigError(f"the page would have {len(text) >> 20} MiB, as this decoder is large; export the decoder")
     write_text(path, text)
-    return Explored(path, len(points.z), bits, apart)
+    return Explored(path, len(points.z), bits, apart, len(text.encode()))
 
 
 def page(about: dict[str, Any]) -> str:
