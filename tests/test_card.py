@@ -115,3 +115,11 @@ def test_wide_rows_and_images_have_short_cards():
     assert "and 50 more fields" in text
     images = card(velbo.plan(np.zeros((20, 4, 4), np.uint8) + np.arange(20, dtype=np.uint8)[:, None, None], RECIPE))
     assert "- image\n" in images
+    assert "# Variational autoencoder of images, 4 x 4 byte" in images
+    assert "A model of images" in images
+    assert "| x | 4 x 4 byte |" in images
+    assert "- Recipe: mlp, latent 2, hidden 4, likelihood auto, prior standard, posterior diagonal.\n" in images
+    assert "velbo compare" not in images
+    assert "velbo sample RUN -o sheet.png" in images
+    assert "measure it with `velbo compare`" in text
+    assert "velbo sample RUN -o new.csv" in text

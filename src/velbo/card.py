@@ -24,6 +24,8 @@ from .training.run import MARK
 
 LINE = f"{MARK} Take this line out, and velbo leaves the file as it is. -->"
 MOST_FIELDS, MOST_LETTERS = 200, 80
+OPEN = None, False, 0, 0.0, (), [], ""
+"""Values of settings that say nothing."""
 COLUMNS = ("field", "kind", "likelihood", "values", "missing")
 FRONT = """---
 library_name: velbo
@@ -108,9 +110,7 @@ def _table(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _model(plan: Plan) -> str:
-    recipe = {
-        k: v for k, v in as_json(plan.recipe).items() if v not in (None, False, 0, 0.0, "", "at-random") and v != ()
-    }
+    recipe = {k: v for k, v in as_json(plan.recipe).items() if v not in (*OPEN, "at-random")}
     objective = {k: v for k, v in as_json(plan.objective).items() if v}
     told = [
         f"Recipe: {_named(recipe, 'recipe')}.",

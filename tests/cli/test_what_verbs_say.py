@@ -182,6 +182,15 @@ def test_labels_need_one_threshold_and_rows_to_take_it_from(folder, tmp_path):
     assert call(*command, "--train", folder / "x.csv")[0] == 0
 
 
+def test_compare_says_what_measures_images(tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 9, (30, 4, 4), dtype=np.uint8))
+    assert call("fit", tmp_path / "x.npy", *options("--run", tmp_path / "run"))[0] == 0
+    code, _, err = call("compare", tmp_path / "run", tmp_path / "x.npy", tmp_path / "x.npy")
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"'velbo quality {tmp_path / 'run'} {tmp_path / 'x.npy'}'" in err
+    assert call("quality", tmp_path / "run", tmp_path / "x.npy")[0] == 0
+
+
 def test_embeddings_are_joined_by_identifiers_there_and_back(folder):
     z, _ = written(folder, "encode", folder / "x.csv")
     assert list(z.columns) == ["id", "z0", "z1"]

@@ -120,7 +120,7 @@ def _record(run: Run) -> dict[str, Any]:
         "objective": plan.objective.objective,
         "epochs": state.epoch if state else None,
         "best bound": max((b for b in bounds if b is not None), default=None),
-        "minutes": state.seconds / 60 if state else None,
+        "minutes": round(state.seconds / 60, 2) if state else None,
         "state": _state(state, run.model_file.exists()),
     }
 
