@@ -91,6 +91,29 @@ def test_rounding_leaves_the_range_of_the_data_as_little_as_the_draw_did():
         assert written[6] == 0.0
 
 
+def test_numbers_that_repeat_are_drawn_as_the_nearest_that_does():
+    """A scale of 21 steps in units of its own deviation has no digits; a value of one row alone is not told."""
+    steps = np.random.default_rng(0).integers(0, 21, 2000)
+    v = (steps - steps.mean()) / steps.std()
+    v[0] = 0.1234
+    field = velbo.infer({"a": v}).modelled[0]
+    seen = np.unique(v[1:])
+    assert field.repeated == tuple(seen)
+    drawn = np.concatenate([np.linspace(-2, 2, 999), [np.nan]])
+    written = as_written(drawn, field, np.zeros(1000))
+    assert np.array_equal(written[:-1], seen[np.abs(drawn[:-1, None] - seen).argmin(1)])
+    assert np.isnan(written[-1])
+
+
+@pytest.mark.parametrize("share", [0.9, 1.0])
+def test_numbers_that_do_not_repeat_are_no_list(share):
+    """A tenth of cells of their own, or fewer cells a value than five, or decimals, and nothing is kept."""
+    v = np.arange(2000) % 50 / 7.0 if share < 1 else np.repeat(np.arange(500) / 7.0, 4)
+    v[: int(2000 * (1 - share))] += np.random.default_rng(0).normal(size=int(2000 * (1 - share)))
+    assert velbo.infer({"a": v}).modelled[0].repeated == ()
+    assert velbo.infer({"a": np.arange(2000) % 50 / 4}).modelled[0].repeated == ()
+
+
 @pytest.fixture(scope="module")
 def prices() -> pa.Table:
     """2,000 rows; six in a thousand prices were averaged and have all digits."""

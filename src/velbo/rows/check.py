@@ -49,8 +49,9 @@ def _wrong(field: Field) -> str:
     MISSING.check("n_missing", field.n_missing)
     if len(field.name) > MAX_NAME:
         return f"its name has {len(field.name):,} letters, and {MAX_NAME:,} are the most"
-    if not all(np.isfinite(field.frequent)):
-        return "frequent holds a number that is not finite"
+    for name in ("frequent", "repeated"):
+        if not all(np.isfinite(getattr(field, name))):
+            return f"{name} holds a number that is not finite"
     if len(set(map(repr, field.categories))) < len(field.categories):
         return "its categories hold a value twice"
     if field.kind in ("categorical", "ordinal") and not field.categories:

@@ -33,6 +33,8 @@ EXACT = 2.0**53
 """From here on, floats are not all whole numbers."""
 VALUES_PER_TALLY = 2**16
 VALUES_PER_TRIAL = 100
+ROWS_THAT_SHARE, NEARLY_ALL, MAX_REPEATED = 5, 0.95, 1000
+"""Of values that belong to no row: cells that hold one, share of cells that all hold, and how many there are."""
 NEARBY = 4
 """Distinct values on each side that a value is held against."""
 PRECISIONS: dict[pa.DataType, type[np.floating]] = {pa.float16(): np.float16, pa.float32(): np.float32}
@@ -113,6 +115,17 @@ class ColumnStatistics(Statistics):
         """Numbers that at least such a share of the observed cells hold."""
         found = sorted((-n, v) for v, n in self.counts.items() if n >= share * self.n)
         return tuple(sorted(float(v) for _, v in found[:most]))
+
+    @property
+    def repeated(self) -> tuple[float, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Numbers that are no decimals and belong to no row: those that `ROWS_THAT_SHARE` cells hold or more, if nearly
+        all cells hold one of them; else none.
+        """
+        if not (self.complete and self.holds_numbers and self.written.are_long):
+            return ()
+        shared = {v: n for v, n in self.counts.items() if n >= ROWS_THAT_SHARE}
+        enough = 2 <= len(shared) <= MAX_REPEATED and sum(shared.values()) >= NEARLY_ALL * self.n
+        return tuple(sorted(map(float, shared))) if enough else ()
 
     def heaped(self, least: int, times: float, most: int) -> tuple[float, ...]:
         """Numbers that stand out: so many cells hold one, and so many times as many as a number nearby, by the median

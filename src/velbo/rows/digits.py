@@ -11,7 +11,8 @@ from data. So it is written as numbers of its size are:
               1 instead of 9/10 where the last of d digits is the first that is not 0, d = -e, or there is none, d = 0
 
 solved from the largest d down. Sizes are told apart, as numbers with a decimal exponent have more digits the smaller
-they are.
+they are. Numbers that are no decimals and yet repeat, such as a scale of twenty steps in units of its own deviation,
+are written as the nearest that repeats.
 """
 
 from __future__ import annotations
@@ -48,6 +49,11 @@ class DigitCounts:
         some = v[((at < N_FIRST) | (at % EVERY == 0)) & (v != 0)]
         np.add.at(self.counts, (_size(some) - SMALLEST, _digits(some, precision)), 1)
 
+    @property
+    def are_long(self) -> bool:
+        """Whether most numbers have more digits than decimals have."""
+        return bool(2 * self.counts[:, -1].sum() > self.counts.sum())
+
     def table(self) -> Table:
         """Nothing, if every number has all the digits that the column has."""
         enough = self.counts[self.counts.sum(1) >= LEAST]
@@ -83,13 +89,17 @@ def shares(table: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def as_written(v: NDArray[np.float64], field: Field, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Drawn numbers v (N,) with as many digits as numbers of the field have; never out of its range.
+    """Drawn numbers v (N,) as numbers of the field are; never out of its range.
 
     Args:
         v: draws; NaN stays.
         field: of one cell.
         uniform: (N,) in [0, 1): which of the digits that its size may have a number gets.
     """
+    if field.repeated:
+        values = np.array(field.repeated)
+        nearest = values[np.searchsorted((values[1:] + values[:-1]) / 2, v)]
+        return np.where(np.isnan(v), v, nearest)
     if not field.digits:
         return v
     table = np.array(field.digits)

@@ -43,6 +43,7 @@ class Field:
         scale: of x.
         decimals: digits behind the point that all observed values have room in, None for more than 8.
         digits: how many digits numbers of a size have, where not all have as many; see `velbo.rows.digits`.
+        repeated: of numbers that are no decimals, those that five cells hold or more, if nearly all cells hold one.
         step: seconds that all observed dates or durations are multiples of: a day, an hour, a minute, a second; else 0.
         n_missing: missing cells in the training data.
         value: of a constant field; None if every cell is missing.
@@ -67,6 +68,7 @@ class Field:
     scale: Numbers = 1.0
     decimals: int | None = None
     digits: tuple[tuple[int, ...], ...] = ()
+    repeated: tuple[float, ...] = ()
     step: float = 0.0
     n_missing: int = 0
     value: Category = None

@@ -191,12 +191,10 @@ class Schema(Shown):
         return np.clip(v, low, high)
 
     def as_written(self, v: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-        """Drawn columns (N, D) with as many digits behind the point as their numbers have; cells of arrays, and of
-        columns whose numbers all have as many, as they are.
-        """
+        """Drawn columns (N, D) as their numbers are written; cells of arrays as they are."""
         uniform, written = rng.random(v.shape), v.copy()
         for f in self.modelled:
-            if f.digits:
+            if f.digits or f.repeated:
                 (at,) = self.dims([f.name])
                 written[:, at] = as_written(v[:, at], f, uniform[:, at])
         return written

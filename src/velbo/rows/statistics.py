@@ -46,6 +46,7 @@ class Statistics(ABC):
         first: what -> (place, cell) of the first "fraction", "negative" and "not positive" number.
         decimals: digits behind the point that all v have room in; MAX_DECIMALS + 1 if they have more, or if unknown.
         digits: how many digits numbers of a size have; nothing if all have as many, or if unknown.
+        repeated: numbers that are no decimals, if nearly all cells hold one that five cells hold or more; else none.
         step: seconds that all dates or durations are multiples of; 0 if there is no such step.
     """
 
@@ -54,6 +55,7 @@ class Statistics(ABC):
     type: pa.DataType
     decimals: int = MAX_DECIMALS + 1
     digits: tuple[tuple[int, ...], ...] = ()
+    repeated: tuple[float, ...] = ()
     step: float = 0.0
     is_skewed: bool = False
     """Whether the third moment is wanted."""

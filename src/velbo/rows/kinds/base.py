@@ -159,6 +159,7 @@ class Measured(Kind):
             scale=plain(scale),
             decimals=found.decimals if found.decimals <= 8 and not found.step else None,
             digits=found.digits,
+            repeated=found.repeated,
             step=found.step,
         )
 
