@@ -91,7 +91,14 @@ BINARY_IMAGES = Choice(
     "large binary images gain more by a flow prior than by convolutions in ten minutes; for an hour or more take "
     "recipe ladder, hidden 32,64, latent 24, groups 4,4,4, prior real-nvp, lr 0.003 (docs/log/2026-11-26.md)",
 )
-OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on tables and on images of few numbers")
+TABLES = Choice(
+    "resmlp",
+    (256, 256),
+    DEFAULT_LATENTS,
+    "mixture",
+    "rows of tables come in clusters, and new ones are nearer to real ones than by a standard prior (docs/tables.md)",
+)
+OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on images of few numbers, and beside others")
 
 
 def complete(rows: Any, asked: Asked) -> Prepared:
@@ -231,6 +238,8 @@ def settled(schema: Schema, recipe: Recipe) -> Schema:
 def choice(schema: Schema, recipe: Recipe) -> Choice:
     """What "auto" takes."""
     free = _free(schema, recipe)
+    if all(not f.shape for f in free):
+        return TABLES
     if len(free) != 1 or free[0].image_shape is None or free[0].size < LARGE_IMAGE:
         return OTHERWISE
     if free[0].likelihood == "bernoulli":
