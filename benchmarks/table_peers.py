@@ -8,6 +8,7 @@ and options in a folder, and takes arrays back. Threads are those of the environ
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import subprocess
@@ -22,7 +23,18 @@ from typing import Any
 import numpy as np
 
 Arrays = dict[str, Any]
-DETECTORS = ("VAE", "PCA", "IForest")
+DETECTORS = {
+    "PyOD ECOD": ("ecod", "ECOD"),
+    "PyOD COPOD": ("copod", "COPOD"),
+    "PyOD LOF": ("lof", "LOF"),
+    "PyOD KNN": ("knn", "KNN"),
+    "PyOD PCA": ("pca", "PCA"),
+    "PyOD IForest": ("iforest", "IForest"),
+    "PyOD VAE": ("vae", "VAE"),
+}
+"""Name -> module and class of PyOD."""
+RANDOM = ("PyOD PCA", "PyOD IForest", "PyOD VAE")
+"""Those that take a seed; others give the same scores each time."""
 
 
 def ask(python: Path, task: str, arrays: Mapping[str, Any], **options: Any) -> Arrays:
@@ -59,24 +71,19 @@ def _arrays(path: Path) -> Arrays:
 
 
 def detector(arrays: Arrays, name: str, seeds: int) -> Arrays:
-    """PyOD: x (N, D) -> scores (seeds, N) of the rows that were trained on, larger is odder; seconds (seeds,)."""
-    from pyod.models.iforest import IForest
-    from pyod.models.pca import PCA
-    from pyod.models.vae import VAE
-
-    makers: dict[str, Callable[[int], Any]] = {
-        "VAE": lambda seed: VAE(random_state=seed, verbose=0),
-        "PCA": lambda seed: PCA(random_state=seed),
-        "IForest": lambda seed: IForest(random_state=seed),
-    }
+    """PyOD: x (N, D) -> scores (seeds, N), or (1, N) of what takes no seed, of the rows that were trained on, larger is
+    more anomalous; seconds of each.
+    """
+    module, maker = DETECTORS[name]
+    make = getattr(importlib.import_module(f"pyod.models.{module}"), maker)
     scores, seconds = [], []
-    for seed in range(seeds):
+    for seed in range(seeds if name in RANDOM else 1):
         np.random.seed(seed)  # noqa: NPY002
         start = time.perf_counter()
-        model = makers[name](seed)
+        model = make(random_state=seed) if name in RANDOM else make()
         model.fit(arrays["x"].astype(np.float64))
         seconds.append(time.perf_counter() - start)
-        scores.append(model.decision_scores_)
+        scores.append(np.nan_to_num(model.decision_scores_, posinf=1e300))  # LOF's among equal rows are infinite
     return {"scores": np.array(scores), "seconds": np.array(seconds)}
 
 

@@ -185,13 +185,15 @@ def _of_evaluation(e: Evaluation) -> list[dict[str, Any]]:
 
 def _use(plan: Plan) -> str:
     own = f", model={plan.recipe.recipe!r}" if is_own(plan.recipe.recipe) and plan.recipe.recipe.isprintable() else ""
+    of_rows = "model.scores(rows)           # how usual each row is, nats"
+    asked = of_rows if plan.n_neighbors else "model.log_likelihood(rows)   # log p of each row, nats"
     return f"""```python
 import velbo
 
 model = velbo.TrainedModel.from_pretrained("."{own})  # this folder, or the name of a repository of the Hub
 model.encode(rows)           # embeddings
-model.log_likelihood(rows)   # log p of each row, nats
-model.explain(rows)          # and which cells are unlikely given the rest
+{asked}
+model.explain(rows)          # and which cells make it so
 model.impute(rows)           # missing cells filled
 model.sample(100)            # new rows
 ```
@@ -203,6 +205,13 @@ velbo serve RUN
 ```"""
 
 
+def _scores(plan: Plan) -> str:
+    if plan.n_neighbors:
+        n = plan.n_neighbors
+        return f"Scores say how well a row's own latents and those of {n} training rows explain it, in nats."
+    return "Scores are lower bounds of log p, by Monte Carlo with a fixed seed."
+
+
 def _how_private(plan: Plan) -> str:
     """The end of a sentence; nothing tells it of arrays."""
     if plan.schema.is_table:
@@ -212,8 +221,8 @@ def _how_private(plan: Plan) -> str:
 
 def _limits(plan: Plan) -> list[str]:
     said = [
-        "Scores are lower bounds of log p, by Monte Carlo with a fixed seed. They compare rows under this model; of "
-        "rows of another kind than the training rows they promise nothing.",
+        f"{_scores(plan)} They compare rows under this model; of rows of another kind than the training rows they "
+        "promise nothing.",
         "New rows follow the training rows, their errors and their unfairness among them. They are not anonymous by "
         f"themselves{_how_private(plan)}",
         f"{'Columns' if plan.schema.is_table else 'Numbers'} of new rows stay within the range of the training rows.",
@@ -222,6 +231,11 @@ def _limits(plan: Plan) -> list[str]:
         said.append("Which cells are missing is taken to depend on observed cells alone (missing at random).")
     if any(f.categories for f in plan.schema.modelled):
         said.append("Categories that training did not have count as missing.")
+    if plan.n_neighbors:
+        said.append(
+            "reference.safetensors holds latents of training rows, which can be decoded into rows near to those: hand "
+            "the folder out only where the rows themselves may be seen."
+        )
     if is_own(plan.recipe.recipe):
         said.append(
             "The model has parts of its author's own: their code is needed to load it, and is not in this folder."

@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import RunError, need
 
-FETCHED = ("config.json", "model.safetensors", "typical.json", "estimator.json", "README.md")
+FETCHED = ("config.json", "model.safetensors", "reference.safetensors", "typical.json", "estimator.json", "README.md")
 
 
 def local_folder(name: str | Path, revision: str | None = None, token: str | None = None) -> Path:

@@ -102,7 +102,7 @@ def test_contamination_takes_the_threshold_from_the_rows_of_training(folder):
     arguments = ("--samples", 5, "--contamination", 0.1)
     found, said = written(folder, "score", folder / "x.csv", *arguments, run="anomalies")
     assert sum(found["anomalous"].tolist()) == 6
-    expected = np.quantile(found["log_likelihood"], 0.1)
+    expected = np.quantile(found["score"], 0.1)
     assert f"threshold: {expected:.6g} nats" in said
     lines = (folder / "x.csv").read_text().splitlines(keepends=True)
     (folder / "two.csv").write_text("".join(lines[:3]))
@@ -119,13 +119,13 @@ def test_training_rows_are_scored_once_for_a_model_and_its_settings(folder, tmp_
     lines = (folder / "x.csv").read_text().splitlines(keepends=True)
     data.write_text("".join(lines[:3]))
     (tmp_path / "fewer.csv").write_text("".join(lines[:40]))
-    scored, original = list[int](), TrainedModel.log_likelihood
+    scored, original = list[int](), TrainedModel.scores
 
     def counted(self, rows, *arguments):
         scored.append(len(rows))
         return original(self, rows, *arguments)
 
-    monkeypatch.setattr(TrainedModel, "log_likelihood", counted)
+    monkeypatch.setattr(TrainedModel, "scores", counted)
 
     def labels(*more: object) -> tuple[list[int], str]:
         scored.clear()

@@ -14,8 +14,9 @@ are not as for likelihoods:
                       a long run has them: more steps follow anomalous rows too. None are held out, since weights
                       chosen by a bound on anomalous rows are those that explain them
 
-The score is log p(x) as for every model, a bound by importance sampling in nats; but with a scale that is set and not
-learned it ranks rows, and does not say how well a density can fit them. Figures: benchmarks/anomaly.py.
+The score asks two things of a row: whether the model can make it, and whether it makes 20 training rows alike
+(evaluation/latents/reference.py). It is in nats, and no density: it ranks rows. Where p(x|z) has no independent cells,
+or something is given, the score is log p(x) as of other models. Figures: benchmarks/anomaly.py.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from .defaults import Asked
 
 LIKELIHOOD = "normal-narrow"
-TRIM, N_LATENTS, HIDDEN, N_EPOCHS = 0.4, 8, (64,), 50
+TRIM, N_LATENTS, HIDDEN, N_EPOCHS, N_NEIGHBORS = 0.4, 8, (64,), 50, 20
 OUTSIDE, LEAST, ROWS = 0.1, 0.1, 20_000
 """Share of cells beyond each of the two quantiles; smallest s in standard deviations; rows that are looked at."""
 WHY = (

@@ -18,13 +18,14 @@ from ..checks import check_first_rows
 from ..conditional import AnyModel
 from ..config import ObjectiveConfig, Recipe, TrainingConfig
 from ..errors import ConfigError
+from ..evaluation.latents.reference import has_reference
 from ..files import as_json
 from ..likelihoods import LIKELIHOODS, likelihood_of
 from ..objectives import make_objective
 from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
 from ..terms import view_of
 from ..training import decide, device_of
-from .anomalies import WHY, for_anomalies, in_few_steps, in_robust_units, numbers_as_reals
+from .anomalies import N_NEIGHBORS, WHY, for_anomalies, in_few_steps, in_robust_units, numbers_as_reals
 from .by_order import in_order
 from .models import check_condition, check_names, encoding, seeded, sized
 from .own import is_own
@@ -46,6 +47,8 @@ class Asked:
         schema: of the rows, where it is known; then nothing is inferred.
         data: where the rows come from, as far as it is known.
         anomalies: whether most rows shall be learned, and anomalous ones not.
+        n_neighbors: k of the score, see `velbo.evaluation.reference`; 0 for log p(x), which is taken too where p(x|z)
+            has no independent cells or something is given. None: as for anomalies, and 0 of other models.
     """
 
     recipe: Recipe = field(default_factory=Recipe)
@@ -57,6 +60,7 @@ class Asked:
     schema: Schema | None = None
     data: DataRecord = field(default_factory=DataRecord)
     anomalies: bool = False
+    n_neighbors: int | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,16 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     require_room(schema, recipe, samples * min(training.optimisation.batch_size or 1, len(numbers)))
     objective = replace(asked.objective, samples=samples)
     why = {"anomalies": WHY} if asked.anomalies else {}
-    return Prepared(Plan(schema, recipe, objective, training, data, choices | reasons | why), numbers, model)
+    plan = Plan(schema, recipe, objective, training, data, choices | reasons | why)
+    return Prepared(replace(plan, n_neighbors=_n_neighbors(asked, plan, model, numbers)), numbers, model)
+
+
+def _n_neighbors(asked: Asked, plan: Plan, model: AnyModel, rows: Rows) -> int:
+    """k of the score, where the model can have such a one."""
+    n = asked.n_neighbors if asked.n_neighbors is not None else N_NEIGHBORS if asked.anomalies else 0
+    if not n or plan.recipe.condition or plan.recipe.library_size:
+        return 0
+    return n if has_reference(model, Store.from_rows(rows.first(1), plan.encoding)) else 0
 
 
 def _as_made(recipe: Recipe, latent: int | None, model: AnyModel, rows: Store) -> Recipe:
@@ -177,6 +190,7 @@ def as_before(before: Plan, asked: Asked) -> Asked:
         objective=_over(before.objective, asked.objective),
         training=TrainingConfig(**groups),
         columns=columns,
+        n_neighbors=before.n_neighbors or None if asked.n_neighbors is None else asked.n_neighbors,
     )
 
 

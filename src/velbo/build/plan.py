@@ -17,11 +17,14 @@ from ..config import ObjectiveConfig, Recipe, TrainingConfig
 from ..errors import RunError
 from ..files import as_json, from_json
 from ..formats.reading import Reading
+from ..limits import Limits
 from ..objectives import Objective, make_objective
 from ..rows import Encoding, Schema
 from ..rows.check import require_sound
 from . import models
 from .own import Maker
+
+NEIGHBORS = Limits(0, 1_000_000)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Plan:
         training: how.
         data: on which rows.
         choices: what was left open, what was chosen and why.
+        n_neighbors: k of the score of anomalies (see `velbo.evaluation.reference`); of 0 the score is log p(x).
         versions: of velbo, torch and Python that made the plan.
     """
 
@@ -74,6 +78,7 @@ class Plan:
     data: DataRecord = field(default_factory=DataRecord)
     choices: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=_versions)
+    n_neighbors: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return as_json(self)
@@ -90,6 +95,7 @@ class Plan:
         plan = from_json(cls, d, where)
         require_sound(plan.schema, f"{where}: schema")
         models.require_closed(plan.schema, plan.recipe)
+        NEIGHBORS.check(f"{where}: n_neighbors", plan.n_neighbors)
         plan.make_objective()
         return plan
 

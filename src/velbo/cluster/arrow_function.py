@@ -23,7 +23,7 @@ Verb = Callable[..., Any]
 
 
 def _score(model: TrainedModel, rows: pa.Table, **options: Any) -> pa.Table:
-    return as_table(model.log_likelihood(rows, **options), "log_likelihood")
+    return as_table(model.scores(rows, **options), model.score_name)
 
 
 def _encode(model: TrainedModel, rows: pa.Table, **options: Any) -> pa.Table:
@@ -63,8 +63,8 @@ def arrow_function(run: str | Path, verb: str, **options: Any) -> ArrowFunction:
 
     Args:
         run: folder of a trained model, which every worker can read.
-        verb: "score" gives log_likelihood, "encode" z0, z1, ..., "explain" what each cell is worth besides,
-            "impute" and "reconstruct" the columns of the batch.
+        verb: "score" gives log_likelihood, or of a model of anomalies score, "encode" z0, z1, ..., "explain" what each
+            cell is worth besides, "impute" and "reconstruct" the columns of the batch.
         options: of that method of `velbo.TrainedModel`: ``samples``, ``seed``.
 
     Raises:

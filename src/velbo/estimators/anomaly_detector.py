@@ -1,6 +1,6 @@
 """A scikit-learn detector of anomalous rows without labels; the model and why it is so are in build/anomalies.py.
 
-fit(X)  ->  predict(X): -1 if anomalous     score_samples(X): log p     contributions(X): which cells make a row so
+fit(X)  ->  predict(X): -1 if anomalous     score_samples(X)     contributions(X): which cells make a row so
             labels_, decision_scores_, threshold_, predict_proba(X): as PyOD has them, see using.py
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..build import Asked
-from ..build.anomalies import HIDDEN, N_EPOCHS, N_LATENTS, TRIM
+from ..build.anomalies import HIDDEN, N_EPOCHS, N_LATENTS, N_NEIGHBORS, TRIM
 from ..config import ObjectiveConfig, TrainingConfig
 from .using import Seed
 from .vae import VAEEstimator, Weights
@@ -27,19 +27,22 @@ class AnomalyDetector(VAEEstimator):
         contamination: share of the training rows that `predict` calls anomalous.
         trim: share of each batch that teaches nothing, the rows that fit worst; more than the share of anomalous rows,
             and 0 where all training rows are known to be normal (novelty detection).
+        n_neighbors: how many training rows have to be made like a row for it to be usual (see
+            `velbo.evaluation.reference`); scores of 0 are log p(x).
         n_latents: Z.
         recipe: "mlp" or "resmlp".
         hidden: widths of the layers.
         columns: column -> kind, "kind:likelihood" or "drop"; other columns of numbers are reals, measured by
             quantiles, of a fixed scale.
         max_epochs: passes over the rows.
-        n_samples: K of `score_samples` and `contributions`.
+        n_samples: K of scores by log p(x), and of `impute`.
         device: to train on, "auto" takes a GPU where there is one.
         verbose: print one line an epoch.
         random_state: seed, generator or None.
 
     Attributes:
-        decision_scores_: -log p of the training rows, nats; higher is more anomalous. Rows of weight 0 are left out.
+        decision_scores_: -`score_samples` of the training rows, nats; higher is more anomalous. Rows of weight 0 are
+            left out.
         labels_: of the training rows, 1 if anomalous, else 0.
         threshold_: the score above which a row is anomalous, -``offset_``.
 
@@ -54,6 +57,7 @@ class AnomalyDetector(VAEEstimator):
         contamination: float = 0.1,
         *,
         trim: float = TRIM,
+        n_neighbors: int = N_NEIGHBORS,
         n_latents: int = N_LATENTS,
         recipe: str = "resmlp",
         hidden: Sequence[int] = HIDDEN,
@@ -77,17 +81,18 @@ class AnomalyDetector(VAEEstimator):
             verbose=verbose,
             random_state=random_state,
         )
-        self.trim = trim
+        self.trim, self.n_neighbors = trim, n_neighbors
 
     def _asked(self, training: TrainingConfig) -> Asked:
-        return replace(super()._asked(training), objective=ObjectiveConfig(f"trimmed:trim={self.trim}"), anomalies=True)
+        objective = ObjectiveConfig(f"trimmed:trim={self.trim}")
+        return replace(super()._asked(training), objective=objective, anomalies=True, n_neighbors=self.n_neighbors)
 
     @property
     def threshold_(self) -> float:
         return -self.offset_
 
     def _set_offset(self, rows: Any, weight: Weights | None) -> None:
-        scores = self._exact.log_likelihood(rows, self.n_samples)
+        scores = self._exact.scores(rows, self.n_samples)
         self._keep_scale(scores, weight)
         self._keep_scores(-scores)
 

@@ -104,7 +104,8 @@ def _packed(fitted: TrainedModel) -> dict[str, Any]:
     from safetensors.torch import save
 
     weights = {name: t.detach().cpu().contiguous().clone() for name, t in fitted.model.state_dict().items()}
-    return {"plan": fitted.plan.to_json(), "weights": save(weights), "typical": fitted.typical}
+    packed = {"plan": fitted.plan.to_json(), "weights": save(weights), "typical": fitted.typical}
+    return packed if fitted.reference is None else {**packed, "reference": save(fitted.reference.tensors())}
 
 
 def _unpacked(packed: dict[str, Any]) -> TrainedModel:
@@ -112,4 +113,5 @@ def _unpacked(packed: dict[str, Any]) -> TrainedModel:
 
     plan = Plan.from_json(packed["plan"])
     own = plan.recipe.recipe if is_own(plan.recipe.recipe) else None  # whoever unpickles runs code anyway
-    return TrainedModel.rebuilt(plan, load(packed["weights"]), packed["typical"], own)
+    known = load(packed["reference"]) if "reference" in packed else None
+    return TrainedModel.rebuilt(plan, load(packed["weights"]), packed["typical"], own).with_reference(known)

@@ -79,7 +79,7 @@ class Using(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin):
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """log p of every row in nats, higher is better: a lower bound by ``n_samples`` importance samples."""
         rows = self._checked(X)
-        return self._exact.log_likelihood(rows, self.n_samples)
+        return self._exact.scores(rows, self.n_samples)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """`score_samples` above ``offset_``: negative for anomalous rows."""

@@ -25,11 +25,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ..build import Asked, Prepared, complete
 from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation, Weighting
 from ..errors import ConfigError
-from ..fitting import train_plan
+from ..fitting import reference_of, train_plan
 from ..rows import container_of
 from ..rows.encoded import InMemory
 from ..trained_model import TrainedModel
 from ..training import Trainer
+from ..training.order import permutation
 from .files import Saved
 from .using import Seed, Using, seed_of
 from .verbose import loggers_of
@@ -179,7 +180,9 @@ class VAEEstimator(Using, Saved, BaseEstimator):
             trainer.parts.restore(self._moments)
         history = trainer.run()
         self._moments = trainer.parts.collect()
-        self._keep(TrainedModel(fitted.model.to("cpu").eval(), fitted.plan), [*self.history_, *history.metrics])
+        model = fitted.model.to("cpu").eval()
+        known = reference_of(model, fitted.plan, store.subset(permutation(len(store), training.machine.seed)))
+        self._keep(TrainedModel(model, fitted.plan, reference=known), [*self.history_, *history.metrics])
         self._set_offset(rows, weight)
         return self
 
@@ -262,7 +265,7 @@ class VAEEstimator(Using, Saved, BaseEstimator):
     def _set_offset(self, rows: Any, weight: Weights | None) -> None:
         container = container_of(rows)
         index = np.random.default_rng(0).permutation(container.length(rows))[:MAX_ROWS_FOR_OFFSET]
-        scores = self._exact.log_likelihood(container.take(rows, index), self.n_samples)
+        scores = self._exact.scores(container.take(rows, index), self.n_samples)
         self._keep_scale(scores, None if weight is None else weight[index])
 
     def _keep_scale(self, scores: NDArray[np.float64], weight: Weights | None) -> None:

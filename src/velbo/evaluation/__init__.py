@@ -15,6 +15,7 @@ from .cells.law import CellLaw, cell_law
 from .cells.multiple_imputation import multiple_imputations
 from .cells.typical import typical
 from .latents.aggregated import Aggregated, aggregated_posterior
+from .latents.reference import Reference, reference, usual_cells
 
 __all__ = [
     "Aggregated",
@@ -30,6 +31,7 @@ __all__ = [
     "Gaps",
     "Imputed",
     "RateDistortion",
+    "Reference",
     "RowScores",
     "active_units",
     "aggregated_posterior",
@@ -46,8 +48,10 @@ __all__ = [
     "impute",
     "multiple_imputations",
     "rate_distortion",
+    "reference",
     "score_rows",
     "simulate",
     "summarise",
     "typical",
+    "usual_cells",
 ]

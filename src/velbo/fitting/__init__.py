@@ -3,5 +3,17 @@
 from .asked import Options, asked_for
 from .new_prior import refit
 from .plans import carry_out, fit, plan, rows_again, rows_of_plan, train_plan
+from .processes import reference_of
 
-__all__ = ["Options", "asked_for", "carry_out", "fit", "plan", "refit", "rows_again", "rows_of_plan", "train_plan"]
+__all__ = [
+    "Options",
+    "asked_for",
+    "carry_out",
+    "fit",
+    "plan",
+    "reference_of",
+    "refit",
+    "rows_again",
+    "rows_of_plan",
+    "train_plan",
+]

@@ -42,4 +42,5 @@ def refit(
     choices = {**trained.plan.choices, "prior": f"{prior}, refitted: {gain:.3f} nats gained"}
     plan = replace(trained.plan, recipe=recipe, choices=choices)
     some = rows.subset(permutation(len(rows), training.machine.seed)[:MOST_ROWS])
-    return TrainedModel(model.eval(), plan, typical=usual(model.eval(), plan, some)), gain
+    known = trained.reference  # of q(z|x), which is as it was
+    return TrainedModel(model.eval(), plan, typical=usual(model.eval(), plan, some, known), reference=known), gain

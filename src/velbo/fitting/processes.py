@@ -13,14 +13,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from ..build import Plan
 from ..card import card
 from ..conditional import AnyModel
 from ..errors import VelboError, VelboWarning
-from ..evaluation import typical
+from ..evaluation import Reference, reference, typical
 from ..evaluation.cells.typical import ROWS as MOST_ROWS
+from ..evaluation.latents.reference import MOST_ROWS as MOST_REFERENCE
 from ..files import read_json, read_tensors, write_json, write_tensors
 from ..rows import Rows, Store
 from ..trained_model import TrainedModel
@@ -45,8 +47,9 @@ def trained_by(
         if run is not None:
             run.refresh()
         model.load_state_dict(read_tensors(out / "model.safetensors"))
-        history, typical = History(**read_json(out / "history.json")), Run(out).read_typical()
-        return TrainedModel(cast(AnyModel, model.eval()), plan, history, typical=typical)
+        history, found = History(**read_json(out / "history.json")), Run(out)
+        trained = TrainedModel(cast(AnyModel, model.eval()), plan, history, typical=found.read_typical())
+        return trained.with_reference(found.read_reference())
 
 
 def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequence[Logger], model: Any) -> TrainedModel:
@@ -58,11 +61,24 @@ def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequenc
             stack.enter_context(opened(loggers, settings_of(plan)))
         history = trainer.run()
         model = model.to("cpu").eval()
-        log_p = usual(model, plan, first_kept(trainer.data, trainer.order, MOST_ROWS)) if team.rank == 0 else ()
+        log_p, known = (), None
+        if team.rank == 0:
+            kept = first_kept(trainer.data, trainer.order, MOST_REFERENCE if plan.n_neighbors else MOST_ROWS)
+            known = reference_of(model, plan, kept)
+            log_p = usual(model, plan, kept, known)
         if run is not None and team.rank == 0:
             _write_card(run, plan, history)
+            if known is not None:
+                run.write_reference(known.tensors())
             run.write_typical(log_p)  # nothing of it too: the last file of a run that is done
-    return TrainedModel(model, plan, history, typical=log_p)
+    return TrainedModel(model, plan, history, typical=log_p, reference=known)
+
+
+def reference_of(model: Any, plan: Plan, rows: Store) -> Reference | None:
+    """Latents of training rows, so many at most as are kept; None where the score is log p(x)."""
+    if not plan.n_neighbors:
+        return None
+    return reference(model, rows.subset(torch.arange(min(len(rows), MOST_REFERENCE))), plan.n_neighbors)
 
 
 def settings_of(plan: Plan) -> dict[str, Any]:
@@ -80,12 +96,12 @@ def _write_card(run: Run, plan: Plan, history: History) -> None:
         warnings.warn(f"the card {run.path / 'README.md'} was not written: {error}", VelboWarning, stacklevel=2)
 
 
-def usual(model: Any, plan: Plan, rows: Store) -> tuple[float, ...]:
+def usual(model: Any, plan: Plan, rows: Store, known: Reference | None = None) -> tuple[float, ...]:
     """What cells are worth in most rows of a table; nothing where the model cannot say it."""
     if not plan.schema.is_table:
         return ()
     try:
-        found = typical(model, rows)
+        found = typical(model, rows.subset(torch.arange(min(len(rows), MOST_ROWS))), known)
     except VelboError:
         return ()
     return () if found is None else tuple(found.tolist())
@@ -108,3 +124,5 @@ def _work(
         write_tensors(out / "model.safetensors", trained.model.state_dict())
         write_json(out / "history.json", asdict(trained.history))
         Run(out).write_typical(trained.typical)
+        if trained.reference is not None:
+            Run(out).write_reference(trained.reference.tensors())

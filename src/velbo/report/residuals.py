@@ -1,8 +1,8 @@
-"""The most anomalous rows, of the lowest log p(x), and what is anomalous in them.
+"""The most anomalous rows, of the lowest log p(x) or score, and what is anomalous in them.
 
 images    original, reconstruction, and their difference
-columns   of every cell how far log p(cell | rest of the row) lies below the usual, in nats
-          (velbo.evaluation.contributions, velbo.evaluation.typical)
+columns   of every cell how far log p(cell | rest of the row), or its part of the score, lies below the usual, in nats
+          (velbo.evaluation.contributions, velbo.evaluation.usual_cells, velbo.evaluation.typical)
 vectors   of every cell (v - E[v|z]) / sd[v|z], with v_hat at the posterior mean
 """
 
@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import MissingMethodError
-from ..evaluation import contributions
 from ..evaluation.cells.weighted import cells_of as parts_of
 from ..rows import Field
 from ..terms import mean_of, view_of
@@ -33,8 +32,8 @@ ROWS, MOST_COLUMNS, MOST_CELLS, SAMPLES = 10, 12, 30, 50
 
 
 def worst_rows(subject: Subject, n: int = ROWS) -> NDArray[np.int64]:
-    """Numbers of the n rows of lowest log p(x), the lowest first."""
-    return np.argsort(subject.scores.log_likelihood.numpy(), kind="stable")[:n]
+    """Numbers of the n least usual rows, the lowest first."""
+    return np.argsort(subject.usual, kind="stable")[:n]
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,15 @@ class Shortfall:
 
     Attributes:
         rows: their numbers, (n,).
-        log_p: log p(x) of each, nats.
+        score: log p(x) of each, or its score, nats.
         cells: the C cells that have a likelihood.
         v: values, (n, C).
-        nats: how far log p(cell | rest) is below the usual, (n, C); below 0 where the cell is better than usual, NaN
-            where it is missing.
+        nats: how far log p(cell | rest), or its part of the score, is below the usual, (n, C); below 0 where the cell
+            is better than usual, NaN where it is missing.
     """
 
     rows: NDArray[np.int64]
-    log_p: NDArray[np.float64]
+    score: NDArray[np.float64]
     cells: list[Cell]
     v: NDArray[np.float64]
     nats: NDArray[np.float64]
@@ -60,12 +59,11 @@ class Shortfall:
 def shortfall(subject: Subject, n: int = ROWS) -> Shortfall:
     """Of the n most anomalous rows of a table."""
     rows, schema = worst_rows(subject, n), subject.model.schema
-    each = contributions(subject.model.model, subject.encoded(subject.numbers[rows]), SAMPLES, subject.seed).numpy()
+    each = subject.model.contributions(subject.encoded(subject.numbers[rows]), SAMPLES, subject.seed)
     usual = np.nan_to_num(np.array(subject.model.typical)) if subject.model.typical else np.zeros(schema.n_dims)
     cells = [Cell(schema.places[f.name].start, f) for f in subject.columns]
     at = [cell.at for cell in cells]
-    log_p = subject.scores.log_likelihood.numpy()[rows]
-    return Shortfall(rows, log_p, cells, subject.numbers[rows][:, at], (usual - each)[:, at])
+    return Shortfall(rows, subject.usual[rows], cells, subject.numbers[rows][:, at], (usual - each)[:, at])
 
 
 def residuals(subject: Subject) -> Figure:
@@ -81,13 +79,13 @@ def _images(subject: Subject, f: Field) -> Figure:
     height, width, _ = x.shape[1:]
     fig = figure(9, 3 * (9 / len(rows) * height / width + 0.3))
     axes = fig.subplots(3, 1)
-    log_p = subject.scores.log_likelihood.numpy()[rows]
+    score = subject.usual[rows]
     show(
         axes[0],
         x,
         len(rows),
         1.0,
-        f"The {len(rows)} most anomalous rows: log p(x) from {log_p[0]:.0f} to {log_p[-1]:.0f} nats",
+        f"The {len(rows)} most anomalous rows: {subject.usual_name} from {score[0]:.0f} to {score[-1]:.0f} nats",
     )
     show(axes[1], x_hat, len(rows), 1.0, "Reconstructions")
     apart = np.pad((x_hat - x).mean(-1), ((0, 0), (0, 1), (0, 1)), constant_values=0.0)
@@ -111,14 +109,16 @@ def _columns(subject: Subject) -> Figure:
             dark = abs(nats[i, j]) > 0.6 * largest
             axes.text(j, i, words(cell.text(found.v[i, chosen[j]]), 10), ha="center", va="center", fontsize=7,
                       color="white" if dark else INK)  # fmt: skip
-    labels = [f"row {subject.number(row)}: {log_p:.1f}" for row, log_p in zip(found.rows, found.log_p, strict=True)]
+    labels = [f"row {subject.number(row)}: {score:.1f}" for row, score in zip(found.rows, found.score, strict=True)]
     axes.set_yticks(range(len(nats)), labels, fontsize=8)
     axes.set_xticks(range(len(cells)), [name_of(cell, 20) for cell in cells], rotation=35, ha="right", fontsize=8)
     axes.tick_params(length=0)
     fig.colorbar(shown, ax=axes, label="nats above the usual", shrink=0.8)
     more = f" ({len(cells)} of {len(found.cells)} columns)" if len(cells) < len(found.cells) else ""
     caption(
-        axes, f"The {len(nats)} most anomalous rows, log p(x) in nats: orange cells are unlikely given the rest{more}"
+        axes,
+        f"The {len(nats)} most anomalous rows, {subject.usual_name} in nats: orange cells are unlikely given the rest"
+        f"{more}",
     )
     return fig
 
@@ -134,16 +134,18 @@ def _vector(subject: Subject) -> Figure:
     axes = fig.subplots()
     largest = max(1.0, float(np.nanquantile(np.abs(values), 0.98)))
     shown = axes.imshow(-values, cmap=BOTH_SIDES, vmin=-largest, vmax=largest, aspect="auto")
-    log_p = subject.scores.log_likelihood.numpy()[rows]
+    score = subject.usual[rows]
     axes.set_yticks(
-        range(len(rows)), [f"row {subject.number(r)}: {p:.0f}" for r, p in zip(rows, log_p, strict=True)], fontsize=8
+        range(len(rows)), [f"row {subject.number(r)}: {p:.0f}" for r, p in zip(rows, score, strict=True)], fontsize=8
     )
     axes.set_xticks(range(len(cells)), [name_of(cell, 18) for cell in cells], rotation=60, ha="right", fontsize=7)
     axes.tick_params(length=0)
     bar = fig.colorbar(shown, ax=axes, label="standard deviations", shrink=0.8)
     bar.ax.yaxis.set_major_formatter(_negated())
     caption(
-        axes, f"The {len(rows)} most anomalous rows, log p(x) in nats: orange is more than p(x|z) gives, purple less"
+        axes,
+        f"The {len(rows)} most anomalous rows, {subject.usual_name} in nats: orange is more than p(x|z) gives, "
+        "purple less",
     )
     return fig
 

@@ -186,18 +186,17 @@ def reconstructed(m: Material) -> Iterator[Html]:
 def anomalous(m: Material) -> Iterator[Html]:
     """The rows that fit worst, and why."""
     s = m.subject
-    yield paragraph(f"The rows of lowest log p(x), of {len(s.numbers):,}; row 0 is the first of {m.numbered}.")
+    yield paragraph(f"The rows of lowest {s.usual_name}, of {len(s.numbers):,}; row 0 is the first of {m.numbered}.")
     if s.model.schema.is_table:
         found = shortfall(s)
         body = [
-            (str(s.number(row)), f"{log_p:.2f}", _reasons(found.cells, found.v[i], found.nats[i]))
-            for i, (row, log_p) in enumerate(zip(found.rows, found.log_p, strict=True))
+            (str(s.number(row)), f"{score:.2f}", _reasons(found.cells, found.v[i], found.nats[i]))
+            for i, (row, score) in enumerate(zip(found.rows, found.score, strict=True))
         ]
-        yield table(("row", "log p(x), nats", "what is unlikely given the rest"), body, ("n", "n", "say"))
+        yield table(("row", f"{s.usual_name}, nats", "what is unlikely given the rest"), body, ("n", "n", "say"))
     else:
-        log_p = s.scores.log_likelihood.numpy()
         yield paragraph(
-            "; ".join(f"row {s.number(row)}: {log_p[row]:.1f} nats" for row in worst_rows(s)), class_="soft small"
+            "; ".join(f"row {s.number(row)}: {s.usual[row]:.1f} nats" for row in worst_rows(s)), class_="soft small"
         )
     yield picture(residuals(s), "The most anomalous rows and what is anomalous in them", photo=bool(s.images))
 

@@ -104,6 +104,18 @@ class Subject:
         return score_rows(self.model.model, self.store, SAMPLES, seed=self.seed)
 
     @cached_property
+    def usual(self) -> Values:
+        """How usual each row is, (N,), nats: log p(x), or the score of a model of anomalies."""
+        if self.model.plan.n_neighbors:
+            return self.model.scores(self.store, seed=self.seed)
+        return self.scores.log_likelihood.numpy()
+
+    @property
+    def usual_name(self) -> str:
+        """What `usual` is called."""
+        return "score" if self.model.plan.n_neighbors else "log p(x)"
+
+    @cached_property
     def evaluation(self) -> Evaluation:
         """Means of the scores."""
         return summarise(self.scores, self.store, SAMPLES)

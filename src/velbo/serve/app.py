@@ -198,14 +198,17 @@ def _measuring(app: FastAPI, service: Service) -> None:
         reasons: Annotated[bool, Query(description="log p of every cell given the others too")] = False,
         unknown: Unknown = "refuse",
     ) -> Response:
-        """log p of rows in nats, a lower bound; low is anomalous. With reasons the most anomalous cell of each row."""
+        """log p of rows in nats, a lower bound, or the score of a model of anomalies; low is anomalous.
+
+        With reasons, the most anomalous cell of each row too.
+        """
         table = await _sent(service, request)
         service.refuse_draws(len(table), samples, service.trained.schema.n_dims + 1 if reasons else 1)
 
         def compute(m: TrainedModel, x: Any) -> pa.Table:
             if reasons:
                 return m.explain(x, samples, seed)
-            return as_table(m.log_likelihood(x, samples, seed, "cpu"), "log_likelihood")
+            return as_table(m.scores(x, samples, seed, "cpu"), m.score_name)
 
         return await service.answered(request, table, compute, True, unknown == "report")
 

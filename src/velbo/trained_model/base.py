@@ -20,6 +20,7 @@ from ..checks import refuse_rows
 from ..conditional import AnyModel, Conditional
 from ..config import Recipe
 from ..errors import ConfigError
+from ..evaluation import Reference
 from ..model import LatentVariableModel, Viewed
 from ..prediction import Known
 from ..rows import Schema, Store
@@ -38,6 +39,7 @@ class Base(ABC):
     history: History
     dtype: torch.dtype
     typical: tuple[float, ...]
+    reference: Reference | None
 
     @property
     def schema(self) -> Schema:

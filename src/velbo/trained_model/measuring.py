@@ -14,7 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..checks import refuse_rows
-from ..evaluation import Evaluation, contributions, score_rows
+from ..errors import RunError
+from ..evaluation import Evaluation, contributions, score_rows, usual_cells
 from ..evaluation.bounds.log_likelihood import RowScores
 from ..evaluation.bounds.summary import summarise, warn_if_collapsed
 from ..prediction import Prediction
@@ -32,6 +33,33 @@ class Measuring(Base):
         found = score_rows(self._on(device), data, samples, seed=seed).log_likelihood.numpy()
         refuse_rows(~np.isfinite(found), "log-likelihood")
         return found
+
+    @property
+    def score_name(self) -> str:
+        """What `scores` are: "log_likelihood", or "score" of a model of anomalies."""
+        return "score" if self.plan.n_neighbors else "log_likelihood"
+
+    def scores(self, x: Any, samples: int = 100, seed: int = 0, device: str = "auto") -> NDArray[np.float64]:
+        """How usual each row is, (N,), nats; low is anomalous. That is `log_likelihood`, or of a model of anomalies how
+        well its own latents and those of training rows explain it, by no samples: see `velbo.evaluation.reference`.
+
+        Raises:
+            RunError: if a model of anomalies has no latents of training rows, as before its training is done.
+        """
+        if not self.plan.n_neighbors:
+            return self.log_likelihood(x, samples, seed, device)
+        return np.nansum(self._usual_cells(x, seed, device), axis=-1)
+
+    def _usual_cells(self, x: Any, seed: int, device: str) -> NDArray[np.float64]:
+        if self.reference is None:
+            raise RunError(
+                "the latents of training rows, which scores of anomalies are made of, are not there: the run is not "
+                "done, continue it with 'velbo resume'; or another process holds them, load the run folder"
+            )
+        data = self.store(x)
+        cells = usual_cells(self._on(device), data, self.reference, seed).numpy()
+        refuse_rows(~np.isfinite(np.nansum(cells, axis=-1)), "score")
+        return cells
 
     def evaluate(
         self,
@@ -69,14 +97,17 @@ class Measuring(Base):
 
     def contributions(self, x: Any, samples: int = 100, seed: int = 0) -> NDArray[np.float64]:
         """log p of every cell given the rest of its row, nats in the data's units, (N, D); NaN where missing or given.
-        Low is anomalous. See `velbo.evaluation.contributions`.
+        Low is anomalous. See `velbo.evaluation.contributions`. Of a model of anomalies, what every cell adds to its
+        row's score, which is their sum.
         """
+        if self.plan.n_neighbors:
+            return self._usual_cells(x, seed, "cpu")
         data = self.store(x)
         return contributions(self.model, data, samples, seed).numpy()
 
     def explain(self, x: Any, samples: int = 100, seed: int = 0) -> pa.Table:
-        """Why rows are anomalous: a table with log_likelihood, the cell that is furthest below the median of its column
-        over training rows, and log p(cell | rest of the row) of every cell.
+        """Why rows are anomalous: a table with `scores`, the cell that is furthest below the median of its column over
+        training rows, and `contributions`: log p(cell | rest of the row) of every cell, or its part of the score.
 
         The medians are kept with the model, and no other row of x counts. Where rows are too wide for them, as images
         are, none are kept, and the most anomalous cell is the one of least log p.
@@ -88,11 +119,10 @@ class Measuring(Base):
         usual = np.nan_to_num(np.array(self.typical)[modelled]) if self.typical else 0.0
         below = np.nan_to_num(each - usual, nan=np.inf)
         worst = [names[modelled[d]] for d in below.argmin(-1)]
-        columns = {
-            f"{names[d]} given the rest": pa.array(v, from_pandas=True) for d, v in zip(modelled, each.T, strict=True)
-        }
-        scores = self.log_likelihood(x, samples, seed)
-        return pa.table({"log_likelihood": scores, "most_anomalous": worst, **columns})
+        what = "of the score" if self.plan.n_neighbors else "given the rest"
+        columns = {f"{names[d]} {what}": pa.array(v, from_pandas=True) for d, v in zip(modelled, each.T, strict=True)}
+        scores = np.nansum(each, axis=-1) if self.plan.n_neighbors else self.log_likelihood(x, samples, seed)
+        return pa.table({self.score_name: scores, "most_anomalous": worst, **columns})
 
     def predict(
         self,

@@ -27,7 +27,7 @@ from ..card import card
 from ..checks import refuse_not_finite
 from ..conditional import AnyModel
 from ..errors import RunError
-from ..evaluation import Evaluation
+from ..evaluation import Evaluation, Reference
 from ..hub import local_folder, upload
 from ..tables import Shown, Table
 from ..training import History, Run
@@ -46,6 +46,7 @@ class TrainedModel(Making, Measuring, Showing, Shown):
         history: of its training; empty for a model without a run.
         typical: what a cell of each column is worth in most training rows, nats (see `velbo.evaluation.typical`), for
             `explain`; empty where nothing is known.
+        reference: latents of training rows, by which `scores` tells how usual a row is; None where that is log p.
         dtype: of all computation; float64 makes scores independent of the order and number of rows to 1e-12.
     """
 
@@ -54,6 +55,7 @@ class TrainedModel(Making, Measuring, Showing, Shown):
     history: History = field(default_factory=History)
     dtype: torch.dtype = torch.float32
     typical: tuple[float, ...] = ()
+    reference: Reference | None = None
 
     def __repr__(self) -> str:
         best = f"; best bound {self.history.best:.3f} nats" if self.history.metrics else ""
@@ -84,7 +86,7 @@ class TrainedModel(Making, Measuring, Showing, Shown):
         plan = Plan.from_json(run.config(), str(run.config_file))
         found = cls.rebuilt(plan, run.read_model(), run.read_typical(), model, (run.model_file, run.config_file))
         refuse_not_finite(found.model, run.model_file)
-        return replace(found, history=run.history())
+        return replace(found.with_reference(run.read_reference()), history=run.history())
 
     @classmethod
     def rebuilt(
@@ -117,6 +119,16 @@ class TrainedModel(Making, Measuring, Showing, Shown):
         built.load_state_dict(weights)
         return cls(built.eval(), plan, typical=typical)
 
+    def with_reference(self, tensors: Mapping[str, Tensor] | None) -> TrainedModel:
+        """The same with latents of training rows, as `Reference.tensors` gave them, if its plan asks for them.
+
+        Raises:
+            RunError: if they are none of this model.
+        """
+        if tensors is None or not self.plan.n_neighbors:
+            return self
+        return replace(self, reference=Reference.of(tensors, self.plan.n_neighbors, self.n_latents))
+
     def save(
         self, path: str | Path, others: Mapping[str, Any] | None = None, evaluation: Evaluation | None = None
     ) -> None:
@@ -133,7 +145,8 @@ class TrainedModel(Making, Measuring, Showing, Shown):
         """
         refuse_not_finite(self.model, Path(path))
         text = card(self.plan, self.history.metrics, evaluation)
-        Run(path).save(self.plan.to_json(), self.model.state_dict(), self.typical, others, text)
+        known = None if self.reference is None else self.reference.tensors()
+        Run(path).save(self.plan.to_json(), self.model.state_dict(), self.typical, others, text, known)
 
     def save_pretrained(self, path: str | Path, evaluation: Evaluation | None = None) -> None:
         """`save`, under the name that users of the Hugging Face Hub know."""

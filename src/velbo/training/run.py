@@ -5,6 +5,7 @@
     metrics.jsonl               one line an evaluation; the same bits for the same seed, interrupted or not
     clock.jsonl                 seconds of training at each of those lines; differs from run to run
     README.md                   the card of the model; see velbo.card
+    reference.safetensors       of a model of anomalies, latents of training rows; see velbo.evaluation.reference
     typical.json                what cells are worth in most training rows; see velbo.evaluation.typical
     training_scores.json        scores of training rows, once they were asked for; see scores.py
     report.html                 one page of the model, where the extra `report` is; see velbo.report.page
@@ -51,7 +52,7 @@ from .state import History, State
 
 MAX_CARD = 2**26
 CONFIG, MODEL, TYPICAL = "config.json", "model.safetensors", "typical.json"
-REPORT, SCORES = "report.html", "training_scores.json"
+REPORT, SCORES, REFERENCE = "report.html", "training_scores.json", "reference.safetensors"
 CARD, MARK = "README.md", "<!-- This card is written by velbo."
 
 
@@ -98,6 +99,11 @@ class Run:
         return self.file(TYPICAL)
 
     @property
+    def reference_file(self) -> Path:
+        """Latents of training rows. It counts where the plan says so: it may be there from a model before."""
+        return self.file(REFERENCE)
+
+    @property
     def scores_file(self) -> Path:
         """Scores of training rows."""
         return self.path / SCORES
@@ -142,7 +148,7 @@ class Run:
 
     def _tidy(self) -> None:
         others = (self._saved, self.metrics_file, self.clock_file, self.checkpoints)
-        own = {CONFIG, MODEL, TYPICAL, REPORT, SCORES, CARD, *(path.name for path in others)}
+        own = {CONFIG, MODEL, REFERENCE, TYPICAL, REPORT, SCORES, CARD, *(path.name for path in others)}
         remove_temporaries(self.path, lambda _, name: name in own)
         remove_temporaries(self.checkpoints, lambda *_: True)
         self._move_saved()
@@ -202,6 +208,7 @@ class Run:
         log_p: Sequence[float] = (),
         others: Mapping[str, Any] | None = None,
         card: str = "",
+        reference: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Write a model, over one that was saved here before; whenever this process is killed, all files are of one.
 
@@ -211,6 +218,7 @@ class Run:
             log_p: for typical.json.
             others: name of a further JSON file -> what it holds.
             card: for README.md; nothing is written if it is empty, or if another's README.md is there.
+            reference: for reference.safetensors, if there is one.
 
         Raises:
             RunError: if the folder holds a training run, or it cannot be written.
@@ -218,6 +226,8 @@ class Run:
 
         def write(folder: Path) -> None:
             write_tensors(folder / MODEL, weights)
+            if reference:
+                write_tensors(folder / REFERENCE, reference)
             for name, value in {CONFIG: config, TYPICAL: typical.to_json(log_p), **(others or {})}.items():
                 write_json(folder / name, value)
             if card and self._may_write_card():
@@ -252,6 +262,17 @@ class Run:
     def _may_write_card(self) -> bool:
         file = self.path / CARD
         return not os.path.lexists(file) or MARK.encode() in read_file(file, MAX_CARD)
+
+    def write_reference(self, tensors: Mapping[str, Tensor]) -> None:
+        write_tensors(self.path / REFERENCE, tensors)
+
+    def read_reference(self) -> dict[str, Tensor] | None:
+        """None, if nothing was written.
+
+        Raises:
+            RunError: if the file is damaged.
+        """
+        return read_tensors(self.reference_file) if self.reference_file.exists() else None
 
     def write_typical(self, log_p: Sequence[float]) -> None:
         """What a cell of each column is worth in most training rows, nats; NaN where it is not known."""

@@ -42,17 +42,19 @@ def score(
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
 ) -> None:
-    """The log-likelihood of every row; low is anomalous.
+    """How usual every row is; low is anomalous.
 
-    In nats, a lower bound. Identifiers go along, and the most anomalous rows are named.
+    The log-likelihood, a lower bound; of a run of fit --anomalies how well its own latents and those of training rows
+    explain it. In nats. Identifiers go along, and the most anomalous rows are named.
 
     Args:
         run: folder of a trained model.
         data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
         output: file to write.
-        samples: importance samples.
-        explain: say of every cell what it is worth given the rest of its row, log p(cell | others) in nats, and which
-            one is the most anomalous: the furthest below its column's median.
+        samples: importance samples, of a log-likelihood.
+        explain: say of every cell what it is worth given the rest of its row, log p(cell | others) in nats (of a run of
+            fit --anomalies, its part of the score), and which one is the most anomalous: the furthest below its
+            column's median.
         contamination: label rows: anomalous are those that score lower than all but this share of the training rows.
         threshold: label rows: anomalous are those that score lower than so many nats.
         train: where the training rows are now, for --contamination, if they have moved.
@@ -72,7 +74,7 @@ def score(
         def scored(rows: pa.Table) -> pa.Table:
             if explain:
                 return trained.explain(rows, samples, seed)
-            return as_table(trained.log_likelihood(rows, samples, seed, device), "log_likelihood")
+            return as_table(trained.scores(rows, samples, seed, device), trained.score_name)
 
         with shared(team, scored) as by_all:
             if by_all is None:
@@ -83,7 +85,7 @@ def score(
                 scores = _training_scores(trained, run, samples, seed, device, train, read)
                 threshold = _threshold(scores, contamination)
             lowest = Lowest(not_modelled(trained, source), threshold)
-            map_rows(source, output, lambda rows: lowest.add(rows, by_all(rows)), "log_likelihood", lowest.carried)
+            map_rows(source, output, lambda rows: lowest.add(rows, by_all(rows)), trained.score_name, lowest.carried)
             lowest.tell()
 
 
@@ -96,7 +98,7 @@ def _training_scores(
     train: str | None,
     read: ReadingOptions,
 ) -> NDArray[np.float64]:
-    """log p of training rows, in order: those that an earlier call left in the run folder, if they are of this model,
+    """Scores of training rows, in order: those that an earlier call left in the run folder, if they are of this model,
     these rows and these settings.
     """
     from ...rows import rows_of
@@ -109,7 +111,7 @@ def _training_scores(
 
     def compute() -> NDArray[np.float64]:
         chosen = training_rows(trained, None, MOST_TRAINING_ROWS, seed, read) if rows is None else rows
-        return trained.log_likelihood(chosen, samples, seed, device)
+        return trained.scores(chosen, samples, seed, device)
 
     origin = Origin(identity(trained.plan.to_json(), trained.model.state_dict()), which, samples, seed)
     scores, kept = kept_or_computed(Run(run), origin, compute)
@@ -144,15 +146,16 @@ class Lowest:
         import numpy as np
         import pyarrow as pa
 
-        scores = found["log_likelihood"].to_numpy()
+        column = found.column_names[0]
+        scores, name = found[column].to_numpy(), "log p" if column == "log_likelihood" else column
         for i in np.argsort(scores, kind="stable")[:N_NAMED].tolist():
             record = {"row": self.n_rows + i}
             record |= {name: rows[name][i].as_py() for name in self.carried[:1]}
-            record |= {"log p": float(scores[i])}
+            record |= {name: float(scores[i])}
             if "most_anomalous" in found.column_names:
                 record |= {"most anomalous": found["most_anomalous"][i].as_py()}
             self.records.append(record)
-        self.records = sorted(self.records, key=lambda record: record["log p"])[:N_NAMED]
+        self.records = sorted(self.records, key=lambda record: record[name])[:N_NAMED]
         self.n_rows += len(found)
         if self.threshold is None:
             return found

@@ -1,4 +1,5 @@
-"""What a cell is worth in most rows: m_d = median over training rows of log p(x_d | x_-d), in nats (contributions.py).
+"""What a cell is worth in most rows: m_d = median over training rows of log p(x_d | x_-d), in nats (contributions.py);
+where the score is one of latents of training rows, of what cell d adds to it (latents/reference.py).
 
 Columns differ in it, by their units and by what the others tell of them. So the most anomalous cell of a row is the one
 that is furthest below m_d, and the same one whether the row comes alone or in a file.
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ...rows import Store
 from ...terms import Model
+from ..latents.reference import Reference, usual_cells
 from .contributions import contributions
 from .weighted import probe, width
 
@@ -27,12 +29,13 @@ def rows_that_pay(model: Model, data: Store) -> int:
     return n if n >= min(FEWEST, len(data)) else 0
 
 
-def typical(model: Model, data: Store) -> Tensor | None:
+def typical(model: Model, data: Store, known: Reference | None = None) -> Tensor | None:
     """m_d over the first rows that pay, (D,) float64 in the data's units; NaN for columns of which no cell counts.
 
     Args:
         model: as for `contributions`.
         data: encoded rows in random order.
+        known: latents of training rows, where the score is one of those.
 
     Returns:
         None where rows are so wide that too few would pay.
@@ -41,6 +44,9 @@ def typical(model: Model, data: Store) -> Tensor | None:
         ConfigError: for a p(x|z) without independent cells.
         DataError: if the weights of a row are no numbers, or all 0.
     """
+    if known is not None:
+        some = data.subset(torch.arange(min(ROWS, len(data))))
+        return usual_cells(model, some, known).nanmedian(0).values
     n = rows_that_pay(model, data)
     if not n:
         return None
