@@ -276,3 +276,11 @@ def test_a_stack_is_as_long_as_the_bound_says():
     bound = -trained.evaluate(rows[:, None, :], samples=64).elbo / np.log(2) * len(rows)
     taken = 32 * len(stack.words) + 64 * len(stack.heads)
     assert taken == pytest.approx(bound, rel=0.003, abs=8000)
+
+
+def test_rows_in_any_order_of_many_lanes(tmp_path):
+    """Lanes are begun with words of the stack before the numbers of a chunk's rows are popped."""
+    rows = np.random.default_rng(0).integers(0, 4, (300, 3, 40), dtype=np.uint8)
+    trained = model_of(infer(rows, kind="byte", levels=4))
+    again = there_and_back(trained, rows, tmp_path, any_order=True)[1]
+    assert sorted(row.tobytes() for row in again) == sorted(row.tobytes() for row in rows)

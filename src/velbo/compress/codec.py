@@ -29,7 +29,7 @@ from .rows import RowCoder, joined_rows, pop_rows, push_rows
 from .tables import Parts, TableForm
 from .texts import TextForm
 
-VERSION = 1
+VERSION = 2
 MOST_CELLS = 1 << 23
 MASKS = "masks"
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,15 @@ class Grid(ABC):
     def edges(self, k: Ints) -> Floats:
         """The lower edges in x, for k from 0 to n."""
 
+    @abstractmethod
+    def near(self, x: Floats) -> Ints:
+        """About which k there is at x; any whole number where x is none."""
+
+    @cached_property
+    def known_edges(self) -> Floats:
+        """All edges, (n + 1,)."""
+        return self.edges(np.arange(self.n + 1))
+
     @property
     def is_plain(self) -> bool:
         """Whether no two values share k."""
@@ -114,6 +124,9 @@ class Lattice(Grid):
     def sizes(self, k: Ints) -> Ints:
         return np.minimum(self.n_js - k * self.width, self.width)
 
+    def near(self, x: Floats) -> Ints:
+        return whole_near(((x * self.scale + self.location) * self.over / self.times - self.first + 0.5) / self.width)
+
     def edges(self, k: Ints) -> Floats:
         v = (self.first + k * float(self.width) - 0.5) * self.times / self.over
         return np.asarray((v - self.location) / self.scale, np.float64)
@@ -156,6 +169,12 @@ class FloatGrid(Grid):
     def sizes(self, k: Ints) -> Ints:
         return np.maximum(self._first(k + 1) - self._first(k), 1)
 
+    def near(self, x: Floats) -> Ints:
+        v = np.maximum(x * self.scale + self.location, self.low)
+        if self.step:
+            return whole_near((v - self.low) / self.step)
+        return (self.order(self._narrow(v)) - self.order(self.low)) // self.apart
+
     def edges(self, k: Ints) -> Floats:
         return (self._edges(k) - self.location) / self.scale
 
@@ -191,6 +210,11 @@ class FloatGrid(Grid):
         else:
             size = np.abs(order).view(np.float64)
         return np.where(order < 0, -size, size)
+
+
+def whole_near(k: Floats) -> Ints:
+    """Rounded down, within +-2^40."""
+    return np.floor(np.clip(k, -(2.0**40), 2.0**40)).astype(np.int64)
 
 
 def same(a: Floats, b: Floats) -> NDArray[np.bool_]:

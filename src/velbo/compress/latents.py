@@ -10,17 +10,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ..runtime import fixed_point as fixed
 from ..runtime.fixed_point import Floats, Ints
-from .cells import Interval
 from .coder import Coder
 
 STEP_BITS = 8
 BITS = 24
 LEAST_REACH, MOST_REACH = 8, 64
+
+
+class Interval(NamedTuple):
+    """[start, start + freq) of 2^bits, (B,) each."""
+
+    start: Ints
+    freq: Ints
+    bits: int
 
 
 @dataclass(frozen=True)

@@ -99,12 +99,26 @@ class Table:
 
     def between(self, x: Floats) -> Ints:
         """Linear between the entries, at any argument; rounded down, and rising where the entries do."""
-        n = self.inner_bits
-        fine = np.rint((np.clip(x, self.low, self.high) - self.low) * float(1 << (self.step_bits + n))).astype(np.int64)
-        i = np.minimum(fine >> n, len(self.entries) - 2)
-        first = self.entries[i].astype(np.int64)
-        rise = self.entries[i + 1].astype(np.int64) - first
-        return first + ((rise * (fine - (i << n))) >> n)
+        n, (first, rises) = self.inner_bits, self._whole
+        # in place, for this is where a coder spends its time
+        t = np.maximum(x, self.low, dtype=np.float64)
+        t = np.minimum(t, self.high, out=t if t.ndim else None)
+        t -= self.low
+        t *= float(1 << (self.step_bits + n))
+        fine = np.rint(t, out=t if t.ndim else None).astype(np.int64)
+        i = fine >> n
+        found = rises.take(i)
+        fine &= (1 << n) - 1
+        found *= fine
+        found >>= n
+        found += first.take(i)
+        return found
+
+    @cached_property
+    def _whole(self) -> tuple[Ints, Ints]:
+        """Entries, and how much each rises to the next."""
+        entries = self.entries.astype(np.int64)
+        return entries, np.diff(entries, append=entries[-1])
 
 
 SILU = Table(lambda x: x * expit(x), -32.0, 32.0, BITS, ONE)
