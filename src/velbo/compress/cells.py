@@ -147,8 +147,12 @@ class OnGrid(NamedTuple):
         return cls(law, grid.n, (1 << _bits(grid)) - grid.n, edges)
 
     def below(self, k: Ints) -> Ints:
+        """F_k."""
+        return np.where(k <= 0, 0, np.where(k >= self.n, self.room + self.n, self.inside(k)))
+
+    def inside(self, k: Ints) -> Ints:
+        """The same for 0 < k < n."""
         p = self.law.below(slice(None), self.edges(k)).reshape(k.shape)
-        p = np.where(k <= 0, 0, np.where(k >= self.n, fixed.WHOLE, p))
         p *= self.room
         p >>= fixed.CDF_BITS
         p += k

@@ -31,11 +31,11 @@ from .groups import WholeHierarchy
 from .model import WholeModel
 from .patterns import Patterns
 
-CELLS_PER_LANE = 512
-LEAST_LANES, MOST_LANES = 4, 2048
+CELLS_PER_LANE = 1024
+LEAST_LANES, MOST_LANES = 4, 4096
 MOST_CELLS = 1 << 18
 """Of a chunk."""
-CELLS_PER_SIDE, MOST_SIDES = 96, 64
+CELLS_PER_SIDE, MOST_SIDES = 48, 64
 GROWTH = 2
 
 

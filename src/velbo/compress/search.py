@@ -22,8 +22,8 @@ LEFT_OUT = 0.7
 class Cumulative(Protocol):
     """F of a list of cells."""
 
-    def below(self, k: Ints) -> Ints:
-        """F_k of every cell."""
+    def inside(self, k: Ints) -> Ints:
+        """F_k of every cell, 0 < k < n."""
         ...
 
     def some(self, which: NDArray[np.intp]) -> Cumulative:
@@ -56,8 +56,8 @@ def interval_with(of: Cumulative, at: Ints, n: int, whole: int, guess: Ints | No
             cells, now, of, at = cells[left], now[:, left], of.some(left), at[left]
             guess = None if guess is None else guess[left]
         middle = _middle(now, guess, step)
-        edge = of.below(middle)
-        # where a cell is found, its middle is k_low, and nothing changes
+        edge = of.inside(middle)
+        # where a cell is found, its middle is k_low or k_high, and nothing changes
         for to, where in ((0, edge <= at), (1, edge > at)):
             np.copyto(now[to], middle, where=where)
             np.copyto(now[to + 2], edge, where=where)
@@ -67,9 +67,9 @@ def interval_with(of: Cumulative, at: Ints, n: int, whole: int, guess: Ints | No
 def _middle(now: Ints, guess: Ints | None, step: int) -> Ints:
     """Where to look next: behind what was guessed, then before it, then in the middle."""
     low, high = now[0], now[1]
-    middle = (low + high) >> 1
+    middle = np.maximum((low + high) >> 1, 1)
     if guess is None or step > 1:
         return middle
     if step == 0:
-        return np.clip(guess + 1, 1, np.maximum(high - 1, 1))
+        return np.clip(guess + 1, 1, high - 1)
     return np.where((guess + 1 == high) & (guess > low), guess, middle)

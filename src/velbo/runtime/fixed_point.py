@@ -95,7 +95,8 @@ class Table:
 
     def at(self, place: Floats) -> Floats:
         """Entries of arguments low + place 2^-step_bits, for whole places."""
-        return self.entries[np.clip(place, 0, len(self.entries) - 1).astype(np.int64)]
+        inside = np.maximum(np.minimum(place, len(self.entries) - 1.0), 0.0)
+        return self.entries.take(inside.astype(np.int64))
 
     def between(self, x: Floats) -> Ints:
         """Linear between the entries, at any argument; rounded down, and rising where the entries do."""
@@ -163,7 +164,8 @@ def checksum() -> str:
 
 def silu(a: Floats) -> Floats:
     """Of whole multiples of 2^-12."""
-    return np.where(a >= 32 * ONE, a, np.where(a < -32 * ONE, 0.0, SILU.at(a + 32 * ONE)))
+    # below -32 it is the first entry, 0
+    return np.where(a >= 32 * ONE, a, SILU.at(a + 32 * ONE))
 
 
 def softplus(y: Floats) -> Floats:
@@ -209,7 +211,8 @@ def weights(logits: Floats) -> Ints:
 
 def shares(of: Ints, bits: int = CDF_BITS) -> Ints:
     """Whole numbers in the proportions of others along the last axis, which sum to 2^bits."""
-    found = (of << bits) // of.sum(-1, keepdims=True)
+    # without a sign, for which division is twice as fast
+    found = ((of << bits).view(np.uint64) // of.sum(-1, keepdims=True).view(np.uint64)).view(np.int64)
     best = found.argmax(-1)[..., None]
     rest = (1 << bits) - found.sum(-1, keepdims=True)
     np.put_along_axis(found, best, np.take_along_axis(found, best, -1) + rest, -1)
