@@ -13,11 +13,14 @@ import velbo
 from contracts.compressed import model_of, table
 from velbo.compress import compress, decompress
 from velbo.compress.codec import codec_of
+from velbo.compress.coder import fresh_heads
 from velbo.compress.model import WholeModel
 from velbo.compress.patterns import Patterns
 from velbo.compress.quantised import pressed_model
-from velbo.compress.rows import push_rows
+from velbo.compress.rows import Stack, pop_rows, push_rows
+from velbo.config import Budget, TrainingConfig
 from velbo.errors import ConfigError, DataError, MissingMethodError, RunError
+from velbo.fitting import refit
 from velbo.nets import inverse_softplus
 from velbo.rows import infer
 
@@ -244,7 +247,10 @@ def test_what_has_no_form_in_whole_numbers_is_refused_by_name(tmp_path):
     rows = table(40).select(["real", "name", "integer", "positive"])
     schema = infer(table(200).select(rows.column_names))
     cases = {
-        "RefusedPrior": ({"prior": "maf"}, "the prior, has no form in whole numbers"),
+        "RefusedPrior": (
+            {"prior": "maf"},
+            "has no form in whole numbers; give this model one that has: velbo refit-prior RUN DATA --to NEW --prior",
+        ),
         "posterior": ({"posterior": "iaf"}, "the posterior, has no form in whole numbers"),
         "given": ({"condition": ("name",)}, "has given fields, of which it has no law"),
         "refined": ({"refine": 2}, "--refine moves"),
@@ -263,6 +269,53 @@ def test_what_has_no_form_in_whole_numbers_is_refused_by_name(tmp_path):
     with pytest.raises(DataError, match="there are no rows to compress"):
         compress(model_of(infer(rows)), rows[:0], tmp_path / "x.vlb")
     assert not (tmp_path / "x.vlb").exists()
+
+
+@pytest.mark.parametrize("prior", ["standard", "mixture"])
+def test_a_model_whose_prior_was_refused_codes_when_it_is_given_another(prior, tmp_path):
+    """What the refusal says to type."""
+    rows = table(60, seed=1).select(["real", "name", "integer", "gaps"])
+    trained = model_of(infer(table(200).select(rows.column_names)), prior="real-nvp")
+    with pytest.raises(ConfigError, match="--prior mixture"):
+        compress(trained, rows, tmp_path / "x.vlb")
+    other, _ = refit(trained, rows, prior, None, TrainingConfig(Budget(epochs=1)))
+    assert same_bits(rows, there_and_back(other, rows, tmp_path)[1])
+
+
+def test_another_version_is_refused_in_a_line(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("velbo.compress.writing.VERSION", 1)
+    compress(trained, table(20), tmp_path / "x.vlb")
+    with pytest.raises(DataError, match=r"^.*x.vlb: it is of format 1, and this velbo reads format 2; .*$"):
+        decompress(tmp_path / "x.vlb", trained=trained)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.random.default_rng(0).integers(0, 256, (30, 12, 13), dtype=np.uint8),
+        np.random.default_rng(0).random((30, 150)) < 0.3,
+        np.random.default_rng(0).normal(size=(20, 101)),
+        np.random.default_rng(0).poisson(3.0, (20, 97)),
+    ],
+    ids=["grids that are alike", "tables", "floats on grids of their own", "tables of several sizes"],
+)
+def test_wide_rows_whose_cells_are_coded_side_by_side(rows, tmp_path):
+    """With a number of cells that the number of sides does not divide, and cells that the model does not have."""
+    trained = model_of(infer(rows))
+    assert codec_of(trained).n_sides > 1
+    odd = rows.copy()
+    if odd.dtype.kind == "f":
+        odd[::7, 3], odd[5, 100] = np.nan, 1e300
+    if odd.dtype.kind == "i":
+        odd[::7, 3], odd[5, 96] = -1, 10**9
+    assert there_and_back(trained, odd, tmp_path)[1].tobytes() == odd.tobytes()
+
+
+def test_chunks_that_are_larger_than_any_are_refused(trained):
+    codec = codec_of(trained)
+    stack = Stack(fresh_heads(1), np.zeros(9, np.uint32), (codec.most_rows + 1,), 0)
+    with pytest.raises(DataError, match="its chunks are too large"):
+        pop_rows(codec, stack, Patterns(np.ones((1, codec.n_dims), bool), np.array([1])))
 
 
 def test_a_stack_is_as_long_as_the_bound_says():

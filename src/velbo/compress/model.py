@@ -157,8 +157,8 @@ def _reach(prior: nn.Module) -> int:
 def prior_of(prior: nn.Module, steps: Steps, posterior: Callable[[Floats], Law]) -> Law:
     """p(z)."""
     raise ConfigError(
-        f"{type(prior).__name__}, the prior, has no form in whole numbers; train one with --prior standard, learned, "
-        "mixture or vamp, or give this model such a prior: velbo refit-prior"
+        f"{type(prior).__name__}, the prior, has no form in whole numbers; give this model one that has: "
+        "velbo refit-prior RUN DATA --to NEW --prior mixture (or standard, learned or vamp)"
     )
 
 

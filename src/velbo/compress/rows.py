@@ -185,7 +185,9 @@ class RowCoder:
                 found, start, freq = cells.find(some, at)
                 mask = None if all_coded[d].all() else is_coded[:, d].T.ravel()
                 if mask is not None:
-                    found, start, freq = (np.where(mask, t, no) for t, no in ((found, 0), (start, 0), (freq, 1 << bits)))
+                    found, start, freq = (
+                        np.where(mask, t, no) for t, no in ((found, 0), (start, 0), (freq, 1 << bits))
+                    )
                 coder.pop(at, start, freq, bits)
                 k[:, d] = found.reshape(len(d), n).T
                 if (k[:, d] >= n_values[d]).any():
