@@ -177,7 +177,9 @@ def coded(places: Sequence[int], law: Masses | Below, grids: Sequence[Grid], n_r
     found = list[Callable[[], Cells]]()
     sizes = np.array([grid.n for grid in own])
     # a table of names is as wide as the widest; those of counts are large, and so of one power of 2 each
-    wide = 1 << np.frexp(sizes - 0.5)[1].astype(np.int64) if isinstance(law, Counts) else np.full_like(sizes, sizes.max())
+    wide = (
+        1 << np.frexp(sizes - 0.5)[1].astype(np.int64) if isinstance(law, Counts) else np.full_like(sizes, sizes.max())
+    )
     for n in np.unique(wide):
         at = np.flatnonzero(wide == n)
         for some in np.array_split(at, min(len(at), -(-len(at) * int(n) * n_rows // MOST_AT_ONCE))):

@@ -102,7 +102,7 @@ def _(head: DiagonalNormal) -> Callable[[Floats, Steps], Law]:
 
     def law(a: Floats, steps: Steps) -> Law:
         mean, raw = np.split(affine(a) / fixed.ONE, 2, -1)
-        return Normals(steps, mean, fixed.softplus(raw) + MIN_SCALE)
+        return Normals(steps, mean, fixed.softplus(raw) + MIN_SCALE, least=0)
 
     return law
 
@@ -117,7 +117,7 @@ def _(head: FullNormal) -> Callable[[Floats, Steps], Law]:
         lower = np.zeros((len(mean), n, n))
         lower[:, rows, columns] = below
         lower[:, np.arange(n), np.arange(n)] = fixed.softplus(raw) + MIN_SCALE
-        return Correlated(steps, mean, lower)
+        return Correlated(steps, mean, lower, least=0)
 
     return law
 
@@ -129,7 +129,7 @@ def _(head: MixturePosterior) -> Callable[[Floats, Steps], Law]:
     def law(a: Floats, steps: Steps) -> Law:
         logits, mean, raw = np.split(affine(a) / fixed.ONE, [c, c + c * n], -1)
         scale = fixed.softplus(raw.reshape(-1, c, n)) + MIN_SCALE
-        return Mixture(steps, logits, mean.reshape(-1, c, n), scale)
+        return Mixture(steps, logits, mean.reshape(-1, c, n), scale, least=0)
 
     return law
 
