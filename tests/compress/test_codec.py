@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import numpy as np
@@ -18,6 +19,7 @@ from velbo.compress.model import WholeModel
 from velbo.compress.patterns import Patterns
 from velbo.compress.quantised import pressed_model
 from velbo.compress.rows import Stack, pop_rows, push_rows
+from velbo.compress.tables import TableForm
 from velbo.config import Budget, TrainingConfig
 from velbo.errors import ConfigError, DataError, MissingMethodError, RunError
 from velbo.fitting import refit
@@ -282,6 +284,13 @@ def test_a_model_whose_prior_was_refused_codes_when_it_is_given_another(prior, t
     assert same_bits(rows, there_and_back(other, rows, tmp_path)[1])
 
 
+def test_columns_whose_names_are_no_text_are_refused():
+    form = TableForm.of(pa.schema({"caf\u00e9": pa.int64()}))
+    bad = base64.b64decode(form.schema).replace("\u00e9".encode(), b"\xd3\xd3")
+    with pytest.raises(DataError, match="what the file says of its columns is damaged"):
+        TableForm(base64.b64encode(bad).decode()).arrow()
+
+
 def test_another_version_is_refused_in_a_line(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("velbo.compress.writing.VERSION", 1)
     compress(trained, table(20), tmp_path / "x.vlb")
@@ -311,10 +320,12 @@ def test_wide_rows_whose_cells_are_coded_side_by_side(rows, tmp_path):
     assert there_and_back(trained, odd, tmp_path)[1].tobytes() == odd.tobytes()
 
 
-def test_chunks_that_are_larger_than_any_are_refused(trained):
+@pytest.mark.parametrize(("more", "n_heads"), [(1, 1), (0, 0), (0, 2)])
+def test_stacks_that_velbo_does_not_make_are_refused(more, n_heads, trained):
+    """Chunks larger than any, and none or two states where one is left of all."""
     codec = codec_of(trained)
-    stack = Stack(fresh_heads(1), np.zeros(9, np.uint32), (codec.most_rows + 1,), 0)
-    with pytest.raises(DataError, match="its chunks are too large"):
+    stack = Stack(fresh_heads(n_heads), np.zeros(9, np.uint32), (codec.most_rows + more,), 0)
+    with pytest.raises(DataError, match="its chunks are too large, or its states too many or too few"):
         pop_rows(codec, stack, Patterns(np.ones((1, codec.n_dims), bool), np.array([1])))
 
 

@@ -292,8 +292,8 @@ def chunks_of(codec: RowCoder, coder: Coder, stack: Stack) -> Iterator[int]:
         DataError: if the stack is that of no rows.
         EndOfWordsError: likewise.
     """
-    if max(stack.sizes) > codec.most_rows:
-        raise DataError("its chunks are too large")
+    if max(stack.sizes) > codec.most_rows or len(stack.heads) != 1:
+        raise DataError("its chunks are too large, or its states too many or too few")
     n_lanes = codec.n_sides * np.maximum.accumulate(stack.sizes[::-1])[::-1]
     coder.unfold(int(n_lanes[0]))
     for size, n in zip(stack.sizes, n_lanes, strict=True):

@@ -40,7 +40,9 @@ class TableForm:
             DataError: if the bytes are none.
         """
         try:
-            return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.schema, validate=True)))
+            found = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.schema, validate=True)))
+            found.to_string()  # which looks at every name, that is at every byte that may be none of UTF-8
+            return found
         except (ValueError, OSError, *ARROW_ERRORS) as error:
             raise DataError("what the file says of its columns is damaged") from error
 
