@@ -124,7 +124,7 @@ class OnGrids:
     def find(self, some: slice, at: Ints) -> tuple[Ints, Ints, Ints]:
         law, grid = self._turned.of(some, slice(None)).in_one_row(), self.grids[some.start]
         likely = law.likely()
-        guess = None if likely is None else np.clip(grid.near(likely[0]), 0, grid.n - 1)
+        guess = None if likely is None else grid.near(likely[0])
         k, first, after = interval_with(OnGrid.of(law, grid), at, grid.n, 1 << _bits(grid), guess)
         return k, first, after - first
 

@@ -51,6 +51,8 @@ class Grid(ABC):
     """
 
     n: int
+    location: float
+    scale: float
 
     @abstractmethod
     def placed(self, v: Floats) -> Placed:
@@ -68,9 +70,14 @@ class Grid(ABC):
     def edges(self, k: Ints) -> Floats:
         """The lower edges in x, for k from 0 to n."""
 
-    @abstractmethod
     def near(self, x: Floats) -> Ints:
-        """About which k there is at x; any whole number where x is none."""
+        """About which k there is at x."""
+        first, last, end = self.edges(np.array([0, self.n - 1, self.n]))
+        v = np.clip(x, first, (last + end) / 2) * self.scale + self.location
+        return self.placed(self._narrow(v)).k
+
+    def _narrow(self, v: Floats) -> Floats:
+        return v
 
     @cached_property
     def known_edges(self) -> Floats:
@@ -124,9 +131,6 @@ class Lattice(Grid):
     def sizes(self, k: Ints) -> Ints:
         return np.minimum(self.n_js - k * self.width, self.width)
 
-    def near(self, x: Floats) -> Ints:
-        return whole_near(((x * self.scale + self.location) * self.over / self.times - self.first + 0.5) / self.width)
-
     def edges(self, k: Ints) -> Floats:
         v = (self.first + k * float(self.width) - 0.5) * self.times / self.over
         return np.asarray((v - self.location) / self.scale, np.float64)
@@ -169,12 +173,6 @@ class FloatGrid(Grid):
     def sizes(self, k: Ints) -> Ints:
         return np.maximum(self._first(k + 1) - self._first(k), 1)
 
-    def near(self, x: Floats) -> Ints:
-        v = np.maximum(x * self.scale + self.location, self.low)
-        if self.step:
-            return whole_near((v - self.low) / self.step)
-        return (self.order(self._narrow(v)) - self.order(self.low)) // self.apart
-
     def edges(self, k: Ints) -> Floats:
         return (self._edges(k) - self.location) / self.scale
 
@@ -210,11 +208,6 @@ class FloatGrid(Grid):
         else:
             size = np.abs(order).view(np.float64)
         return np.where(order < 0, -size, size)
-
-
-def whole_near(k: Floats) -> Ints:
-    """Rounded down, within +-2^40."""
-    return np.floor(np.clip(k, -(2.0**40), 2.0**40)).astype(np.int64)
 
 
 def same(a: Floats, b: Floats) -> NDArray[np.bool_]:

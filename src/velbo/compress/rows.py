@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,22 +141,18 @@ class RowCoder:
         posterior, before = self.model.posterior(self._seen(rows.v)), coder.n_bits
         z = posterior.pop(coder, len(rows))
         taken = before - coder.n_bits
-        all_coded = np.asarray(rows.coded.all(0))
         for make in reversed(self._cells(z)):
             cells = make()
             places = np.array(cells.places)
-            k, rest, mask = (t[:, places] for t in (rows.k, rows.rest, rows.coded))
+            k, rest, mask = rows.k[:, places], rows.rest[:, places], rows.coded[:, places]
             starts, freqs = cells.starts_and_freqs(k)
             for some in reversed(self._steps(cells)):
-                d, bits = places[some], cells.bits(some.start)
-                start, freq = starts[:, some].T.ravel(), freqs[:, some].T.ravel()
-                is_coded = None if all_coded[d].all() else mask[:, some].T.ravel()
-                if is_coded is not None:
-                    start, freq = np.where(is_coded, start, 0), np.where(is_coded, freq, 1 << bits)
-                grid = self.grids[d[0]]
+                bits, grid, is_coded = cells.bits(some.start), self.grids[places[some][0]], beside(mask, some)
                 if not grid.is_plain:
-                    push_number(coder, rest[:, some].T.ravel(), sizes_of(grid, k[:, some].T.ravel(), is_coded))
-                coder.push(start, freq, bits)
+                    sizes = np.where(is_coded, grid.sizes(beside(k, some)), 1)
+                    push_number(coder, beside(rest, some), sizes)
+                start, freq = beside(starts, some), beside(freqs, some)
+                coder.push(np.where(is_coded, start, 0), np.where(is_coded, freq, 1 << bits), bits)
         self.model.prior.push(coder, z)
         patterns.push(coder, ids)
         return taken
@@ -175,7 +172,7 @@ class RowCoder:
         is_coded = patterns.pop(coder, n, first)
         z = self.model.prior.pop(coder, n)
         k, rest = np.zeros((n, self.n_dims), np.int64), np.zeros((n, self.n_dims), np.int64)
-        all_coded, n_values = np.asarray(is_coded.all(0)), np.array([grid.n for grid in self.grids])
+        n_values = np.array([grid.n for grid in self.grids])
         for make in self._cells(z):
             cells = make()
             places = np.array(cells.places)
@@ -183,18 +180,16 @@ class RowCoder:
                 d, bits = places[some], cells.bits(some.start)
                 at = coder.peek(len(d) * n, bits)
                 found, start, freq = cells.find(some, at)
-                mask = None if all_coded[d].all() else is_coded[:, d].T.ravel()
-                if mask is not None:
-                    found, start, freq = (
-                        np.where(mask, t, no) for t, no in ((found, 0), (start, 0), (freq, 1 << bits))
-                    )
-                coder.pop(at, start, freq, bits)
+                mask = is_coded[:, d].T.ravel()
+                coder.pop(at, np.where(mask, start, 0), np.where(mask, freq, 1 << bits), bits)
+                found = np.where(mask, found, 0)
                 k[:, d] = found.reshape(len(d), n).T
                 if (k[:, d] >= n_values[d]).any():
                     raise DataError("its code is that of no rows")  # the padding of a table that is as wide as another
                 grid = self.grids[d[0]]
                 if not grid.is_plain:
-                    rest[:, d] = pop_number(coder, sizes_of(grid, found, mask)).reshape(len(d), n).T
+                    sizes = np.where(mask, grid.sizes(found), 1)
+                    rest[:, d] = pop_number(coder, sizes).reshape(len(d), n).T
         rows = Placed(self.values(k, rest, is_coded), k, rest, is_coded)
         self.model.posterior(self._seen(rows.v)).push(coder, z)
         return rows
@@ -209,10 +204,9 @@ class RowCoder:
         return [slice(t, None, n_steps) for t in range(n_steps)]
 
 
-def sizes_of(grid: Grid, k: Ints, mask: NDArray[np.bool_] | None) -> Ints:
-    """How many values share k; 1 where a cell is not coded."""
-    sizes = grid.sizes(k)
-    return sizes if mask is None else np.where(mask, sizes, 1)
+def beside(t: NDArray[Any], some: slice) -> NDArray[Any]:
+    """Some columns of t (B, n) below each other, as they are coded beside each other."""
+    return t[:, some].T.ravel()
 
 
 @dataclass(frozen=True)
