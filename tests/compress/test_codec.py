@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import dataclass, fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,7 @@ import torch
 import velbo
 from contracts.compressed import model_of, table
 from velbo.compress import compress, decompress
-from velbo.compress.codec import codec_of
+from velbo.compress.codec import codec_of, model_hash
 from velbo.compress.coder import fresh_heads
 from velbo.compress.model import WholeModel
 from velbo.compress.patterns import Patterns
@@ -24,7 +26,7 @@ from velbo.config import Budget, TrainingConfig
 from velbo.errors import ConfigError, DataError, MissingMethodError, RunError
 from velbo.fitting import refit
 from velbo.nets import inverse_softplus
-from velbo.rows import infer
+from velbo.rows import Field, infer
 
 
 @pytest.fixture(scope="module")
@@ -289,6 +291,22 @@ def test_columns_whose_names_are_no_text_are_refused():
     bad = base64.b64decode(form.schema).replace("\u00e9".encode(), b"\xd3\xd3")
     with pytest.raises(DataError, match="what the file says of its columns is damaged"):
         TableForm(base64.b64encode(bad).decode()).arrow()
+
+
+def test_a_field_that_a_later_velbo_knows_more_of_has_the_same_hash(trained):
+    """As long as that is the default; anything else that a model says of itself matters."""
+
+    @dataclass(frozen=True)
+    class More(Field):
+        new: int = 0
+
+    def hashed(**new: int) -> str:
+        of_fields = ({f.name: getattr(one, f.name) for f in fields(Field) if f.init} for one in trained.schema.fields)
+        schema = replace(trained.schema, fields=tuple(More(**one, **new) for one in of_fields))
+        return model_hash(SimpleNamespace(schema=schema, recipe=trained.recipe, model=trained.model))  # type: ignore
+
+    assert hashed() == model_hash(trained)
+    assert hashed(new=1) != model_hash(trained)
 
 
 def test_another_version_is_refused_in_a_line(trained, tmp_path, monkeypatch):
