@@ -254,7 +254,7 @@ def most_rows(codec: RowCoder, rows: Placed) -> int:
 
 
 def next_size(coder: Coder, codec: RowCoder, taken: float, last: int) -> int:
-    """Rows of the next chunk: those that the stack can pay for.
+    """Rows of the next chunk, a power of 2: those that the stack can pay for. Fewer sizes are shorter to write down.
 
     Args:
         coder: the stack.
@@ -266,7 +266,7 @@ def next_size(coder: Coder, codec: RowCoder, taken: float, last: int) -> int:
     size = n_bits / a_row
     if size * codec.n_sides > n_lanes:  # new lanes take a word each
         size = (n_bits + 32 * n_lanes) / (a_row + 32 * codec.n_sides)
-    return max(1, min(GROWTH * last, int(size)))
+    return 1 << (max(1, min(GROWTH * last, int(size))).bit_length() - 1)
 
 
 def pop_rows(codec: RowCoder, stack: Stack, patterns: Patterns) -> tuple[Coder, list[Placed]]:
