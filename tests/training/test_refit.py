@@ -58,7 +58,8 @@ def test_the_gain_is_the_known_one():
 @pytest.mark.parametrize("prior", ["standard", "learned", "mixture", "flow"])
 def test_the_gain_is_the_difference_that_evaluate_finds_on_the_rows_held_out(prior):
     """To rounding, for priors with and without a closed form: the same rows, and the same noise for both priors."""
-    make = {"standard": StandardNormal(2), "learned": LearnedNormal(2), "mixture": MixturePrior(2, 3), "flow": real_nvp(2, 2, (8,))}
+    make = {"standard": StandardNormal(2), "learned": LearnedNormal(2), "mixture": MixturePrior(2, 3)}
+    make["flow"] = real_nvp(2, 2, (8,))
     model, training = shifted(1.5), replace(TRAINING, budget=Budget(epochs=5))
     if prior == "standard":
         model.prior = MixturePrior(2, 3).double()
