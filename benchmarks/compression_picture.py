@@ -41,9 +41,11 @@ def main() -> None:
     codec.model.prior.push(coder, z)
     latents = (coder.n_bits - before) / n
     for at, law in codec.model.heads(z):
-        for cells in coded(at, law, codec.grids):
-            for d, interval in zip(cells.places, cells.intervals(placed.k[:, list(cells.places)]), strict=True):
-                own = interval.bits - np.log2(interval.freq) + np.log2(codec.grids[d].sizes(placed.k[:, d]))
+        for make in coded(at, law, codec.grids, n):
+            cells = make()
+            _, freqs = cells.starts_and_freqs(placed.k[:, list(cells.places)])
+            for i, d in enumerate(cells.places):
+                own = cells.bits(i) - np.log2(freqs[:, i]) + np.log2(codec.grids[d].sizes(placed.k[:, d]))
                 bits[d] = np.where(placed.coded[:, d], own, 0).mean()
     with tempfile.TemporaryDirectory() as folder:
         done = compress(trained, table, Path(folder) / "x.vlb")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
+from dataclasses import dataclass, fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -12,14 +15,18 @@ import torch
 import velbo
 from contracts.compressed import model_of, table
 from velbo.compress import compress, decompress
-from velbo.compress.codec import codec_of
+from velbo.compress.codec import codec_of, model_hash
+from velbo.compress.coder import fresh_heads
 from velbo.compress.model import WholeModel
 from velbo.compress.patterns import Patterns
 from velbo.compress.quantised import pressed_model
-from velbo.compress.rows import push_rows
+from velbo.compress.rows import Stack, pop_rows, push_rows
+from velbo.compress.tables import TableForm
+from velbo.config import Budget, TrainingConfig
 from velbo.errors import ConfigError, DataError, MissingMethodError, RunError
+from velbo.fitting import refit
 from velbo.nets import inverse_softplus
-from velbo.rows import infer
+from velbo.rows import Field, infer
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +251,10 @@ def test_what_has_no_form_in_whole_numbers_is_refused_by_name(tmp_path):
     rows = table(40).select(["real", "name", "integer", "positive"])
     schema = infer(table(200).select(rows.column_names))
     cases = {
-        "RefusedPrior": ({"prior": "maf"}, "the prior, has no form in whole numbers"),
+        "RefusedPrior": (
+            {"prior": "maf"},
+            "has no form in whole numbers; give this model one that has: velbo refit-prior RUN DATA --to NEW --prior",
+        ),
         "posterior": ({"posterior": "iaf"}, "the posterior, has no form in whole numbers"),
         "given": ({"condition": ("name",)}, "has given fields, of which it has no law"),
         "refined": ({"refine": 2}, "--refine moves"),
@@ -265,6 +275,78 @@ def test_what_has_no_form_in_whole_numbers_is_refused_by_name(tmp_path):
     assert not (tmp_path / "x.vlb").exists()
 
 
+@pytest.mark.parametrize("prior", ["standard", "mixture"])
+def test_a_model_whose_prior_was_refused_codes_when_it_is_given_another(prior, tmp_path):
+    """What the refusal says to type."""
+    rows = table(60, seed=1).select(["real", "name", "integer", "gaps"])
+    trained = model_of(infer(table(200).select(rows.column_names)), prior="real-nvp")
+    with pytest.raises(ConfigError, match="--prior mixture"):
+        compress(trained, rows, tmp_path / "x.vlb")
+    other, _ = refit(trained, rows, prior, None, TrainingConfig(Budget(epochs=1)))
+    assert same_bits(rows, there_and_back(other, rows, tmp_path)[1])
+
+
+def test_columns_whose_names_are_no_text_are_refused():
+    form = TableForm.of(pa.schema({"caf\u00e9": pa.int64()}))
+    bad = base64.b64decode(form.schema).replace("\u00e9".encode(), b"\xd3\xd3")
+    with pytest.raises(DataError, match="what the file says of its columns is damaged"):
+        TableForm(base64.b64encode(bad).decode()).arrow()
+
+
+def test_a_field_that_a_later_velbo_knows_more_of_has_the_same_hash(trained):
+    """As long as that is the default; anything else that a model says of itself matters."""
+
+    @dataclass(frozen=True)
+    class More(Field):
+        new: int = 0
+
+    def hashed(**new: int) -> str:
+        of_fields = ({f.name: getattr(one, f.name) for f in fields(Field) if f.init} for one in trained.schema.fields)
+        schema = replace(trained.schema, fields=tuple(More(**one, **new) for one in of_fields))
+        return model_hash(SimpleNamespace(schema=schema, recipe=trained.recipe, model=trained.model))  # type: ignore
+
+    assert hashed() == model_hash(trained)
+    assert hashed(new=1) != model_hash(trained)
+
+
+def test_another_version_is_refused_in_a_line(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("velbo.compress.writing.VERSION", 1)
+    compress(trained, table(20), tmp_path / "x.vlb")
+    with pytest.raises(DataError, match=r"^.*x.vlb: it is of format 1, and this velbo reads format 2; .*$"):
+        decompress(tmp_path / "x.vlb", trained=trained)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.random.default_rng(0).integers(0, 256, (30, 12, 13), dtype=np.uint8),
+        np.random.default_rng(0).random((30, 150)) < 0.3,
+        np.random.default_rng(0).normal(size=(20, 101)),
+        np.random.default_rng(0).poisson(3.0, (20, 97)),
+    ],
+    ids=["grids that are alike", "tables", "floats on grids of their own", "tables of several sizes"],
+)
+def test_wide_rows_whose_cells_are_coded_side_by_side(rows, tmp_path):
+    """With a number of cells that the number of sides does not divide, and cells that the model does not have."""
+    trained = model_of(infer(rows))
+    assert codec_of(trained).n_sides > 1
+    odd = rows.copy()
+    if odd.dtype.kind == "f":
+        odd[::7, 3], odd[5, 100] = np.nan, 1e300
+    if odd.dtype.kind == "i":
+        odd[::7, 3], odd[5, 96] = -1, 10**9
+    assert there_and_back(trained, odd, tmp_path)[1].tobytes() == odd.tobytes()
+
+
+@pytest.mark.parametrize(("more", "n_heads"), [(1, 1), (0, 0), (0, 2)])
+def test_stacks_that_velbo_does_not_make_are_refused(more, n_heads, trained):
+    """Chunks larger than any, and none or two states where one is left of all."""
+    codec = codec_of(trained)
+    stack = Stack(fresh_heads(n_heads), np.zeros(9, np.uint32), (codec.most_rows + more,), 0)
+    with pytest.raises(DataError, match="its chunks are too large, or its states too many or too few"):
+        pop_rows(codec, stack, Patterns(np.ones((1, codec.n_dims), bool), np.array([1])))
+
+
 def test_a_stack_is_as_long_as_the_bound_says():
     """2,000 rows of a model with random weights: within 0.3 % and 1 kB of the bound by one sample a row, whose own
     standard error is 4 bits a row over the root of the rows."""
@@ -276,3 +358,11 @@ def test_a_stack_is_as_long_as_the_bound_says():
     bound = -trained.evaluate(rows[:, None, :], samples=64).elbo / np.log(2) * len(rows)
     taken = 32 * len(stack.words) + 64 * len(stack.heads)
     assert taken == pytest.approx(bound, rel=0.003, abs=8000)
+
+
+def test_rows_in_any_order_of_many_lanes(tmp_path):
+    """Lanes are begun with words of the stack before the numbers of a chunk's rows are popped."""
+    rows = np.random.default_rng(0).integers(0, 4, (300, 3, 40), dtype=np.uint8)
+    trained = model_of(infer(rows, kind="byte", levels=4))
+    again = there_and_back(trained, rows, tmp_path, any_order=True)[1]
+    assert sorted(row.tobytes() for row in again) == sorted(row.tobytes() for row in rows)

@@ -58,6 +58,17 @@ def test_edges_rise_and_hold_the_values_between_them(name):
 
 
 @pytest.mark.parametrize("name", GRIDS)
+def test_what_is_near_is_where_it_is(name):
+    """In the middle between edges, and beyond both ends."""
+    grid = GRIDS[name]
+    edges = grid.edges(np.arange(grid.n + 1))
+    middles = edges[:-1] + np.diff(edges) / 2
+    assert (abs(grid.near(middles) - np.arange(grid.n)) <= 1).all()
+    assert grid.near(edges[[0]] - 1e6)[0] == 0
+    assert grid.near(edges[[-1]] + 1e6)[0] == grid.n - 1
+
+
+@pytest.mark.parametrize("name", GRIDS)
 def test_what_is_no_value_is_left_out(name):
     grid = GRIDS[name]
     odd = np.array([np.nan, np.inf, -np.inf, -0.0, 1e308, -1e308])

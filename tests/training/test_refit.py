@@ -16,7 +16,7 @@ from velbo.fitting import refit
 from velbo.model import VAE
 from velbo.oracles import LinearGaussian, LinearGaussianHierarchy
 from velbo.posteriors import SemiAmortised
-from velbo.priors import LearnedNormal, MixturePrior, VampPrior, real_nvp
+from velbo.priors import LearnedNormal, MixturePrior, StandardNormal, VampPrior, real_nvp
 from velbo.rows import Store
 from velbo.training import refit_prior
 from velbo.training.order import held_out_rows
@@ -55,11 +55,14 @@ def test_the_gain_is_the_known_one():
     assert after.reconstruction == before.reconstruction
 
 
-@pytest.mark.parametrize("prior", ["learned", "mixture", "flow"])
+@pytest.mark.parametrize("prior", ["standard", "learned", "mixture", "flow"])
 def test_the_gain_is_the_difference_that_evaluate_finds_on_the_rows_held_out(prior):
     """To rounding, for priors with and without a closed form: the same rows, and the same noise for both priors."""
-    make = {"learned": LearnedNormal(2), "mixture": MixturePrior(2, 3), "flow": real_nvp(2, 2, (8,))}
+    make = {"standard": StandardNormal(2), "learned": LearnedNormal(2), "mixture": MixturePrior(2, 3)}
+    make["flow"] = real_nvp(2, 2, (8,))
     model, training = shifted(1.5), replace(TRAINING, budget=Budget(epochs=5))
+    if prior == "standard":
+        model.prior = MixturePrior(2, 3).double()
     held_out = X.subset(held_out_rows(X, training.validation.validation, training.machine.seed))
     assert len(held_out) == 300
     before = evaluate(model, held_out, 20, seed=training.machine.seed)

@@ -3,12 +3,13 @@
     few values        F_k = sum of the first k whole frequencies, each at least 1
     a distribution    F_k = k + floor(P(X < edge_k) (2^b - n)), with P = 0 at the first edge and 1 at the last
 
-The interval of k is [F_k, F_k+1) of 2^b. A cell that is not coded has the interval of everything, which costs nothing.
+The interval of k is [F_k, F_k+1) of 2^b.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -16,52 +17,46 @@ from numpy.typing import NDArray
 
 from ..likelihoods.laws import Below, Counts, Masses
 from ..runtime import fixed_point as fixed
-from ..runtime.fixed_point import Ints
+from ..runtime.fixed_point import Floats, Ints
 from .coder import MOST_BITS
 from .grids import Grid
+from .search import interval_with
 
 LEAST_BITS = 20
 SPARE_BITS = 8
-MOST_AT_ONCE = 1 << 23
-
-
-class Interval(NamedTuple):
-    """[start, start + freq) of 2^bits, (B,) each."""
-
-    start: Ints
-    freq: Ints
-    bits: int
-
-    def where(self, coded: NDArray[np.bool_] | None) -> Interval:
-        """That of everything where a cell is not coded."""
-        if coded is None:
-            return self
-        return Interval(np.where(coded, self.start, 0), np.where(coded, self.freq, 1 << self.bits), self.bits)
+MOST_AT_ONCE = 1 << 22
+"""Numbers of a table."""
+AT_A_TIME = 1 << 14
+"""Cells, on grids."""
+MOST_KNOWN = 1 << 12
+"""Edges of a grid that are kept."""
 
 
 class Cells(Protocol):
-    """Some cells of B rows."""
+    """Some cells of B rows, coded a few beside each other: the t-th step codes the cells t, t + S, t + 2 S, ..."""
 
     places: Sequence[int]
     """Where they are in x."""
+    is_alike: bool
+    """Whether several of them can be coded at a step."""
 
     def bits(self, i: int) -> int:
         """Of the intervals of the i-th of them."""
         ...
 
-    def interval(self, i: int, k: Ints) -> Interval: ...
-
-    def find(self, i: int, at: Ints) -> tuple[Ints, Interval]:
-        """k, in whose interval ``at`` is."""
+    def starts_and_freqs(self, k: Ints) -> tuple[Ints, Ints]:
+        """Of the intervals of all of them, k (B, n)."""
         ...
 
-    def intervals(self, k: Ints) -> list[Interval]:
-        """Of all of them, k (B, n)."""
+    def find(self, some: slice, at: Ints) -> tuple[Ints, Ints, Ints]:
+        """(k, start, freq) of some of them, in whose intervals ``at`` is, (m B,) each: cell by cell."""
         ...
 
 
 class FewValues:
     """Cells whose law is a table."""
+
+    is_alike = True
 
     def __init__(self, places: Sequence[int], masses: Ints) -> None:
         self.places = places
@@ -74,22 +69,23 @@ class FewValues:
         np.put_along_axis(share, best, np.take_along_axis(share, best, -1) + rest, -1)
         self.below = np.zeros((*masses.shape[:-1], n + 1), np.int64)
         np.cumsum(share, -1, out=self.below[..., 1:])
-        self._rows = np.arange(len(masses))
 
     def bits(self, i: int) -> int:
         return self._bits
 
-    def interval(self, i: int, k: Ints) -> Interval:
-        start = self.below[self._rows, i, k]
-        return Interval(start, self.below[self._rows, i, k + 1] - start, self._bits)
+    def starts_and_freqs(self, k: Ints) -> tuple[Ints, Ints]:
+        return _interval(self.below, k)
 
-    def intervals(self, k: Ints) -> list[Interval]:
-        start, end = (np.take_along_axis(self.below, (k + i)[..., None], -1)[..., 0] for i in (0, 1))
-        return [Interval(start[:, i], end[:, i] - start[:, i], self._bits) for i in range(k.shape[1])]
+    def find(self, some: slice, at: Ints) -> tuple[Ints, Ints, Ints]:
+        below = self.below[:, some].swapaxes(0, 1)
+        below = below.reshape(-1, below.shape[-1])
+        k = (below[:, 1:] <= at[:, None]).sum(-1)
+        return k, *_interval(below, k)
 
-    def find(self, i: int, at: Ints) -> tuple[Ints, Interval]:
-        k = (self.below[:, i, 1:] <= at[:, None]).sum(-1)
-        return k, self.interval(i, k)
+
+def _interval(below: Ints, k: Ints) -> tuple[Ints, Ints]:
+    start, end = (np.take_along_axis(below, (k + i)[..., None], -1)[..., 0] for i in (0, 1))
+    return start, end - start
 
 
 class OnGrids:
@@ -97,79 +93,95 @@ class OnGrids:
 
     def __init__(self, places: Sequence[int], law: Below, grids: Sequence[Grid]) -> None:
         self.places, self.law, self.grids = places, law, grids
+        self.is_alike = all(grid is grids[0] for grid in grids)
 
     def bits(self, i: int) -> int:
-        return min(MOST_BITS, max(24, self.grids[i].n.bit_length() + SPARE_BITS))
+        return _bits(self.grids[i])
 
-    def interval(self, i: int, k: Ints) -> Interval:
-        start = self._below(i, k)
-        return Interval(start, self._below(i, k + 1) - start, self.bits(i))
-
-    def intervals(self, k: Ints) -> list[Interval]:
-        found = list[Interval]()
+    def starts_and_freqs(self, k: Ints) -> tuple[Ints, Ints]:
+        starts, ends = np.empty_like(k), np.empty_like(k)
         for some in self._blocks(len(k)):
-            grids, part = self.grids[some], k[:, some]
-            starts, ends = (self._of_several(some, part + i) for i in (0, 1))
-            for i in range(len(grids)):
-                found.append(Interval(starts[:, i], ends[:, i] - starts[:, i], self.bits(some.start + i)))
-        return found
+            starts[:, some], ends[:, some] = (self._below(some, k[:, some] + i) for i in (0, 1))
+        return starts, ends - starts
 
     def _blocks(self, n_rows: int) -> Iterator[slice]:
-        """Some of the cells at a time, lest much memory be asked for."""
-        step = max(1, MOST_AT_ONCE // (16 * n_rows))
+        """Some of the cells at a time, lest much memory be asked for, and what is computed leave the cache."""
+        step = max(1, AT_A_TIME // n_rows)
         for start in range(0, len(self.grids), step):
             yield slice(start, min(start + step, len(self.grids)))
 
-    def _of_several(self, some: slice, k: Ints) -> Ints:
-        grids = self.grids[some]
-        if all(grid is grids[0] for grid in grids):
-            edges = grids[0].edges(k)
-        else:
-            edges = np.stack([grid.edges(k[:, i]) for i, grid in enumerate(grids)], -1)
-        n = np.array([grid.n for grid in grids])
-        room = np.array([1 << self.bits(some.start + i) for i in range(len(grids))]) - n
-        p = self.law.below(some, edges)
-        p = np.where(k <= 0, 0, np.where(k >= n, fixed.WHOLE, p))
-        return k + ((p * room) >> fixed.CDF_BITS)
+    def _below(self, some: slice, k: Ints) -> Ints:
+        if self.is_alike:
+            return OnGrid.of(self.law.of(slice(None), some), self.grids[0]).below(k)
+        each = [self.law.of(slice(None), slice(i, i + 1)) for i in range(some.start, some.stop)]
+        pairs = enumerate(zip(each, self.grids[some], strict=True))
+        return np.concatenate([OnGrid.of(*pair).below(k[:, i : i + 1]) for i, pair in pairs], -1)
 
-    def find(self, i: int, at: Ints) -> tuple[Ints, Interval]:
-        low, high = np.zeros_like(at), np.full_like(at, self.grids[i].n)
-        first, after = np.zeros_like(at), np.full_like(at, 1 << self.bits(i))
-        for _ in range(self.grids[i].n.bit_length()):
-            middle = (low + high) >> 1
-            edge = self._below(i, middle)
-            up, open_ = edge <= at, high - low > 1
-            low, first = np.where(up & open_, middle, low), np.where(up & open_, edge, first)
-            high, after = np.where(~up & open_, middle, high), np.where(~up & open_, edge, after)
-        return low, Interval(first, after - first, self.bits(i))
+    @cached_property
+    def _turned(self) -> Below:
+        return self.law.turned()
 
-    def _below(self, i: int, k: Ints) -> Ints:
-        grid = self.grids[i]
-        p = self.law.below(i, grid.edges(k))
-        p = np.where(k <= 0, 0, np.where(k >= grid.n, fixed.WHOLE, p))
-        return k + ((p * ((1 << self.bits(i)) - grid.n)) >> fixed.CDF_BITS)
+    def find(self, some: slice, at: Ints) -> tuple[Ints, Ints, Ints]:
+        law, grid = self._turned.of(some, slice(None)).in_one_row(), self.grids[some.start]
+        likely = law.likely()
+        guess = None if likely is None else grid.near(likely[0])
+        k, first, after = interval_with(OnGrid.of(law, grid), at, grid.n, 1 << _bits(grid), guess)
+        return k, first, after - first
 
 
-def coded(places: Sequence[int], law: Masses | Below, grids: Sequence[Grid]) -> list[Cells]:
-    """The cells of one law, in blocks of bounded memory.
+def _bits(grid: Grid) -> int:
+    return min(MOST_BITS, max(24, grid.n.bit_length() + SPARE_BITS))
+
+
+class OnGrid(NamedTuple):
+    """F_k of cells that have one grid."""
+
+    law: Below
+    n: int
+    room: int
+    edges: Callable[[Ints], Floats]
+
+    @classmethod
+    def of(cls, law: Below, grid: Grid) -> OnGrid:
+        edges = grid.known_edges.take if grid.n <= MOST_KNOWN else grid.edges
+        return cls(law, grid.n, (1 << _bits(grid)) - grid.n, edges)
+
+    def below(self, k: Ints) -> Ints:
+        """F_k."""
+        return np.where(k <= 0, 0, np.where(k >= self.n, self.room + self.n, self.inside(k)))
+
+    def inside(self, k: Ints) -> Ints:
+        """The same for 0 < k < n."""
+        p = self.law.below(slice(None), self.edges(k)).reshape(k.shape)
+        p *= self.room
+        p >>= fixed.CDF_BITS
+        p += k
+        return p
+
+    def some(self, which: NDArray[np.intp]) -> OnGrid:
+        return self._replace(law=self.law.of(slice(None), which))
+
+
+def coded(places: Sequence[int], law: Masses | Below, grids: Sequence[Grid], n_rows: int) -> list[Callable[[], Cells]]:
+    """What makes the cells of one law, in blocks of bounded memory.
 
     Args:
         places: where they are in x, (D,).
         law: of D cells.
         grids: of every cell of a row.
+        n_rows: B.
     """
     own = [grids[place] for place in places]
     if isinstance(law, Below):
-        return [OnGrids(places, law, own)]
-    found: list[Cells] = []
+        return [lambda: OnGrids(places, law, own)]
+    found = list[Callable[[], Cells]]()
     sizes = np.array([grid.n for grid in own])
-    # tables of counts are large, and so of one size each; a table of names is as wide as the widest
-    for n in np.unique(sizes) if isinstance(law, Counts) else [sizes.max()]:
-        at = np.flatnonzero(sizes == n) if isinstance(law, Counts) else np.arange(len(own))
-        for some in np.array_split(at, max(1, -(-len(at) * int(n) * ROWS // MOST_AT_ONCE))):
-            masses = law.masses(some, int(n))
-            found.append(FewValues([places[i] for i in some], masses))
+    # a table of names is as wide as the widest; those of counts are large, and so of one power of 2 each
+    wide = (
+        1 << np.frexp(sizes - 0.5)[1].astype(np.int64) if isinstance(law, Counts) else np.full_like(sizes, sizes.max())
+    )
+    for n in np.unique(wide):
+        at = np.flatnonzero(wide == n)
+        for some in np.array_split(at, min(len(at), -(-len(at) * int(n) * n_rows // MOST_AT_ONCE))):
+            found.append(lambda some=some, n=int(n): FewValues([places[i] for i in some], law.masses(some, n)))
     return found
-
-
-ROWS = 256

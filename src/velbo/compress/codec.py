@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from ..errors import DataError
-from ..files import as_json
 from ..hierarchy import Hierarchy
 from ..runtime.fixed_point import Floats, Ints
 from ..trained_model import TrainedModel
@@ -29,7 +28,7 @@ from .rows import RowCoder, joined_rows, pop_rows, push_rows
 from .tables import Parts, TableForm
 from .texts import TextForm
 
-VERSION = 1
+VERSION = 2
 MOST_CELLS = 1 << 23
 MASKS = "masks"
 
@@ -60,11 +59,21 @@ class Header:
 def model_hash(trained: TrainedModel) -> str:
     """Of all that rows are coded by."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([as_json(trained.schema), as_json(trained.recipe)], sort_keys=True).encode())
+    digest.update(json.dumps([_stated(trained.schema), _stated(trained.recipe)], sort_keys=True).encode())
     for name, tensor in sorted(trained.model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _stated(of: Any) -> Any:
+    """What is not the default: a later velbo may add to fields and recipes, and reads the same files."""
+    if isinstance(of, tuple):
+        return [_stated(one) for one in of]
+    if not is_dataclass(of):
+        return of
+    pairs = ((f, getattr(of, f.name)) for f in fields(of))
+    return {f.name: _stated(value) for f, value in pairs if value != f.default}
 
 
 @dataclass(frozen=True)

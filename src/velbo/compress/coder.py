@@ -6,7 +6,9 @@
 
 which are each other's inverse; a push adds log2(2^b / freq) bits. A state h is in [2^31, 2^63): where a push would
 leave that range, the lower 32 bits go onto the stack of words, and a pop that falls below takes them back. There are
-many states, lanes, one for each row that is coded at a time, and one stack of words for all.
+many states, lanes, one for each symbol that is coded at a time, and one stack of words for all. A new lane begins with
+a word of the stack, and costs nothing; at the end all lanes but one are pushed onto the others, which costs 4.5 bits
+each: a state says besides its bits how many they are.
 
 A pop from an empty stack borrows words of a fixed sequence, whose bits are the price of starting; when all that was
 pushed has been popped, they must be there again and nothing else.
@@ -21,6 +23,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DataError
+
 Ints = NDArray[np.int64]
 
 LOW_BITS = 31
@@ -29,6 +33,9 @@ MOST_BITS = 30
 LOW = np.uint64(1 << LOW_BITS)
 WORD = np.uint64(32)
 MASK = np.uint64((1 << 32) - 1)
+NEW = np.uint64(1 << 32)
+LENGTH_BITS = 5
+"""Of the length of the upper half of a state, 0 to 31."""
 
 
 def borrowed_words(start: int, stop: int) -> NDArray[np.uint32]:
@@ -64,6 +71,7 @@ class Coder:
         self.heads = fresh_heads(n_lanes)
         self._words, self._n = np.empty(1 << 10, np.uint32), 0
         self.n_borrowed, self.most_borrowed = 0, most_borrowed
+        self._n_begun = n_lanes
 
     @classmethod
     def of(cls, heads: NDArray[np.uint64], words: NDArray[np.uint32], most_borrowed: int) -> Coder:
@@ -80,8 +88,8 @@ class Coder:
     @property
     def n_bits(self) -> float:
         """Information on the stack beyond what was borrowed and what empty lanes hold."""
-        begun = np.log2(fresh_heads(len(self.heads)).astype(np.float64))
-        return 32.0 * (self._n - self.n_borrowed) + float((np.log2(self.heads.astype(np.float64)) - begun).sum())
+        begun, heads = (np.log2(h.astype(np.float64)).sum() for h in (fresh_heads(self._n_begun), self.heads))
+        return 32.0 * (self._n - self.n_borrowed) + float(heads - begun)
 
     def push(self, start: Ints, freq: Ints, bits: int) -> None:
         """One symbol onto each of the first lanes.
@@ -96,9 +104,7 @@ class Coder:
         full = h >= ((LOW >> b) << WORD) * f
         k = int(np.count_nonzero(full))
         if k:
-            self._reserve(k)
-            self._words[self._n : self._n + k] = (h[full] & MASK).astype(np.uint32)
-            self._n += k
+            self._put(h[full])
             h = np.where(full, h >> WORD, h)
         d = h // f
         self.heads[:n] = (d << b) + (h - d * f) + start.astype(np.uint64)
@@ -124,11 +130,64 @@ class Coder:
         empty = h < LOW
         k = int(np.count_nonzero(empty))
         if k:
-            if self._n < k:
-                self._borrow(k - self._n)
-            self._n -= k
-            h[empty] = (h[empty] << WORD) | self._words[self._n : self._n + k].astype(np.uint64)
+            h[empty] = (h[empty] << WORD) | self._taken(k)
         self.heads[:n] = h
+
+    def spread(self, n_lanes: int) -> None:
+        """Have more lanes, each begun with a word of the stack.
+
+        Raises:
+            EndOfWordsError: if more than ``most_borrowed`` words would be borrowed.
+        """
+        k = n_lanes - len(self.heads)
+        if k > 0:
+            self.heads = np.concatenate([self.heads, NEW | self._taken(k)])
+
+    def unspread(self, n_lanes: int) -> None:
+        """The inverse: have so many lanes.
+
+        Raises:
+            DataError: if the others are not as they were begun.
+        """
+        gone = self.heads[n_lanes:]
+        if ((gone >> WORD) != 1).any():
+            raise DataError("its code is that of no rows")
+        self._put(gone)
+        self.heads = self.heads[:n_lanes]
+
+    def fold(self) -> None:
+        """Push all lanes but the first onto the others, halving by halving."""
+        while len(self.heads) > 1:
+            n = (len(self.heads) + 1) // 2
+            gone, self.heads = self.heads[n:], self.heads[:n]
+            self._put(gone)
+            upper = (gone >> WORD).astype(np.int64)
+            length = np.frexp(upper.astype(np.float64))[1].astype(np.int64)  # in bits, 31 at most
+            room = MOST_BITS + 1 - length
+            self.push(np.where(length, upper << room, 0) & ((1 << MOST_BITS) - 1), _within(room), MOST_BITS)
+            self.push(length, np.ones_like(length), LENGTH_BITS)
+
+    def unfold(self, n_lanes: int) -> None:
+        """The inverse of `fold`, of so many lanes.
+
+        Raises:
+            EndOfWordsError: if the stack ends before.
+        """
+        counts = [n_lanes]
+        while counts[-1] > 1:
+            counts.append((counts[-1] + 1) // 2)
+        for n in reversed(counts[:-1]):
+            k = n - len(self.heads)
+            length = self.peek(k, LENGTH_BITS)
+            self.pop(length, length, np.ones_like(length), LENGTH_BITS)
+            room, at = MOST_BITS + 1 - length, self.peek(k, MOST_BITS)
+            below = at & (_within(room) - 1)
+            self.pop(at, at - below, _within(room), MOST_BITS)
+            upper = np.where(length, (at + (1 << MOST_BITS)) >> room, 0)
+            low = self._taken(k)
+            self.heads = np.concatenate([self.heads, (upper.astype(np.uint64) << WORD) | low])
+        if (self.heads < LOW).any():
+            raise EndOfWordsError
 
     def is_as_begun(self, n_borrowed: int) -> bool:
         """Whether nothing is left but what was borrowed."""
@@ -136,6 +195,20 @@ class Coder:
             return False
         heads, words = fresh_heads(len(self.heads)), borrowed_words(0, n_borrowed)[::-1]
         return bool((self.words == words).all() and (self.heads == heads).all())
+
+    def _put(self, heads: NDArray[np.uint64]) -> None:
+        """The lower halves of states onto the stack."""
+        k = len(heads)
+        self._reserve(k)
+        self._words[self._n : self._n + k] = (heads & MASK).astype(np.uint32)
+        self._n += k
+
+    def _taken(self, k: int) -> NDArray[np.uint64]:
+        """Words from the stack, the inverse."""
+        if self._n < k:
+            self._borrow(k - self._n)
+        self._n -= k
+        return self._words[self._n : self._n + k].astype(np.uint64)
 
     def _reserve(self, k: int) -> None:
         if self._n + k > len(self._words):
@@ -172,6 +245,11 @@ def pop_number(coder: Coder, size: Ints) -> Ints:
 
 
 DIGIT_BITS = 24
+
+
+def _within(room: Ints) -> Ints:
+    """Values of 30 bits that have the same upper bits."""
+    return 1 << np.minimum(room, MOST_BITS)
 
 
 def _share(digit: Ints, of: Ints) -> Ints:

@@ -26,7 +26,7 @@ from .rows import Stack
 MAGIC = b"\x89velbo\r\n\x1a\x01"
 BLOCK, INDEX, END = b"BLCK", b"INDX", b"velbo.\r\n"
 HEAD = struct.Struct("<4sIIIIIIII8s")
-"""tag, rows, runs of sizes, lanes, words, borrowed words, bytes aside, the same before they were pressed, spare; rows'
+"""tag, rows, runs of sizes, heads, words, borrowed words, bytes aside, the same before they were pressed, spare; rows'
 checksum"""
 LENGTHS = struct.Struct("<III")
 TRAILER = struct.Struct("<Q8s")
@@ -211,7 +211,7 @@ class BlockReader:
             return None, after
         try:
             aside = unpressed(pressed, n_aside) if n_aside else b""
-            of_chunks = _sizes(np.frombuffer(runs, "<u4").reshape(-1, 2), n_rows, n_lanes)
+            of_chunks = _sizes(np.frombuffer(runs, "<u4").reshape(-1, 2), n_rows)
         except Damaged:
             return None, after
         states = np.frombuffer(heads, "<u8").astype(np.uint64)
@@ -231,9 +231,9 @@ def _parsed(text: bytes, name: str) -> dict[str, Any]:
     return found
 
 
-def _sizes(runs: np.ndarray, n_rows: int, n_lanes: int) -> tuple[int, ...]:
+def _sizes(runs: np.ndarray, n_rows: int) -> tuple[int, ...]:
     sizes, counts = runs.astype(np.int64).T
-    if (sizes < 1).any() or (sizes > n_lanes).any() or (counts > n_rows).any() or (sizes * counts).sum() != n_rows:
+    if (sizes < 1).any() or (counts > n_rows).any() or (sizes * counts).sum() != n_rows:
         raise Damaged("chunks do not make the rows")
     return tuple(np.repeat(sizes, counts).tolist())
 

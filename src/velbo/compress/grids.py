@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,8 @@ class Grid(ABC):
     """
 
     n: int
+    location: float
+    scale: float
 
     @abstractmethod
     def placed(self, v: Floats) -> Placed:
@@ -66,6 +69,20 @@ class Grid(ABC):
     @abstractmethod
     def edges(self, k: Ints) -> Floats:
         """The lower edges in x, for k from 0 to n."""
+
+    def near(self, x: Floats) -> Ints:
+        """About which k there is at x."""
+        first, last, end = self.edges(np.array([0, self.n - 1, self.n]))
+        v = np.clip(x, first, (last + end) / 2) * self.scale + self.location
+        return self.placed(self._narrow(v)).k
+
+    def _narrow(self, v: Floats) -> Floats:
+        return v
+
+    @cached_property
+    def known_edges(self) -> Floats:
+        """All edges, (n + 1,)."""
+        return self.edges(np.arange(self.n + 1))
 
     @property
     def is_plain(self) -> bool:

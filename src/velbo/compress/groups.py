@@ -51,7 +51,7 @@ class WholeGroup:
         if e is None:
             return Normals(self.steps, mean, scale)
         d, r = self._law(self.q(limited(self.seen(h) + e)))
-        return Normals(self.steps, mean + scale * d, scale * r)
+        return Normals(self.steps, mean + scale * d, scale * r, least=0)
 
     def _law(self, y: Floats) -> tuple[Floats, Floats]:
         mean, raw = np.split(y / fixed.ONE, 2, -1)

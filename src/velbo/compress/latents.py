@@ -1,6 +1,9 @@
 """Latents as whole numbers: z_j is the middle of a step of 2^-8 between -R and R, and laws over them.
 
-    F_k = k + floor( sum_c w_c Phi((edge_k - m_cj) / s_cj) (2^b - n) )     w_c given z_1 .. z_j-1
+    F_k = l k + floor( sum_c w_c Phi((edge_k - m_cj) / s_cj) (2^b - l n) )     w_c given z_1 .. z_j-1
+
+p(z) has to have a place for every z, so l = 1. What is pushed with q(z|x) has been popped with it, so l = 0: with
+l = 1, one z of 4,096 would be anywhere, where p(x|z) is of another row and takes some 70 bits more.
 
 A law over z is coded one latent after another, each given those before it: of a mixture, the weights w_c are moved by
 what the latents before say of the components; of a Normal with a full covariance, the mean is.
@@ -10,17 +13,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import DataError
 from ..runtime import fixed_point as fixed
 from ..runtime.fixed_point import Floats, Ints
-from .cells import Interval
 from .coder import Coder
 
 STEP_BITS = 8
 BITS = 24
 LEAST_REACH, MOST_REACH = 8, 64
+
+
+class Interval(NamedTuple):
+    """[start, start + freq) of 2^bits, (B,) each."""
+
+    start: Ints
+    freq: Ints
+    bits: int
 
 
 @dataclass(frozen=True)
@@ -42,10 +54,16 @@ class Steps:
 
 
 class Law(ABC):
-    """A law over z (B, Z)."""
+    """A law over z (B, Z).
 
-    def __init__(self, steps: Steps, n_latents: int) -> None:
-        self.steps, self.n_latents = steps, n_latents
+    Args:
+        steps: of every z_j.
+        n_latents: Z.
+        least: l, the least frequency of a step.
+    """
+
+    def __init__(self, steps: Steps, n_latents: int, least: int = 1) -> None:
+        self.steps, self.n_latents, self.least = steps, n_latents, least
 
     @abstractmethod
     def begin(self, n: int) -> None:
@@ -71,11 +89,17 @@ class Law(ABC):
         return k
 
     def push(self, coder: Coder, k: Ints) -> None:
-        """The inverse."""
+        """The inverse.
+
+        Raises:
+            DataError: if this law never gives such latents.
+        """
         intervals = []
         self.begin(len(k))
         for j in range(self.n_latents):
             intervals.append(self.interval(j, k[:, j]))
+            if not self.least and (intervals[-1].freq < 1).any():
+                raise DataError("its code is that of no rows")
             self.move(j, k[:, j])
         for interval in reversed(intervals):
             coder.push(*interval)
@@ -87,7 +111,7 @@ class Law(ABC):
     def below(self, j: int, k: Ints) -> Ints:
         p = self.probability(j, self.steps.edges(k))
         p = np.where(k <= 0, 0, np.where(k >= self.steps.n, fixed.WHOLE, p))
-        return k + ((p * ((1 << BITS) - self.steps.n)) >> fixed.CDF_BITS)
+        return k * self.least + ((p * ((1 << BITS) - self.steps.n * self.least)) >> fixed.CDF_BITS)
 
     def find(self, j: int, at: Ints) -> tuple[Ints, Interval]:
         """By halving."""
@@ -106,8 +130,8 @@ class Law(ABC):
 class Normals(Law):
     """Independent Normals; mean and standard deviation (B, Z)."""
 
-    def __init__(self, steps: Steps, mean: Floats, scale: Floats) -> None:
-        super().__init__(steps, mean.shape[-1])
+    def __init__(self, steps: Steps, mean: Floats, scale: Floats, least: int = 1) -> None:
+        super().__init__(steps, mean.shape[-1], least)
         self.mean, self.scale = mean, scale
 
     def begin(self, n: int) -> None:
@@ -142,8 +166,8 @@ class SameNormals(Normals):
 class Correlated(Law):
     """A Normal with a full covariance: z = mean + L eps, mean (B, Z), L (B, Z, Z) lower triangular."""
 
-    def __init__(self, steps: Steps, mean: Floats, lower: Floats) -> None:
-        super().__init__(steps, mean.shape[-1])
+    def __init__(self, steps: Steps, mean: Floats, lower: Floats, least: int = 1) -> None:
+        super().__init__(steps, mean.shape[-1], least)
         self.mean, self.lower = mean, lower
 
     def begin(self, n: int) -> None:
@@ -161,8 +185,8 @@ class Correlated(Law):
 class Mixture(Law):
     """A mixture of Normals; logits (B, C), mean and scale (B, C, Z), or all with B = 1 for the same in all rows."""
 
-    def __init__(self, steps: Steps, logits: Floats, mean: Floats, scale: Floats) -> None:
-        super().__init__(steps, mean.shape[-1])
+    def __init__(self, steps: Steps, logits: Floats, mean: Floats, scale: Floats, least: int = 1) -> None:
+        super().__init__(steps, mean.shape[-1], least)
         self.start, self.mean, self.scale = fixed.shares(fixed.weights(logits)), mean, scale
 
     def begin(self, n: int) -> None:

@@ -10,6 +10,9 @@ from ..nets import AnyLead, Beside, ConvDown, ConvUp, ToMap
 from ..runtime.fixed_point import Floats
 from .networks import SCALE, Affine, Function, limited, normal, scaled, whole
 
+AT_A_TIME = 1 << 18
+"""Numbers in windows, which are to stay in the cache."""
+
 
 @whole.register
 def _(module: nn.Conv2d) -> Function:
@@ -17,14 +20,16 @@ def _(module: nn.Conv2d) -> Function:
     plain = module.stride == (1, 1) and module.dilation == (1, 1) and module.groups == 1
     if not plain or module.padding_mode != "zeros" or isinstance(padding, str):
         raise ConfigError("a convolution with strides, groups or dilation has no form in whole numbers")
-    # (out, in, kh, kw) -> (out, in * kh * kw), in the order of `windows`
-    affine = Affine(module.weight.flatten(1), module.bias)
+    # (out, in, kh, kw) -> (out, kh * kw * in), in the order of `windows`, whose channels are copied together
+    affine = Affine(module.weight.permute(0, 2, 3, 1).flatten(1), module.bias)
     down, right = (int(p) for p in padding)
 
     def convolve(a: Floats) -> Floats:
         a = np.pad(a, ((0, 0), (down, down), (right, right), (0, 0)))
-        windows = np.lib.stride_tricks.sliding_window_view(a, kernel, (1, 2))  # (B, H, W, C, kh, kw)
-        return affine(windows.reshape(*windows.shape[:3], -1))
+        windows = np.lib.stride_tricks.sliding_window_view(a, kernel, (1, 2)).transpose(0, 1, 2, 4, 5, 3)
+        step = max(1, len(a) * AT_A_TIME // windows.size)
+        some = [windows[start : start + step] for start in range(0, len(a), step)]
+        return np.concatenate([affine(w.reshape(*w.shape[:3], -1)) for w in some])
 
     return convolve
 

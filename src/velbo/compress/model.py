@@ -102,7 +102,7 @@ def _(head: DiagonalNormal) -> Callable[[Floats, Steps], Law]:
 
     def law(a: Floats, steps: Steps) -> Law:
         mean, raw = np.split(affine(a) / fixed.ONE, 2, -1)
-        return Normals(steps, mean, fixed.softplus(raw) + MIN_SCALE)
+        return Normals(steps, mean, fixed.softplus(raw) + MIN_SCALE, least=0)
 
     return law
 
@@ -117,7 +117,7 @@ def _(head: FullNormal) -> Callable[[Floats, Steps], Law]:
         lower = np.zeros((len(mean), n, n))
         lower[:, rows, columns] = below
         lower[:, np.arange(n), np.arange(n)] = fixed.softplus(raw) + MIN_SCALE
-        return Correlated(steps, mean, lower)
+        return Correlated(steps, mean, lower, least=0)
 
     return law
 
@@ -129,7 +129,7 @@ def _(head: MixturePosterior) -> Callable[[Floats, Steps], Law]:
     def law(a: Floats, steps: Steps) -> Law:
         logits, mean, raw = np.split(affine(a) / fixed.ONE, [c, c + c * n], -1)
         scale = fixed.softplus(raw.reshape(-1, c, n)) + MIN_SCALE
-        return Mixture(steps, logits, mean.reshape(-1, c, n), scale)
+        return Mixture(steps, logits, mean.reshape(-1, c, n), scale, least=0)
 
     return law
 
@@ -157,8 +157,8 @@ def _reach(prior: nn.Module) -> int:
 def prior_of(prior: nn.Module, steps: Steps, posterior: Callable[[Floats], Law]) -> Law:
     """p(z)."""
     raise ConfigError(
-        f"{type(prior).__name__}, the prior, has no form in whole numbers; train one with --prior standard, learned, "
-        "mixture or vamp, or give this model such a prior: velbo refit-prior"
+        f"{type(prior).__name__}, the prior, has no form in whole numbers; give this model one that has: "
+        "velbo refit-prior RUN DATA --to NEW --prior mixture (or standard, learned or vamp)"
     )
 
 

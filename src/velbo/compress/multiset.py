@@ -19,7 +19,7 @@ import numpy as np
 from ..runtime.fixed_point import Ints
 from .coder import Coder
 from .patterns import Patterns
-from .rows import Placed, RowCoder, Stack, lanes_for, next_size
+from .rows import Placed, RowCoder, Stack, chunks_of, most_rows, next_size, stack_of
 
 BITS = 24
 
@@ -81,11 +81,12 @@ def _number(at: int, n: int) -> int:
 
 def push_any(codec: RowCoder, rows: Placed, patterns: Patterns, ids: Ints) -> tuple[Stack, Ints]:
     """All rows onto a new stack, in an order of its own: (stack, the order in which they will be decoded)."""
-    coder, left = Coder(lanes_for(rows)), Left(keys_of(rows))
+    coder, left, most = Coder(1), Left(keys_of(rows)), most_rows(codec, rows)
     sizes, chunks = list[int](), list[Ints]()
     size, taken = 1, 1.0
     while left.n:
-        size = next_size(coder, taken, size, left.n)
+        size = min(left.n, most, next_size(coder, codec, taken, size))
+        coder.spread(codec.n_sides * size)
         before, chunk = coder.n_bits, list[int]()
         for _ in range(size):
             at = coder.peek(1, BITS)
@@ -98,14 +99,14 @@ def push_any(codec: RowCoder, rows: Placed, patterns: Patterns, ids: Ints) -> tu
         sizes.append(size)
         chunks.append(order)
     order = np.concatenate(chunks[::-1]) if chunks else np.zeros(0, np.int64)
-    return Stack(coder.heads, coder.words.copy(), tuple(reversed(sizes)), coder.n_borrowed), order
+    return stack_of(coder, sizes), order
 
 
 def pop_any(codec: RowCoder, stack: Stack, patterns: Patterns) -> tuple[Coder, list[Placed]]:
     """The inverse of `push_any`, and the stack as it is left."""
     coder = Coder.of(stack.heads, stack.words, most_borrowed=0)
     rows, first, known = list[Placed](), 0, list[bytes]()
-    for size in stack.sizes:
+    for size in chunks_of(codec, coder, stack):
         chunk = codec.pop(coder, size, patterns, first)
         for key in reversed(keys_of(chunk)):
             insort(known, key)

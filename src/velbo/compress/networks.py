@@ -82,12 +82,17 @@ class Affine:
         self.weight, self.bias = np.ascontiguousarray(np.rint(w * self.scale)), np.rint(b * self.scale * fixed.ONE)
 
     def __call__(self, a: Floats) -> Floats:
-        return limited(np.rint((a @ self.weight + self.bias) / self.scale))
+        y = a @ self.weight
+        y += self.bias
+        y *= 1 / self.scale  # a power of 2
+        np.rint(y, out=y)
+        np.minimum(y, fixed.MOST, out=y)
+        return np.maximum(y, -fixed.MOST, out=y)
 
 
 def limited(a: Floats) -> Floats:
     """Within +-512."""
-    return np.clip(a, -fixed.MOST, fixed.MOST)
+    return np.maximum(np.minimum(a, fixed.MOST), -fixed.MOST)
 
 
 @whole.register

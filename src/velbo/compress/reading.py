@@ -66,7 +66,10 @@ class Reader:
         except ConfigError as error:
             raise Damaged(str(error)) from error
         if self.header.version != VERSION:
-            raise DataError(f"{name}: format {self.header.version} is not known to this velbo; take a newer one")
+            raise DataError(
+                f"{name}: it is of format {self.header.version}, and this velbo reads format {VERSION}; take the velbo "
+                "that wrote it"
+            )
         if self.header.tables != fixed.checksum():
             raise DataError(
                 f"{name}: its numbers were made by other tables than this velbo's; take the velbo that wrote it"

@@ -14,8 +14,9 @@ https://arxiv.org/abs/1901.04866 (section 2.4; growing chunks are velbo's).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +25,18 @@ from ..build import Plan
 from ..errors import DataError
 from ..likelihoods import LIKELIHOODS
 from ..runtime.fixed_point import Floats, Ints
-from .cells import coded
+from .cells import Cells, coded
 from .coder import Coder, pop_number, push_number
 from .grids import Grid, grids_of, unit_of
 from .groups import WholeHierarchy
 from .model import WholeModel
 from .patterns import Patterns
 
-CELLS_PER_LANE = 4096
-LEAST_LANES, MOST_LANES = 4, 160
+CELLS_PER_LANE = 1024
+LEAST_LANES, MOST_LANES = 4, 4096
+MOST_CELLS = 1 << 18
+"""Of a chunk."""
+CELLS_PER_SIDE, MOST_SIDES = 48, 64
 GROWTH = 2
 
 
@@ -122,19 +126,33 @@ class RowCoder:
 
     # one chunk
 
+    @property
+    def n_sides(self) -> int:
+        """How many cells of a row are coded beside each other, where they are many and alike."""
+        return min(MOST_SIDES, max(1, self.n_dims // CELLS_PER_SIDE))
+
+    @property
+    def most_rows(self) -> int:
+        """Of a chunk."""
+        return max(1, min(MOST_LANES // self.n_sides, MOST_CELLS // self.n_dims))
+
     def push(self, coder: Coder, rows: Placed, patterns: Patterns, ids: Ints) -> float:
         """Rows onto the stack, as many as there are lanes at most; the bits that their z took from it."""
         posterior, before = self.model.posterior(self._seen(rows.v)), coder.n_bits
         z = posterior.pop(coder, len(rows))
         taken = before - coder.n_bits
-        all_coded = np.asarray(rows.coded.all(0))
-        for cells in reversed(self._cells(z)):
-            intervals = cells.intervals(rows.k[:, list(cells.places)])
-            for d, interval in zip(reversed(cells.places), reversed(intervals), strict=True):
-                mask = None if all_coded[d] else rows.coded[:, d]
-                if not self.grids[d].is_plain:
-                    push_number(coder, rows.rest[:, d], self._sizes(d, rows.k[:, d], mask))
-                coder.push(*interval.where(mask))
+        for make in reversed(self._cells(z)):
+            cells = make()
+            places = np.array(cells.places)
+            k, rest, mask = rows.k[:, places], rows.rest[:, places], rows.coded[:, places]
+            starts, freqs = cells.starts_and_freqs(k)
+            for some in reversed(self._steps(cells)):
+                bits, grid, is_coded = cells.bits(some.start), self.grids[places[some][0]], beside(mask, some)
+                if not grid.is_plain:
+                    sizes = np.where(is_coded, grid.sizes(beside(k, some)), 1)
+                    push_number(coder, beside(rest, some), sizes)
+                start, freq = beside(starts, some), beside(freqs, some)
+                coder.push(np.where(is_coded, start, 0), np.where(is_coded, freq, 1 << bits), bits)
         self.model.prior.push(coder, z)
         patterns.push(coder, ids)
         return taken
@@ -154,30 +172,41 @@ class RowCoder:
         is_coded = patterns.pop(coder, n, first)
         z = self.model.prior.pop(coder, n)
         k, rest = np.zeros((n, self.n_dims), np.int64), np.zeros((n, self.n_dims), np.int64)
-        all_coded = np.asarray(is_coded.all(0))
-        for cells in self._cells(z):
-            for i, d in enumerate(cells.places):
-                mask = None if all_coded[d] else is_coded[:, d]
-                at = coder.peek(n, cells.bits(i))
-                found, interval = cells.find(i, at)
-                if mask is not None:
-                    found, interval = np.where(mask, found, 0), interval.where(mask)
-                coder.pop(at, *interval)
-                if (found >= self.grids[d].n).any():
+        n_values = np.array([grid.n for grid in self.grids])
+        for make in self._cells(z):
+            cells = make()
+            places = np.array(cells.places)
+            for some in self._steps(cells):
+                d, bits = places[some], cells.bits(some.start)
+                at = coder.peek(len(d) * n, bits)
+                found, start, freq = cells.find(some, at)
+                mask = is_coded[:, d].T.ravel()
+                coder.pop(at, np.where(mask, start, 0), np.where(mask, freq, 1 << bits), bits)
+                found = np.where(mask, found, 0)
+                k[:, d] = found.reshape(len(d), n).T
+                if (k[:, d] >= n_values[d]).any():
                     raise DataError("its code is that of no rows")  # the padding of a table that is as wide as another
-                k[:, d] = found
-                if not self.grids[d].is_plain:
-                    rest[:, d] = pop_number(coder, self._sizes(d, found, mask))
+                grid = self.grids[d[0]]
+                if not grid.is_plain:
+                    sizes = np.where(mask, grid.sizes(found), 1)
+                    rest[:, d] = pop_number(coder, sizes).reshape(len(d), n).T
         rows = Placed(self.values(k, rest, is_coded), k, rest, is_coded)
         self.model.posterior(self._seen(rows.v)).push(coder, z)
         return rows
 
-    def _cells(self, z: Ints) -> list:
-        return [cells for at, law in self.model.heads(z) for cells in coded(at, law, self.grids)]
+    def _cells(self, z: Ints) -> list[Callable[[], Cells]]:
+        return [make for at, law in self.model.heads(z) for make in coded(at, law, self.grids, len(z))]
 
-    def _sizes(self, d: int, k: Ints, mask: NDArray[np.bool_] | None) -> Ints:
-        sizes = self.grids[d].sizes(k)
-        return sizes if mask is None else np.where(mask, sizes, 1)
+    def _steps(self, cells: Cells) -> list[slice]:
+        """Which cells are coded beside each other."""
+        n = len(cells.places)
+        n_steps = -(-n // self.n_sides) if cells.is_alike else n
+        return [slice(t, None, n_steps) for t in range(n_steps)]
+
+
+def beside(t: NDArray[Any], some: slice) -> NDArray[Any]:
+    """Some columns of t (B, n) below each other, as they are coded beside each other."""
+    return t[:, some].T.ravel()
 
 
 @dataclass(frozen=True)
@@ -185,7 +214,7 @@ class Stack:
     """Rows that are coded.
 
     Attributes:
-        heads: states of the lanes.
+        heads: states of the lanes, of one where the others are folded.
         words: all others.
         sizes: of the chunks, from the first rows to the last.
         n_borrowed: words that were.
@@ -197,43 +226,71 @@ class Stack:
     n_borrowed: int
 
 
-def lanes_for(rows: Placed) -> int:
-    """More lanes are faster, and each costs 50 bits or so."""
-    return min(MOST_LANES, max(LEAST_LANES, rows.v.size // CELLS_PER_LANE))
-
-
 def push_rows(codec: RowCoder, rows: Placed, patterns: Patterns, ids: Ints) -> Stack:
     """All rows onto a new stack."""
-    coder = Coder(lanes_for(rows))
+    coder, most = Coder(1), most_rows(codec, rows)
     sizes, left, taken = list[int](), len(rows), 1.0
     size = 1
     while left:
-        size = next_size(coder, taken, size, left)
+        size = min(left, most, next_size(coder, codec, taken, size))
+        coder.spread(codec.n_sides * size)
         chunk = slice(left - size, left)
         taken = codec.push(coder, rows[chunk], patterns, ids[chunk]) / size
         sizes.append(size)
         left -= size
+    return stack_of(coder, sizes)
+
+
+def stack_of(coder: Coder, sizes: list[int]) -> Stack:
+    """What is on it when chunks of these sizes were pushed."""
+    coder.fold()
     return Stack(coder.heads, coder.words.copy(), tuple(reversed(sizes)), coder.n_borrowed)
 
 
-def next_size(coder: Coder, taken: float, last: int, left: int) -> int:
-    """Rows of the next chunk: those that the stack can pay for.
+def most_rows(codec: RowCoder, rows: Placed) -> int:
+    """Of a chunk: more lanes are faster, and each costs 4.5 bits."""
+    n_lanes = max(LEAST_LANES, rows.v.size // CELLS_PER_LANE)
+    return max(1, min(codec.most_rows, n_lanes // codec.n_sides))
+
+
+def next_size(coder: Coder, codec: RowCoder, taken: float, last: int) -> int:
+    """Rows of the next chunk, a power of 2: those that the stack can pay for. Fewer sizes are shorter to write down.
 
     Args:
         coder: the stack.
+        codec: of its rows.
         taken: bits that a row of the last chunk took for its z.
         last: rows of the last chunk.
-        left: rows that are left.
     """
-    can_pay = 32 * len(coder.words) / max(1.05 * taken, 1.0)
-    return max(1, min(len(coder.heads), left, GROWTH * last, int(can_pay)))
+    n_bits, n_lanes, a_row = 32 * len(coder.words), len(coder.heads), max(1.05 * taken, 1.0)
+    size = n_bits / a_row
+    if size * codec.n_sides > n_lanes:  # new lanes take a word each
+        size = (n_bits + 32 * n_lanes) / (a_row + 32 * codec.n_sides)
+    return 1 << (max(1, min(GROWTH * last, int(size))).bit_length() - 1)
 
 
 def pop_rows(codec: RowCoder, stack: Stack, patterns: Patterns) -> tuple[Coder, list[Placed]]:
     """The inverse of `push_rows`, and the stack as it is left."""
-    coder = Coder.of(stack.heads, stack.words, most_borrowed=0)
     rows, first = list[Placed](), 0
-    for size in stack.sizes:
+    coder = Coder.of(stack.heads, stack.words, most_borrowed=0)
+    for size in chunks_of(codec, coder, stack):
         rows.append(codec.pop(coder, size, patterns, first))
         first += size
     return coder, rows
+
+
+def chunks_of(codec: RowCoder, coder: Coder, stack: Stack) -> Iterator[int]:
+    """Sizes of the chunks, each when the coder has the lanes that it had.
+
+    Raises:
+        DataError: if the stack is that of no rows.
+        EndOfWordsError: likewise.
+    """
+    if max(stack.sizes) > codec.most_rows or len(stack.heads) != 1:
+        raise DataError("its chunks are too large, or its states too many or too few")
+    n_lanes = codec.n_sides * np.maximum.accumulate(stack.sizes[::-1])[::-1]
+    coder.unfold(int(n_lanes[0]))
+    for size, n in zip(stack.sizes, n_lanes, strict=True):
+        coder.unspread(int(n))
+        yield size
+    coder.unspread(1)

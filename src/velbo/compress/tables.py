@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
@@ -40,9 +41,23 @@ class TableForm:
             DataError: if the bytes are none.
         """
         try:
-            return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.schema, validate=True)))
+            found = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.schema, validate=True)))
+            _look_at_names(found)
+            return found
         except (ValueError, OSError, *ARROW_ERRORS) as error:
             raise DataError("what the file says of its columns is damaged") from error
+
+
+def _look_at_names(of: Any) -> None:
+    """Arrow reads names when it is asked for them.
+
+    Raises:
+        UnicodeDecodeError: if one is no text.
+    """
+    fields = [of.field(i) for i in range(len(of) if isinstance(of, pa.Schema) else of.num_fields)]
+    for one in fields:
+        assert isinstance(one.name, str)
+        _look_at_names(one.type)
 
 
 @dataclass(frozen=True)

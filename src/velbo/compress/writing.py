@@ -27,6 +27,8 @@ from .tables import Columns, TableForm, require_columns
 from .texts import TextColumns, TextForm, form_of, part_of
 
 MOST_ROWS = 1 << 16
+MOST_IN_ANY_ORDER = 1 << 18
+"""More, for a block saves log2 n! bits of its own n rows and not of those beside it."""
 TEXT_BLOCK = 1 << 24
 SAMPLE = 1024
 
@@ -72,7 +74,8 @@ def compress(
         DataError: if there are no rows.
     """
     codec = codec_of(trained)
-    form, pieces = _opened(trained, rows, codec.n_dims)
+    most = max(1, min(MOST_IN_ANY_ORDER if any_order else MOST_ROWS, MOST_CELLS // codec.n_dims))
+    form, pieces = _opened(trained, rows, most)
     first = next(pieces, None)
     if first is None:
         raise DataError("there are no rows to compress")
@@ -119,9 +122,8 @@ def _smallest(trained: TrainedModel, v: Floats) -> Packed:
     return best
 
 
-def _opened(trained: TrainedModel, rows: Any, n_dims: int) -> tuple[Any, Iterator[Piece]]:
-    """(the form, or what gives it when the first piece is known; pieces)."""
-    n = max(1, min(MOST_ROWS, MOST_CELLS // n_dims))
+def _opened(trained: TrainedModel, rows: Any, n: int) -> tuple[Any, Iterator[Piece]]:
+    """(the form, or what gives it when the first piece is known; pieces of n rows at most)."""
     if isinstance(rows, np.ndarray):
         return _of_tables(trained, [array_table(rows)], n, rows.dtype.str)
     if isinstance(rows, pa.Table):

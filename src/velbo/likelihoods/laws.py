@@ -10,10 +10,13 @@ round what the likelihood itself computes as well as floating point can.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from ..runtime import fixed_point as fixed
@@ -76,11 +79,39 @@ class Counts(Masses):
 
 
 class Below(ABC):
-    """The law of cells (B, D) with a distribution function."""
+    """The law of cells (B, D) with a distribution function.
+
+    Attributes:
+        parameters: names of the attributes that hold something of each cell, (B, D) or (M, B, D).
+    """
+
+    parameters: ClassVar[tuple[str, ...]] = ("loc", "scale")
 
     @abstractmethod
     def below(self, place: int | slice, x: Floats) -> Ints:
         """P(X < x) times 2^28 of one cell of each row, x (B,), or of several, x (B, n); never falling in x."""
+
+    def likely(self) -> Floats | None:
+        """Where a search begins, (B, D); none if no place is better than another."""
+        return None
+
+    def of(self, row: slice | Ints, place: slice | Ints) -> Self:
+        """The law of some cells: a rectangle of them by two slices, or of one list of them and a slice."""
+        return self._changed(lambda t: t[..., row, place])
+
+    def turned(self) -> Self:
+        """That of cells (D, B)."""
+        return self._changed(lambda t: np.ascontiguousarray(t.swapaxes(-1, -2)))
+
+    def in_one_row(self) -> Self:
+        """That of cells (1, B D)."""
+        return self._changed(lambda t: t.reshape(*t.shape[:-2], 1, -1))
+
+    def _changed(self, by: Callable[[NDArray[Any]], NDArray[Any]]) -> Self:
+        found = copy.copy(self)
+        for name in self.parameters:
+            setattr(found, name, by(getattr(self, name)))
+        return found
 
 
 class Located(Below):
@@ -108,6 +139,8 @@ class Located(Below):
 class Student(Below):
     """S((x - mu) / sigma, nu), (B, D) each."""
 
+    parameters = ("degrees", "loc", "scale")
+
     def __init__(self, degrees: Floats, loc: Floats, scale: Floats) -> None:
         self.degrees, self.loc, self.scale = degrees, loc, scale
 
@@ -127,14 +160,25 @@ class Components(Below):
         table: F.
     """
 
+    parameters = ("pi", "loc", "scale")
+
     def __init__(self, logits: Floats, loc: Floats, scale: Floats, table: fixed.Table) -> None:
-        self.pi = fixed.shares(fixed.weights(logits))
-        self.loc, self.scale, self.table = loc, scale, table
+        pi = fixed.shares(fixed.weights(logits))
+        # components first: what is computed of each cell stands together
+        self.pi, self.loc, self.scale = (np.ascontiguousarray(np.moveaxis(t, -1, 0)) for t in (pi, loc, scale))
+        self.table = table
 
     def below(self, place: int | slice, x: Floats) -> Ints:
         """A weighted sum of the table."""
-        t = standard(x[..., None], self.loc[:, place], self.scale[:, place])
-        return (self.table.between(t) * self.pi[:, place]).sum(-1) >> fixed.CDF_BITS
+        t = x - self.loc[..., place]
+        t /= self.scale[..., place]
+        found = self.table.between(t)
+        found *= self.pi[..., place]
+        return found.sum(0) >> fixed.CDF_BITS
+
+    def likely(self) -> Floats:
+        """The middle of the component of most weight."""
+        return np.take_along_axis(self.loc, self.pi.argmax(0)[None], 0)[0]
 
 
 def standard(x: Floats, loc: Floats, scale: Floats) -> Floats:

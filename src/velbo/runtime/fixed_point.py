@@ -95,16 +95,31 @@ class Table:
 
     def at(self, place: Floats) -> Floats:
         """Entries of arguments low + place 2^-step_bits, for whole places."""
-        return self.entries[np.clip(place, 0, len(self.entries) - 1).astype(np.int64)]
+        inside = np.maximum(np.minimum(place, len(self.entries) - 1.0), 0.0)
+        return self.entries.take(inside.astype(np.int64))
 
     def between(self, x: Floats) -> Ints:
         """Linear between the entries, at any argument; rounded down, and rising where the entries do."""
-        n = self.inner_bits
-        fine = np.rint((np.clip(x, self.low, self.high) - self.low) * float(1 << (self.step_bits + n))).astype(np.int64)
-        i = np.minimum(fine >> n, len(self.entries) - 2)
-        first = self.entries[i].astype(np.int64)
-        rise = self.entries[i + 1].astype(np.int64) - first
-        return first + ((rise * (fine - (i << n))) >> n)
+        n, (first, rises) = self.inner_bits, self._whole
+        # in place, for this is where a coder spends its time
+        t = np.maximum(x, self.low, dtype=np.float64)
+        t = np.minimum(t, self.high, out=t if t.ndim else None)
+        t -= self.low
+        t *= float(1 << (self.step_bits + n))
+        fine = np.rint(t, out=t if t.ndim else None).astype(np.int64)
+        i = fine >> n
+        found = rises.take(i)
+        fine &= (1 << n) - 1
+        found *= fine
+        found >>= n
+        found += first.take(i)
+        return found
+
+    @cached_property
+    def _whole(self) -> tuple[Ints, Ints]:
+        """Entries, and how much each rises to the next."""
+        entries = self.entries.astype(np.int64)
+        return entries, np.diff(entries, append=entries[-1])
 
 
 SILU = Table(lambda x: x * expit(x), -32.0, 32.0, BITS, ONE)
@@ -149,7 +164,8 @@ def checksum() -> str:
 
 def silu(a: Floats) -> Floats:
     """Of whole multiples of 2^-12."""
-    return np.where(a >= 32 * ONE, a, np.where(a < -32 * ONE, 0.0, SILU.at(a + 32 * ONE)))
+    # below -32 it is the first entry, 0
+    return np.where(a >= 32 * ONE, a, SILU.at(a + 32 * ONE))
 
 
 def softplus(y: Floats) -> Floats:
@@ -195,7 +211,8 @@ def weights(logits: Floats) -> Ints:
 
 def shares(of: Ints, bits: int = CDF_BITS) -> Ints:
     """Whole numbers in the proportions of others along the last axis, which sum to 2^bits."""
-    found = (of << bits) // of.sum(-1, keepdims=True)
+    # without a sign, for which division is twice as fast
+    found = ((of << bits).view(np.uint64) // of.sum(-1, keepdims=True).view(np.uint64)).view(np.int64)
     best = found.argmax(-1)[..., None]
     rest = (1 << bits) - found.sum(-1, keepdims=True)
     np.put_along_axis(found, best, np.take_along_axis(found, best, -1) + rest, -1)

@@ -137,7 +137,7 @@ def refit_prior(model: Model, data: AnyRows, prior: nn.Module, training: Trainin
     Args:
         model: trained; its prior is replaced, of a hierarchy that of the top group.
         data: rows x that the model was trained on, (N, D), of any container; see `velbo.checks.rows_for`.
-        prior: any of velbo.priors, over as many latents.
+        prior: any of velbo.priors, over as many latents; a standard Normal is put in as it is.
         training: budget and the rest; its held-out rows choose the best weights.
 
     Returns:
@@ -158,9 +158,10 @@ def refit_prior(model: Model, data: AnyRows, prior: nn.Module, training: Trainin
     before = _rate(AggregatedPosterior(place.encoder, place.prior), inner, rows, training)
     try:
         aggregated = AggregatedPosterior(place.encoder, prior)
-        trainer = Trainer(aggregated, data, ELBO(), training)
-        inner.to(trainer.device)  # which the aggregated posterior, that owns the prior alone, does not
-        trainer.run()
+        if any(True for _ in prior.parameters()):  # a standard Normal has nothing to fit
+            trainer = Trainer(aggregated, data, ELBO(), training)
+            inner.to(trainer.device)  # which the aggregated posterior, that owns the prior alone, does not
+            trainer.run()
         place.put(prior)
         return before - _rate(aggregated, inner, rows, training)
     finally:
