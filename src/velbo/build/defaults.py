@@ -102,7 +102,7 @@ TABLES = Choice(
     "mixture",
     "rows of tables come in clusters, and new ones are nearer to real ones than by a standard prior (docs/tables.md)",
 )
-OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on images of few numbers, and beside others")
+OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on images of few numbers")
 
 
 def complete(rows: Any, asked: Asked) -> Prepared:
