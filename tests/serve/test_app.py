@@ -19,6 +19,8 @@ from velbo.serve.settings import Settings
 from velbo.serve.wire import ARROW, JSON, PARQUET, answer_type
 
 TRAINING = TrainingConfig(Budget(epochs=1))
+# The worker's thread ignores them, but which warnings are ignored belongs to the process, and this thread sets it too.
+pytestmark = pytest.mark.filterwarnings("ignore::velbo.errors.VelboWarning")
 
 
 def as_json(table: pa.Table) -> bytes:

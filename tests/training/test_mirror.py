@@ -27,10 +27,15 @@ def store(monkeypatch):
     """memory://box, empty; and no waiting."""
     monkeypatch.setattr(mirror, "WAITS", (0.0, 0.0))
     system = fsspec.filesystem("memory")
+    empty(system)
     yield system
+    empty(system)
+
+
+def empty(system) -> None:
     elsewhere()
-    if system.exists("/box"):
-        system.rm("/box", recursive=True)
+    for name in system.find("/box"):
+        system.rm_file(name)
 
 
 def elsewhere() -> None:
