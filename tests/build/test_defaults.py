@@ -27,7 +27,7 @@ def likelihoods(*arguments, **options) -> dict[str, str]:
 
 
 def test_auto_takes_what_was_measured_and_says_why():
-    """Large binary images get a flow prior; all that was named stays; other data get the plain residual MLP."""
+    """Large binary images get a flow prior, tables a mixture; all that was named stays; other data get neither."""
     large = np.random.default_rng(0).integers(0, 2, (12, 16, 16)).astype(np.uint8)
     what = plan(large, Recipe(), training=ONE_EPOCH)
     assert (what.recipe.prior, what.recipe.n_latents) == ("real-nvp", 40)
@@ -40,6 +40,9 @@ def test_auto_takes_what_was_measured_and_says_why():
     small = plan(DIGITS, Recipe(), training=ONE_EPOCH)
     assert (small.recipe.recipe, small.recipe.prior, small.recipe.n_latents) == ("resmlp", "standard", 16)
     assert "recipe" in small.choices
+    table = plan(FRAME, Recipe(), training=ONE_EPOCH)
+    assert (table.recipe.recipe, table.recipe.prior, table.recipe.n_latents) == ("resmlp", "mixture", 16)
+    assert "clusters" in table.choices["recipe"]
     by_name = plan(large, Recipe("mlp"), training=ONE_EPOCH)
     assert (by_name.recipe.prior, by_name.recipe.n_latents) == ("standard", 16)
     assert "recipe" not in by_name.choices

@@ -16,6 +16,7 @@ from contracts.commands import call, options
 from velbo import TrainedModel
 from velbo.cli.verbs.refit_prior import verdict
 from velbo.files import locked, read_tensors, write_tensors
+from velbo.training import Run
 
 N = 60
 
@@ -57,6 +58,9 @@ def test_several_runs_are_a_table_with_a_row_each(folder):
     records = json.loads(call("info", folder / "plain", folder / "anomalies", "--json")[1])
     assert [record["objective"] for record in records] == ["elbo", "trimmed:trim=0.4"]
     assert records[0]["best bound"] == _best(folder / "plain")
+    state = Run(folder / "plain").state()
+    assert state is not None
+    assert records[0]["minutes"] == state.seconds / 60, "all digits"
 
 
 def _best(run: Path) -> float:

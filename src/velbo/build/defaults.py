@@ -2,14 +2,13 @@
 
 fields       their kinds, from types and values                    rows/inference.py
 likelihoods  of each field: its own, that of all, or its kind's default
-recipe       auto: by kind and size of the data                    `choice`
+recipe       auto: by kind and size of the data                    auto.py
 training     batch size, learning rate, threads, precision         training/choices.py
 anomalies    settings that anomalous rows do not bend              anomalies.py
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -26,6 +25,7 @@ from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
 from ..terms import view_of
 from ..training import decide, device_of
 from .anomalies import N_NEIGHBORS, WHY, for_anomalies, in_few_steps, in_robust_units, numbers_as_reals
+from .auto import DEFAULT_LATENTS, choice
 from .by_order import in_order
 from .models import check_condition, check_names, encoding, seeded, sized
 from .own import is_own
@@ -70,39 +70,6 @@ class Prepared:
     plan: Plan
     rows: Rows
     model: AnyModel
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What recipe "auto" means for some data, and why."""
-
-    recipe: str
-    hidden: tuple[int, ...]
-    latent: int
-    prior: str
-    why: str
-
-
-DEFAULT_LATENTS = 16
-LARGE_IMAGE, MANY_NUMBERS = 256, 3072
-"""Numbers of an image from which on a binary one gains by a flow prior, and any other by convolutions."""
-SMALLEST_SIDE = 4
-BINARY_IMAGES = Choice(
-    "resmlp",
-    (512, 512),
-    40,
-    "real-nvp",
-    "large binary images gain more by a flow prior than by convolutions in ten minutes; for an hour or more take "
-    "recipe ladder, hidden 32,64, latent 24, groups 4,4,4, prior real-nvp, lr 0.003 (docs/log/2026-11-26.md)",
-)
-TABLES = Choice(
-    "resmlp",
-    (256, 256),
-    DEFAULT_LATENTS,
-    "mixture",
-    "rows of tables come in clusters, and new ones are nearer to real ones than by a standard prior (docs/tables.md)",
-)
-OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "good on images of few numbers")
 
 
 def complete(rows: Any, asked: Asked) -> Prepared:
@@ -249,38 +216,6 @@ def settled(schema: Schema, recipe: Recipe) -> Schema:
 # the model
 
 
-def choice(schema: Schema, recipe: Recipe) -> Choice:
-    """What "auto" takes."""
-    free = _free(schema, recipe)
-    if all(not f.shape for f in free):
-        return TABLES
-    if len(free) != 1 or free[0].image_shape is None or free[0].size < LARGE_IMAGE:
-        return OTHERWISE
-    if free[0].likelihood == "bernoulli":
-        return BINARY_IMAGES
-    side = min(free[0].image_shape[:2])
-    # which an MLP alone has: widths as they were asked for, dropout, and reasons for missing cells
-    for_mlp = recipe.hidden or recipe.dropout or recipe.missing != "at-random"
-    return OTHERWISE if for_mlp or free[0].size < MANY_NUMBERS or side < 2 * SMALLEST_SIDE else convolutions(side)
-
-
-def convolutions(side: int) -> Choice:
-    """For images of many numbers, halved until the shorter side has 4 to 7 pixels.
-
-    Args:
-        side: the shorter one, at least 8 pixels.
-    """
-    n_stages = int(math.log2(side / SMALLEST_SIDE))
-    return Choice(
-        "conv",
-        (32, *(64,) * (n_stages - 1)),
-        DEFAULT_LATENTS,
-        "standard",
-        "to an image of so many numbers a fully connected layer has more weights than a short run or few images can "
-        "teach",
-    )
-
-
 def closed(recipe: Recipe, schema: Schema) -> tuple[Recipe, dict[str, str]]:
     """A recipe with nothing left open, and why.
 
@@ -299,7 +234,7 @@ def closed(recipe: Recipe, schema: Schema) -> tuple[Recipe, dict[str, str]]:
         )
     choices: dict[str, str] = {}
     if recipe.recipe == "auto":
-        taken = choice(schema, recipe)
+        taken = choice(_free(schema, recipe), recipe)
         recipe = replace(
             recipe,
             recipe=taken.recipe,

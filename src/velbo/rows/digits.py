@@ -56,11 +56,11 @@ class DigitCounts:
 
     def table(self) -> Table:
         """Nothing, if every number has all the digits that the column has."""
-        enough = self.counts[self.counts.sum(1) >= LEAST]
-        sizes = np.flatnonzero(self.counts.sum(1) >= LEAST) + SMALLEST
-        if not len(enough) or (enough[:, 1:] > 0).any(0).sum() == 0 or not enough[:, : MAX_DECIMALS + 1].any():
+        at = np.flatnonzero(self.counts.sum(1) >= LEAST)
+        enough = self.counts[at]
+        if not enough[:, 1:].any() or not enough[:, :-1].any():  # all of them whole, or all of them long
             return ()
-        return tuple((int(e), *map(int, n)) for e, n in zip(sizes, enough, strict=True))
+        return tuple((int(i) + SMALLEST, *n.tolist()) for i, n in zip(at, enough, strict=True))
 
 
 def _size(v: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -43,7 +43,7 @@ def info(
     if json:
         print_json(records)
     else:
-        print_table(records)
+        print_table([_shown(record) for record in records])
 
 
 def _meant(path: Path) -> list[Path]:
@@ -120,9 +120,14 @@ def _record(run: Run) -> dict[str, Any]:
         "objective": plan.objective.objective,
         "epochs": state.epoch if state else None,
         "best bound": max((b for b in bounds if b is not None), default=None),
-        "minutes": round(state.seconds / 60, 2) if state else None,
+        "minutes": state.seconds / 60 if state else None,
         "state": _state(state, run.model_file.exists()),
     }
+
+
+def _shown(record: dict[str, Any]) -> dict[str, Any]:
+    """As a row of the table; JSON has all digits."""
+    return record | {"minutes": round(record["minutes"], 2)} if record.get("minutes") else record
 
 
 def _state(state: State | None, is_trained: bool) -> str:
