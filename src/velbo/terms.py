@@ -61,7 +61,7 @@ class Terms:
         """Log importance weights log p(x, z) - log q(z|x), (K, B)."""
         return self.tempered_log_w(1.0)
 
-    def tempered_log_w(self, beta: float) -> Tensor:
+    def tempered_log_w(self, beta: float | Tensor) -> Tensor:
         """log p(x|z) + beta (log p(z) - log q(z|x)), (K, B)."""
         return self.log_px_z + beta * (self.log_pz - self.log_qz)
 

@@ -12,6 +12,7 @@ from scipy.stats import kstest
 from torch import Tensor
 
 from contracts.cell_kinds import KINDS, D, Kind, Line, Sums
+from contracts.elsewhere import ELSEWHERE, there, watched
 from contracts.extremes import ExtremesContract
 from velbo.likelihoods import LIKELIHOODS, Cell, Factorised, Likelihood
 from velbo.likelihoods.coded import CodedCell
@@ -54,6 +55,12 @@ class LikelihoodContract(ExtremesContract):
         return sums, torch.where(is_valid, p.log_prob_cells(sums.points).exp(), 0.0) * sums.weights
 
     # -- one distribution
+
+    def test_a_pass_computes_where_the_head_is_and_waits_for_nothing(self):
+        """So that a GPU is given a whole step at once."""
+        head, x = there(self.head()), self.cells.draw(7).float().to(ELSEWHERE)
+        with watched():
+            head(torch.zeros(7, F, device=ELSEWHERE)).log_prob(x).sum().backward()
 
     def test_what_lies_below_and_at_a_value_is_the_sum_of_log_prob(self):
         """By enumeration, or by Gauss and Legendre's rule in every piece; and nothing lies outside the support."""

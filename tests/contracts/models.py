@@ -17,10 +17,12 @@ from sklearn.datasets import load_digits, load_wine
 from torch import Tensor
 
 import velbo
+from contracts.elsewhere import ELSEWHERE, there, watched
 from velbo import Budget, Optimisation, Plan, Recipe, TrainedModel, TrainingConfig, Validation
 from velbo.conditional import AnyModel
 from velbo.errors import Interrupted
 from velbo.evaluation.cells.weighted import cells_of
+from velbo.objectives import ELBO
 from velbo.posteriors import Pathwise, RowDraw
 from velbo.priors import Estimated, log_prior
 from velbo.rows import Store
@@ -110,6 +112,14 @@ class ModelContract:
         if not isinstance(view.prior(), Estimated):
             torch.testing.assert_close(terms.log_pz, log_pz, rtol=0, atol=1e-9)
         assert terms.kl is None or terms.group_kl.shape == (6, len(terms.groups))
+
+    def test_a_pass_computes_where_the_model_is_and_waits_for_nothing(self):
+        """So that a GPU is given a whole step at once."""
+        model, x = there(self.kind.plan.build()), self.kind.rows(8).fixed(0).float().to(ELSEWHERE)
+        with watched():
+            bound = ELBO()(model.terms(x), torch.ones((), device=ELSEWHERE))
+            bound.surrogate.sum().backward()
+        assert all(p.grad is None or p.grad.device == ELSEWHERE for p in model.parameters())
 
     def test_the_rate_in_closed_form_is_that_of_samples(self):
         """Their difference has mean 0, within 5 standard errors over `n_samples` samples of 4 rows (one false alarm in

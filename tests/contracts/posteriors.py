@@ -13,7 +13,9 @@ from torch.distributions import Distribution
 from velbo import VAE, LinearGaussian, score_rows
 from velbo.posteriors import Pathwise, Posterior, StickingTheLanding, detach, from_noise, noise_like, transport
 from velbo.rows import Store
+from velbo.terms import PATHWISE
 
+from .elsewhere import ELSEWHERE, there, watched
 from .sizes import F
 
 
@@ -41,6 +43,15 @@ class PosteriorContract:
             for p in head.parameters():
                 p.add_(0.1 * torch.randn_like(p))
         return head(torch.randn(*(lead or (3,)), F, dtype=torch.float64))
+
+    def test_a_pass_computes_where_the_head_is_and_waits_for_nothing(self):
+        """So that a GPU is given a whole step at once."""
+        head = there(self.head(3))
+        with watched():
+            q = head(torch.zeros(4, F, device=ELSEWHERE))
+            z = PATHWISE.sample(q, 2)
+            PATHWISE.log_prob(q, z).sum().backward()
+        assert z.device == ELSEWHERE
 
     def test_density_integrates_to_one(self):
         q = self.q(1)

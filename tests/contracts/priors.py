@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from velbo.runtime.precision import products
 
+from .elsewhere import ELSEWHERE, there, watched
+
 
 class PriorContract:
     """A member gives `prior(n_latents)`: () -> p(z); ``exact_mass`` is how well trapezoids integrate it, ``far_mass``
@@ -27,6 +29,12 @@ class PriorContract:
             for p in prior.parameters():
                 p.add_(by * torch.randn_like(p))
         return prior
+
+    def test_a_pass_computes_where_the_prior_is_and_waits_for_nothing(self):
+        """So that a GPU is given a whole step at once."""
+        prior, z = there(self.prior(3)), torch.zeros(5, 3, device=ELSEWHERE, requires_grad=True)
+        with watched():
+            prior().log_prob(z).sum().backward()
 
     def test_density_integrates_to_one(self):
         z = torch.linspace(-20, 20, 40001, dtype=torch.float64)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from contracts.elsewhere import ELSEWHERE, there, watched
 from contracts.objectives import bound_of, displaced, gradient_of, per_row_gradients, ready, some_terms, terms_of
 from velbo.errors import ConfigError
 from velbo.likelihoods import Bernoulli
@@ -31,6 +32,15 @@ from velbo.oracles.linear_gaussian import LinearGaussian
 from velbo.posteriors import DiagonalNormal, Pathwise, StickingTheLanding
 from velbo.priors import StandardNormal
 from velbo.terms import Terms
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_pass_computes_where_the_terms_are_and_waits_for_nothing(name):
+    """So that a GPU is given a whole step at once, beta among its numbers."""
+    model, objective = there(displaced(LinearGaussian.random(5, 2, seed=4))), ready(name)
+    with watched():
+        terms = model.terms(torch.zeros(6, 5, dtype=torch.float64, device=ELSEWHERE), objective.samples, objective.draw)
+        objective(terms, torch.ones((), device=ELSEWHERE)).surrogate.sum().backward()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from torch import nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
 
 from contracts import PriorContract
+from contracts.elsewhere import ELSEWHERE, there, watched
 from velbo import Budget, Recipe, TrainedModel, TrainingConfig, carry_out, plan
 from velbo.build.parts import PRIORS
 from velbo.errors import ConfigError
@@ -56,6 +57,12 @@ class TestVampPrior(PriorContract):
         prior = VampPrior(self.encoder, 5, 4)
         prior.start_from(2 * torch.randn(4, 5))
         return prior.double()
+
+    def test_a_pass_computes_where_the_prior_is_and_waits_for_nothing(self):
+        """The model moves the encoder."""
+        prior, _ = there(self.prior(3)), there(self.encoder)
+        with watched():
+            prior().log_prob(torch.zeros(5, 3, dtype=torch.float64, device=ELSEWHERE)).sum().backward()
 
     def test_density_is_computed_in_full(self):
         pytest.skip("its encoder is a trunk, which autocast is for; its mixture is MixturePrior's")

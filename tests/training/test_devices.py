@@ -25,7 +25,7 @@ from contracts.own_parts import PATH, SOURCE
 from contracts.streams import GROUPS, Groups
 from velbo import ELBO, Plan, Recipe, TrainingConfig, carry_out, plan
 from velbo.config import Budget, Machine, Optimisation, Validation
-from velbo.errors import Interrupted, LostProcessError, TrainingError
+from velbo.errors import ConfigError, Interrupted, LostProcessError, TrainingError
 from velbo.files import read_json, read_tensors, write_json, write_tensors
 from velbo.oracles import LinearGaussian, LinearGaussianHierarchy
 from velbo.posteriors import Pathwise
@@ -33,7 +33,7 @@ from velbo.rows import Store
 from velbo.rows.encodings import Standardise
 from velbo.rows.stream import Stream
 from velbo.training import Alone, Run, Team, Trainer, launch
-from velbo.training.team import share
+from velbo.training.team import require_own, share
 
 DIGITS = load_digits().images.astype(np.uint8)[:600]
 
@@ -161,6 +161,13 @@ def test_one_that_is_killed_ends_all_and_either_number_goes_on(tmp_path):
             assert mine == pytest.approx(expected, rel=error, abs=error)
         for name, weights in whole.read_model().items():
             torch.testing.assert_close(run.read_model()[name], weights, rtol=error, atol=error)
+
+
+def test_two_processes_of_one_gpu_are_refused():
+    """By whatever tells GPUs apart; each its own is right."""
+    require_own(["a", "b", "c"])
+    with pytest.raises(ConfigError, match=r"processes 1 and 3 compute on one GPU.* start as many"):
+        require_own(["a", "b", "c", "b"])
 
 
 def test_rows_are_dealt_out_once():

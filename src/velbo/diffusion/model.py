@@ -30,6 +30,7 @@ from ..nets import FieldFeatures
 from ..posteriors import Draw
 from ..rows import Field
 from ..runtime.adam import Adam
+from ..runtime.devices import may_look_at
 from ..terms import PATHWISE, Terms
 from .bound import CONTINUOUS, Times, by_one_time, by_path, prior_matching
 from .prior import Process
@@ -156,7 +157,9 @@ class Diffusion(LatentVariableModel):
         """
         q, process, known = self.encode(x), self.process, self.embedding.known(x)
         f = self.embedding(x).expand(samples, -1, -1)
-        where = None if bool(known.all()) else known
+        # a plan refuses to train on missing cells, so a device need not be asked
+        is_whole = bool(known.all()) if may_look_at(known) else self.training
+        where = None if is_whole else known
         end = prior_matching(process.schedule, f[0], where)
         if not self.training:
             path = by_path(process.known, process.schedule, f, draw, process.steps, where)

@@ -142,6 +142,6 @@ class MonotoneSchedule(Schedule):
         return line * t + (2 * outer * s).mean(-1), line + (4 * outer * inner * s * (1 - s)).mean(-1)
 
     def fraction(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        first, last = self._raw(self.line.new_tensor([0.0, 1.0]))[0]
+        first, last = self._raw(torch.arange(2, dtype=self.line.dtype, device=self.line.device))[0]
         h, slope = self._raw(t)
         return (h - first) / (last - first), slope / (last - first)

@@ -29,6 +29,7 @@ from torch.distributions import Distribution
 from ..errors import ConfigError, MissingMethodError
 from ..nets import CertainValues, FieldFeatures, MaskedLinear, MaskedResidualMLP
 from ..rows import Field
+from ..runtime.devices import may_look_at
 from ..runtime.shapes import broadcast_shapes
 from .base import Factorised, Likelihood
 from .cell import Cell
@@ -86,7 +87,7 @@ class OrderedCells(Distribution):
         x = x.expand(*lead, *self.event_shape)
         missing, places = x.isnan(), torch.arange(self.event_shape[0], device=x.device).unsqueeze(-1)
         for d, part, place in self.order:
-            if torch.compiler.is_compiling() or missing[..., d].any():
+            if not may_look_at(missing) or missing[..., d].any():
                 cell = self.laws(self.z, x).parts[part][1].cell.at(torch.tensor([place], device=x.device))
                 value = value_of(cell).squeeze(-1).to(x.dtype)
                 x = x.index_copy(-1, places[d], torch.where(missing[..., d], value, x[..., d]).unsqueeze(-1))

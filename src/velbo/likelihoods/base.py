@@ -22,6 +22,7 @@ from ..errors import MissingMethodError
 from ..nets import FullPrecisionLinear
 from ..rows import Field
 from ..rows.encodings import Encoding, native
+from ..runtime.devices import may_look_at
 from ..runtime.fixed_point import Floats
 from .laws import Below, Layer, Masses
 from .torch_cell import as_cell
@@ -60,7 +61,7 @@ class Factorised(Distribution):
     def log_prob_cells(self, value: Tensor) -> Tensor:
         """log p(x_d|z) of every cell, (..., D); exactly 0 for NaN cells."""
         # one sum tells whether any cell is NaN, at a tenth of the cost of asking every cell
-        if not torch.compiler.is_compiling() and not value.sum().isnan():
+        if may_look_at(value) and not value.sum().isnan():
             return self.cell.log_prob(value)
         missing = value.isnan()
         # `inside` lies in the support of every cell, so the branch that is dropped has a finite gradient too

@@ -28,6 +28,7 @@ from torch.nn.functional import softplus
 from ..nets import inverse_softplus
 from ..rows.encodings import dequantised, inside_unit
 from ..runtime import fixed_point as fixed
+from ..runtime.devices import may_look_at
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
 from .laws import Layer, Located
@@ -59,7 +60,7 @@ def _steps_of_e() -> Iterator[tuple[float, float]]:
 
 def _near_mean(loc: Tensor, scale: Tensor) -> Tensor:
     if torch.compiler.is_compiling():  # few large operations make a small graph
-        e, weight = torch.tensor(list(_steps_of_e()), dtype=loc.dtype).unbind(-1)
+        e, weight = torch.tensor(list(_steps_of_e()), dtype=loc.dtype, device=loc.device).unbind(-1)
         return (weight * torch.sigmoid(loc.unsqueeze(-1) + e * scale.unsqueeze(-1))).sum(-1)
     total = torch.zeros_like(loc)
     for e, weight in _steps_of_e():
@@ -80,7 +81,7 @@ def _far_mean(loc: Tensor, scale: Tensor) -> Tensor:
     if not torch.compiler.is_compiling():
         return _far_moments(loc, scale)[0]
     n = round(WIDE_REACH / WIDE_STEP)
-    points = WIDE_STEP * torch.arange(-n, n + 1, dtype=loc.dtype)
+    points = WIDE_STEP * torch.arange(-n, n + 1, dtype=loc.dtype, device=loc.device)
     mass = WIDE_STEP * torch.sigmoid(points) * torch.sigmoid(-points) * 0.5
     return (mass * torch.erfc((points - loc.unsqueeze(-1)) / scale.unsqueeze(-1) * math.sqrt(0.5))).sum(-1)
 
@@ -125,7 +126,7 @@ class LogitNormalCell(Cell):
         """A moment of whichever of x and 1 - x has a median below 1/2, by the sum that suits sigma."""
         loc, scale = (t.expand(self.batch_shape) for t in (-self.loc.abs(), self.scale))
         found, is_wide = near(loc, scale.clamp_max(WIDE)), scale > WIDE
-        if torch.compiler.is_compiling():  # a graph has no branch that depends on values
+        if not may_look_at(loc):
             return torch.where(is_wide, far(loc, scale), found)
         return found.masked_scatter(is_wide, far(loc[is_wide], scale[is_wide])) if is_wide.any() else found
 

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution, constraints
 from torch.nn.functional import logsigmoid
 
+from ..runtime.devices import may_look_at
 from ..runtime.shapes import broadcast_shapes
 from .base import Factorised
 from .cell import Cell
@@ -206,7 +207,7 @@ class CellsAndMask(Factorised):
         missing = value.isnan()
         x = value.masked_fill(missing, self.inside)
         log_p = self.cell.log_prob(x) + logsigmoid(-self.mask(x))
-        if not torch.compiler.is_compiling() and not missing.any():
+        if may_look_at(missing) and not missing.any():
             return log_p
         return torch.where(missing, self.missing.log_total, log_p)
 

@@ -1,4 +1,4 @@
-"""Functions that torch lacks, by SciPy: in float64, on the CPU and without gradients."""
+"""Functions that torch lacks, by SciPy: computed in float64 on the CPU, without gradients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ def _by_scipy(name: str, *arguments: Tensor) -> Tensor:
     from scipy import special  # a tenth of a second, of which most have no need
 
     f = getattr(special, name)
-    return torch.from_numpy(f(*(a.detach().double().cpu().numpy() for a in torch.broadcast_tensors(*arguments))))
+    found = f(*(a.detach().double().cpu().numpy() for a in torch.broadcast_tensors(*arguments)))
+    return torch.from_numpy(found).to(arguments[0].device)
 
 
 def gamma_below(a: Tensor, x: Tensor) -> Tensor:

@@ -48,8 +48,9 @@ class Bound:
 class Objective(Protocol):
     """Terms -> Bound, with the number of samples and the way of drawing them that it wants.
 
-    ``objective(model.terms(x, objective.samples, objective.draw), beta)``. One that has to know how many rows there are
-    to train on has a method ``for_rows(n_rows)`` too, which gives a copy that knows; training calls it.
+    ``objective(model.terms(x, objective.samples, objective.draw), beta)``; on a GPU beta is a tensor, as no number can
+    change in steps that are recorded. One that has to know how many rows there are to train on has a method
+    ``for_rows(n_rows)`` too, which gives a copy that knows; training calls it.
     """
 
     @property
@@ -58,7 +59,7 @@ class Objective(Protocol):
     @property
     def draw(self) -> Draw: ...
 
-    def __call__(self, terms: Terms, beta: float = 1.0) -> Bound: ...
+    def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound: ...
 
 
 def told_rows(objective: Objective, n_rows: int) -> Objective:

@@ -58,7 +58,7 @@ class ELBO:
     def __post_init__(self) -> None:
         check_samples(self.samples)
 
-    def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+    def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound:
         reconstruction, rate = terms.log_px_z.mean(0), self.rate(terms)
         penalty = rate if self.free_bits is None else self.free_bits(terms)
         return Bound(reconstruction - rate, reconstruction - beta * penalty, reconstruction, rate)

@@ -47,7 +47,7 @@ class IWAE:
     def __post_init__(self) -> None:
         check_samples(self.samples)
 
-    def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+    def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound:
         surrogate = self.surrogate(terms.as_weights(type(self).__name__), terms.tempered_log_w(beta))
         return bound_of_samples(terms, log_mean_exp(terms.log_w), surrogate)
 

@@ -34,7 +34,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from ..errors import ConfigError
-from ..posteriors import Draw
+from ..posteriors import Detached, Draw
 from ..terms import PATHWISE, Terms
 from .base import Bound, best_rate, check_samples
 
@@ -97,7 +97,7 @@ class InfoVAE:
     def _factor(self) -> float:
         return self.alpha + self.weight - 1
 
-    def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+    def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound:
         """
         Raises:
             ConfigError: if the terms hold no prior.
@@ -105,7 +105,8 @@ class InfoVAE:
         if terms.p is None:
             raise ConfigError("objective 'info-vae' draws from the prior, and the terms of this model hold none")
         reconstruction, rate = terms.log_px_z.mean(0), best_rate(terms)
-        mmd = squared_mmd(terms.z, terms.p.sample(terms.z.shape[:2]), self.scales).mean()
+        of_prior = Detached().sample(terms.p, terms.z[..., 0].numel()).view_as(terms.z)
+        mmd = squared_mmd(terms.z, of_prior, self.scales).mean()
         penalty = (1 - self.alpha) * rate + self._factor * mmd
         if self.alpha:
             penalty = penalty - self.alpha * fit_of_prior(terms.p, terms.z)

@@ -70,7 +70,7 @@ class MIWAE:
     def __post_init__(self) -> None:
         check_groups(self.samples, self.groups)
 
-    def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+    def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound:
         terms = terms.as_weights("MIWAE")
         return bound_of_samples(terms, self._bound(terms.log_w), self._bound(terms.tempered_log_w(beta)))
 
@@ -97,7 +97,7 @@ class CIWAE:
         if not 0 <= self.mix <= 1:
             raise ConfigError(f"mix is the share of the ELBO, in [0, 1], not {self.mix}")
 
-    def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+    def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound:
         terms = terms.as_weights("CIWAE")
         return bound_of_samples(terms, self._bound(terms.log_w), self._bound(terms.tempered_log_w(beta)))
 
@@ -122,7 +122,7 @@ class PIWAE:
     def __post_init__(self) -> None:
         check_groups(self.samples, self.groups)
 
-    def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+    def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound:
         log_w = terms.as_weights("PIWAE").of_one_group("PIWAE").tempered_log_w(beta)
         overall = torch.softmax(log_w.detach(), 0).clamp_min(SMALLEST_WEIGHT)
         within = torch.softmax(in_groups(log_w.detach(), self.groups), 0).flatten(0, 1)

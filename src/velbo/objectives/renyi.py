@@ -65,7 +65,7 @@ class Renyi:
                 "log p(x). Use 0 for IWAE, 1 for the ELBO"
             )
 
-    def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+    def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound:
         terms = terms.as_weights("the Renyi bound")
         return bound_of_samples(terms, self._bound(terms.log_w), self._bound(terms.tempered_log_w(beta)))
 

@@ -36,7 +36,7 @@ class ScoreFunction:
     def __post_init__(self) -> None:
         check_samples(self.samples)
 
-    def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+    def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound:
         signal = terms.tempered_log_w(beta).detach()
         advantage = signal - leave_one_out(signal)
         model_part = terms.log_px_z + beta * terms.log_pz

@@ -87,7 +87,7 @@ class BetaTC:
         """A copy for a training set of so many rows."""
         return replace(self, n_rows=n_rows)
 
-    def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+    def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound:
         """
         Raises:
             ConfigError: if N is not known, or q(z|x) does not factorise over latents.

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from ..errors import ConfigError
 from ..posteriors import Draw
@@ -51,7 +52,7 @@ class Trimmed:
         """How the other objective draws z."""
         return self.of(self.samples).draw
 
-    def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+    def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound:
         bound = self.of(self.samples)(terms, beta)
         n = len(bound.value)
         n_kept = n - int(self.trim * n)

@@ -69,10 +69,10 @@ class TVO:
         """b_j and the widths b_{j+1} - b_j, each (P,)."""
         n = self.points
         rest = [self.first_point ** (j / (n - 1)) for j in range(n - 1, 0, -1)]
-        ends = like.new_tensor([0.0, *rest, 1.0])
+        ends = torch.stack([like.new_full((), end) for end in (0.0, *rest, 1.0)])
         return ends[:-1], ends.diff()
 
-    def __call__(self, terms: Terms, beta: float = 1.0) -> Bound:
+    def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound:
         points, widths = self.path(terms.as_weights("TVO").log_w)
         b, width = points.view(-1, 1, 1), widths.view(-1, 1, 1)
         f = terms.log_w

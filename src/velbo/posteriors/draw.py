@@ -76,8 +76,10 @@ class StickingTheLanding(Pathwise):
 class Detached(Pathwise):
     """z is a constant, of any q."""
 
+    @torch.no_grad()
     def sample(self, q: Distribution, n_samples: int) -> Tensor:
-        return q.sample(torch.Size((n_samples,)))
+        # a Normal's own asks the device whether its scales are positive
+        return from_noise(q, self.noise(q, n_samples)) if of_noise(q) else q.sample(torch.Size((n_samples,)))
 
 
 @singledispatch

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution, constraints
+from torch.distributions import Distribution, constraints
 
 from ..nets import inverse_softplus
 from .base import Posterior, positive
@@ -72,8 +72,8 @@ class NormalMixture(Distribution):
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        chosen = Categorical(logits=self.logits, validate_args=False).sample(torch.Size(sample_shape))
-        return torch.normal(*self._of_component(chosen))
+        shape = (*sample_shape, *self.batch_shape, self.event_shape[0] + 1)
+        return self.from_noise(torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device))
 
     def _of_component(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Means and scales (..., Z) of chosen components (...)."""

@@ -11,12 +11,16 @@ et al., 2017, https://arxiv.org/abs/1705.07057.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, cast
 
 import torch
 import zuko
-from torch import Tensor, nn
-from torch.distributions import Distribution, constraints
+from torch import BoolTensor, Tensor, nn
+from torch.distributions import Distribution, Transform, constraints
+from zuko.flows.coupling import GeneralCouplingTransform
+from zuko.transforms import CouplingTransform
 
 from ..posteriors.spline import spline_flow
 from ..runtime.precision import in_full
@@ -64,9 +68,38 @@ class FlowPrior(nn.Module):
         return Flow(self.flow())
 
 
+class Coupling(GeneralCouplingTransform):
+    """zuko's, which knows the places of the two halves from the start: a device is not asked for them at every call."""
+
+    def __init__(self, features: int, *, mask: Tensor, **more: Any) -> None:
+        super().__init__(features, mask=cast(BoolTensor, mask), **more)
+        for name, half in (("fixed", mask), ("moved", ~mask)):
+            self.register_buffer(name, half.nonzero().squeeze(-1), persistent=False)
+
+    def forward(self, c: Tensor | None = None) -> Transform:
+        return HalvesAt(partial(self.meta, c), cast(Tensor, self.fixed), cast(Tensor, self.moved))
+
+
+class HalvesAt(CouplingTransform):
+    """
+    Args:
+        meta: x_a -> the transformation of x_b.
+        fixed: places of x_a.
+        moved: places of x_b.
+    """
+
+    def __init__(self, meta: Callable[[Tensor], Transform], fixed: Tensor, moved: Tensor) -> None:
+        Transform.__init__(self)
+        self.meta, self.idx_a, self.idx_b = meta, fixed, moved
+
+
 def real_nvp(n_latents: int, n_layers: int = 6, hidden: tuple[int, ...] = (128, 128)) -> FlowPrior:
     """Real NVP prior: fast both ways."""
-    return FlowPrior(zuko.flows.RealNVP(n_latents, transforms=n_layers, hidden_features=hidden, activation=nn.SiLU))
+    layers = [
+        Coupling(n_latents, mask=torch.arange(n_latents) % 2 == i % 2, hidden_features=hidden, activation=nn.SiLU)
+        for i in range(n_layers)
+    ]
+    return FlowPrior(zuko.flows.Flow(layers, zuko.flows.RealNVP(n_latents, transforms=1).base))
 
 
 def neural_spline(n_latents: int, n_layers: int = 3, hidden: tuple[int, ...] = (128, 128)) -> FlowPrior:

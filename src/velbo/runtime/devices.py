@@ -8,25 +8,32 @@ import sys
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import ConfigError
 
 
 def device_of(name: str) -> torch.device:
-    """The device that "auto" means here, or the one that is named.
+    """The device that "auto" means here, or the one that is named; of a GPU with its number, as tensors have it.
 
     Raises:
         ConfigError: if there is no such device.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(name)
-        torch.ones(1, device=device).item()  # which "meta" has not
+        one = torch.ones(1, device=torch.device(name))
+        one.item()  # which "meta" has not
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"no device '{name}' here ({str(error).splitlines()[0]}); use auto or cpu") from error
-    return device
+    return one.device
+
+
+def may_look_at(x: Tensor) -> bool:
+    """Whether code may branch on values of x for the sake of speed: not while a compiler or a CUDA graph
+    records it, and not on a device that would be waited for.
+    """
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def compiled(model: nn.Module, device: torch.device) -> nn.Module:

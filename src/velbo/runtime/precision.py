@@ -5,6 +5,10 @@
     bf16-products  layers take and give float32, and each product rounds its factors to bfloat16 inside: no casts, so
                    fastest for narrow layers in large batches
 
+GPUs have a fourth, which torch takes for convolutions unless told otherwise: factors rounded to TF32, 10 bits. It is
+taken with bf16-products alone, and the convolutions of a GPU are those that add in a fixed order, so that the same seed
+gives the same bits there too.
+
 Sums, weights, gradients of weights and everything behind a trunk are float32 in all three. bfloat16 keeps 8 bits: a
 mean of 2 would be off by up to 0.004, which is nothing to a trunk's hidden unit and everything to a Normal with
 sigma = 0.01. So layers that give parameters of distributions multiply in full.
@@ -13,7 +17,7 @@ sigma = 0.01. So layers that give parameters of distributions multiply in full.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -27,17 +31,20 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
 
 def products(precision: str) -> AbstractContextManager[None]:
     """To be around forward and backward pass."""
-    return _factors_rounded_to("medium") if precision == "bf16-products" else nullcontext()
+    return _factors_rounded_to("medium" if precision == "bf16-products" else "highest")
 
 
 @contextmanager
 def _factors_rounded_to(level: str) -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
+    convolutions = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), convolutions.allow_tf32, convolutions.deterministic
     torch.set_float32_matmul_precision(level)
+    convolutions.allow_tf32, convolutions.deterministic = level != "highest", True
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        torch.set_float32_matmul_precision(before[0])
+        convolutions.allow_tf32, convolutions.deterministic = before[1:]
 
 
 @contextmanager

@@ -66,15 +66,18 @@ def learning_rate(batch: int, model: nn.Module) -> float:
 
 
 @cache
-def bf16_speedup(device_type: str) -> float:
-    """How many times faster bfloat16 matrices are multiplied here, measured in about 10 ms."""
-    seconds = {}
+def bf16_speedup(device_type: str, n_rows: int = 256, width: int = 512) -> float:
+    """How many times faster bfloat16 matrices are multiplied here, measured in about 10 ms; on a GPU several in a row,
+    as those that are too small to keep it busy gain nothing.
+    """
+    seconds, n_products = {}, 20 if device_type == "cuda" else 1
     for dtype in (torch.float32, torch.bfloat16):
-        a, b = (torch.ones(n, 512, dtype=dtype, device=device_type) for n in (256, 512))
+        a, b = (torch.ones(n, width, dtype=dtype, device=device_type) for n in (n_rows, width))
         times = []
         for _ in range(6):
             start = time.perf_counter()
-            torch.mm(a, b)
+            for _ in range(n_products):
+                torch.mm(a, b)
             if device_type == "cuda":
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - start)
@@ -95,7 +98,8 @@ def precision(model: nn.Module, batch: int, device: torch.device, compiled: bool
     is_wide, is_large = width >= MIN_WIDTH, batch >= MIN_BATCH and device.type == "cpu" and not compiled
     if not is_wide and not is_large:
         return "float32", f"layers are narrow, {width:.0f} wide; casts would cost more than bf16 saves"
-    speedup = bf16_speedup(device.type)
+    shape = (batch, _power_of_two(width, 1, 2**13)) if device.type == "cuda" else ()
+    speedup = bf16_speedup(device.type, *shape)
     if speedup < MIN_SPEEDUP:
         return "float32", f"bf16 is multiplied {speedup:.1f} times as fast as float32 here, too little to pay"
     measured = f"bf16 is multiplied {speedup:.1f} times as fast as float32 here"

@@ -49,7 +49,7 @@ def launch(n_devices: int, device_type: str, work: Callable[..., None], *argumen
         VelboError: what ``work`` raised.
     """
     if device_type == "cuda" and n_devices > torch.cuda.device_count():
-        raise errors.ConfigError(f"there are {torch.cuda.device_count()} GPUs here, not {n_devices}")
+        raise errors.ConfigError(f"{n_devices} devices are asked for, and GPUs here number {torch.cuda.device_count()}")
     most = max(FEW, 2 * (os.cpu_count() or 1))
     if device_type == "cpu" and n_devices > most:
         raise errors.ConfigError(f"devices must be at most {most} on this processor, not {n_devices}")

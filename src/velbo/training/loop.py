@@ -34,6 +34,7 @@ from . import constraint, schedule, weights
 from .checkpoint import Parts
 from .choices import decide
 from .ema import EMA
+from .gradients import Gradients, Pass, Recorded
 from .loggers import Logger, tell_progress
 from .order import Order, batches, order_for, shared_subset
 from .progress import so_far, where
@@ -51,12 +52,6 @@ PROGRESS_EVERY = 10
 BETAS = 0.9, 0.99
 """Adam's. The gradients of a bound grow tenfold while its likelihood sharpens: squares are to be those of a hundred
 steps, not of a thousand."""
-
-
-def total_norm(gradients: Sequence[Tensor]) -> float:
-    """Euclidean norm of all gradients together, by dot products: a third of the time of the norm of norms."""
-    squares = [torch.dot(g, g) for g in (g.flatten() for g in gradients)]
-    return math.sqrt(float(torch.stack(squares).sum()))
 
 
 class Trainer:
@@ -97,6 +92,7 @@ class Trainer:
         self.optimizer = self._make_optimizer()
         self.ema = EMA(self.model, config.optimisation.ema)
         self.best_weights = self._averaged_weights()
+        self.gradients = self._make_gradients()
         self.state, self.metrics = State(), list[dict[str, Any]]()
         self.parts = Parts(self.model, self.ema, self.optimizer, self.device, team)
         self.saving = Saving(run, self.parts)
@@ -110,12 +106,17 @@ class Trainer:
         matrices, rest = ([p for p in self.parameters if (p.dim() > 1) == m] for m in (True, False))
         return Adam([{"params": matrices}, {"params": rest, "weight_decay": 0.0}], self.lr, BETAS, decay)
 
+    def _make_gradients(self) -> Gradients:
+        eager = Pass(lambda x, beta: self.bound(x, beta), self.parameters)
+        recorded = self.device.type == "cuda" and self.team.size == 1
+        return Recorded(eager, self.batch_size) if recorded else eager
+
     def _autocast(self) -> AbstractContextManager[Any]:
         return autocast(self.config.machine.precision, self.device)
 
     # one step
 
-    def bound(self, x: Tensor, beta: float) -> Bound:
+    def bound(self, x: Tensor, beta: float | Tensor) -> Bound:
         """The objective's bound of a batch in nats of the data, its reductions in float32 at least."""
         with self._autocast():
             terms = self.compute(x, self.objective.samples, self.objective.draw)
@@ -130,38 +131,34 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         beta = constraint.beta(self.config.weighting, state, self._progress(state.step + 1))
-        self.optimizer.zero_grad(set_to_none=True)
         mine = share(index, self.team)
         idle = not len(mine)
         # a process without a row of a short last batch goes along with one that counts for nothing
         rows = index[:1] if idle else mine
-        bound = self.bound(self.data.batch(rows), beta)
-        if self.weight is not None:
-            bound = bound.weighted(self.weight[rows.cpu()].to(self.device))
-        loss = -bound.surrogate.sum() * (0.0 if idle else self.team.size / len(index))
-        loss.backward()
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = total_norm(gradients)
+        weight = None if self.weight is None else self.weight[rows.cpu()].to(self.device)
+        scale = 0.0 if idle else self.team.size / len(index)
+        found = self.gradients(self.data.batch(rows), beta, weight, scale)
+        norm = math.sqrt(found.squared_norm)
         state.step += 1
-        if not (self._agree(float(loss.detach())) and math.isfinite(norm)):
+        if not (self._agree(found.loss) and math.isfinite(norm)):
             self._skip()
             return
         longest = state.longest_gradient(norm, o.clip)
         if norm > longest:
+            gradients = [p.grad for p in self.parameters if p.grad is not None]
             torch._foreach_mul_(gradients, longest / norm)  # pyright: ignore
         self.optimizer.step()
         self.ema.update()
         state.skipped_in_a_row = 0
-        counted = bound.rows(slice(0)) if idle else bound
-        state.sums.add(counted)
+        sums = Sums() if idle else Sums(len(rows), found.bound, found.reconstruction, found.rate)
+        state.sums.add(sums)
         if self.config.weighting.constrained:
-            constraint.follow(self.config.weighting, state, *self._means(counted), pace=lr / self.lr)
+            constraint.follow(self.config.weighting, state, *self._means(sums), pace=lr / self.lr)
 
-    def _means(self, bound: Bound) -> tuple[float, float]:
+    def _means(self, mine: Sums) -> tuple[float, float]:
         """(reconstruction, rate) of the whole batch, of which every process has a share."""
-        parts = [float(part.detach().sum()) for part in (bound.reconstruction, bound.rate)]
-        reconstruction, rate, n = self.team.total([*parts, len(bound.value)])
-        return reconstruction / n, rate / n
+        joined = mine.joined(self.team)
+        return joined.reconstruction / joined.rows, joined.rate / joined.rows
 
     def _skip(self) -> None:
         state = self.state

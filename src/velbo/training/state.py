@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from ..files import from_json
 from ..limits import Checked, Limits
-from ..objectives import Bound
 from .team import Team
 
 NORM_DECAY = 0.98
@@ -26,14 +25,11 @@ class Sums(Checked):
     reconstruction: float = 0.0
     rate: float = 0.0
 
-    def add(self, bound: Bound) -> None:
-        self.rows += len(bound.value)
-        for name, tensor in (
-            ("bound", bound.value),
-            ("reconstruction", bound.reconstruction),
-            ("rate", bound.rate),
-        ):
-            setattr(self, name, getattr(self, name) + float(tensor.detach().sum()))
+    def add(self, more: Sums) -> None:
+        self.rows += more.rows
+        self.bound += more.bound
+        self.reconstruction += more.reconstruction
+        self.rate += more.rate
 
     def joined(self, team: Team) -> Sums:
         """The sums of all processes."""

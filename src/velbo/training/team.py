@@ -22,7 +22,7 @@ from torch.distributed.distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
-from ..errors import LostProcessError, VelboError
+from ..errors import ConfigError, LostProcessError, VelboError
 from ..posteriors import Draw
 from ..runtime.devices import device_of
 from ..runtime.ranks import ranks_here
@@ -208,11 +208,30 @@ def joined(device: str = "auto") -> Iterator[Team]:
 def group(store: Store, rank: int, size: int, device: torch.device) -> Iterator[TorchTeam]:
     """A process group for the block: gloo between CPUs, NCCL between GPUs."""
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    if device.type == "cuda":
+        store.set(f"GPU of {rank}", str(torch.cuda.get_device_properties(device).uuid))
+        require_own([store.get(f"GPU of {each}").decode() for each in range(size)])
     dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     yield TorchTeam(device, store)
     # none leaves, and closes its connections, while another is still reading from them
     dist.barrier()
     dist.destroy_process_group()
+
+
+def require_own(gpus: Sequence[str]) -> None:
+    """
+    Args:
+        gpus: what tells the GPU of each process from all others, in order of rank.
+
+    Raises:
+        ConfigError: if two have the same, which NCCL cannot work with.
+    """
+    for rank, gpu in enumerate(gpus):
+        if (first := gpus.index(gpu)) < rank:
+            raise ConfigError(
+                f"processes {first} and {rank} compute on one GPU, and each must have its own; start as many processes "
+                "as there are GPUs, or add --device cpu"
+            )
 
 
 def own_device(name: str, local_rank: int) -> torch.device:
