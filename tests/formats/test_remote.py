@@ -16,9 +16,8 @@ import pyarrow as pa
 import pytest
 
 from velbo.errors import DataError, MissingExtraError, RunError
-from velbo.files import write_text
+from velbo.files import is_url, local_path, locked, whole_or_absent, write_text
 from velbo.formats import Reading, convert, open_source, write_table, writers
-from velbo.formats.remote import is_url, local_path
 
 ROWS = pa.table({"a": [1, 2], "b": ["x", "y"]})
 
@@ -108,7 +107,9 @@ def test_a_scheme_whose_library_is_missing_names_the_extra(monkeypatch):
 
 
 def test_rows_are_written_to_urls_whole_or_not_at_all(memory, tmp_path, monkeypatch):
-    """In a stream, and spliced; nothing else is, and no folder of such a name appears here."""
+    """In a stream, and spliced; other files too; no folder of such a name appears here, and what must be a folder of
+    this machine says so.
+    """
     monkeypatch.chdir(tmp_path)
     write_table(ROWS, "memory://box/new.parquet")
     assert open_source("memory://box/new.parquet").read().equals(ROWS)
@@ -121,8 +122,17 @@ def test_rows_are_written_to_urls_whole_or_not_at_all(memory, tmp_path, monkeypa
     assert not fsspec.filesystem("memory").exists("/box/none.csv")
     with pytest.raises(RunError, match=r"nosuch://box/t\.csv: cannot be written: .*nosuch"):
         write_table(ROWS, "nosuch://box/t.csv")
-    with pytest.raises(RunError, match="only rows and runs are written to a URL"):
-        write_text(Path("memory://box/page.html"), "")
+    write_text(Path("memory://box/page.html"), "a page")
+    assert fsspec.filesystem("memory").cat("/box/page.html") == b"a page"
+    with whole_or_absent(Path("memory://box/1/a"), Path("memory://box/2/a"), tmp_path / "a") as places:
+        for i, place in enumerate(places):
+            place.write_text(str(i))
+    assert [fsspec.filesystem("memory").cat(f"/box/{i}/a") for i in (1, 2)] == [b"0", b"1"]
+    assert (tmp_path / "a").read_text() == "2"
+    (tmp_path / "a").unlink()
+    place = Path("memory://box/sweep")
+    with pytest.raises(RunError, match=r"^memory://box/sweep: this folder must be on this machine"), locked(place):
+        pass
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t.csv", "t.npz", "t.parquet"]
 
 

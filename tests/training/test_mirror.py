@@ -14,7 +14,7 @@ import velbo.training.mirror as mirror
 from contracts.commands import call, options
 from velbo import Budget, Recipe, TrainedModel, TrainingConfig, carry_out, fit, plan
 from velbo.errors import Interrupted, RunError
-from velbo.formats.remote import url_of
+from velbo.files import url_of
 from velbo.training import Run
 from velbo.training.mirror import Mirror
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import ConfigError, DataError, VelboError
+from ..files import shown
 from ..formats import Reading, Source, absolute_name, open_source, rewrite, writers
 from ..rows.arrow import missing_of, shape_of, undictionaried
 from ..rows.results import as_table, beside, some_of
@@ -234,4 +235,4 @@ def _differ(a: Any, b: Any) -> np.ndarray:
 
 def _told(paths: Sequence[Path], n: int) -> None:
     for path in paths:
-        say(f"wrote {n} rows to {path}")
+        say(f"wrote {n} rows to {shown(path)}")

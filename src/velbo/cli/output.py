@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..files import shown
 from ..tables import Table
 from .app import say
 
@@ -37,7 +38,7 @@ def write_rows(path: Path, values: Any, prefix: str = "x") -> None:
 
     table = as_table(values, prefix)
     write_table(table, path)
-    say(f"wrote {len(table)} rows to {path}")
+    say(f"wrote {len(table)} rows to {shown(path)}")
 
 
 def print_table(table: Table | Sequence[Mapping[str, Any]]) -> None:

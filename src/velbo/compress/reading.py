@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import ConfigError, DataError, RunError
-from ..files import from_json, whole_or_absent
+from ..files import from_json, shown, whole_or_absent
 from ..formats import writers
 from ..formats.base import as_array
 from ..formats.encoding import suffixes_of, written
 from ..formats.registry import format_by_suffix
+from ..formats.remote import read_from
 from ..formats.text import CSV
 from ..runtime import fixed_point as fixed
 from ..runtime.fixed_point import Floats
@@ -138,7 +139,7 @@ def decompress(
     """The rows of a compressed file, bit for bit.
 
     Args:
-        path: of the file.
+        path: of the file, or its URL.
         output: a file to write them to, in a stream; an Arrow table or the array is returned if it is not given.
         trained: the model that it was written by; not needed where the file has it inside.
         skip_damaged: pass over damaged blocks instead of refusing the file; needs ``output``, and gives their numbers.
@@ -147,8 +148,8 @@ def decompress(
         DataError: if it is no such file, or damaged.
         RunError: if the model is missing, or another one.
     """
-    with Path(path).open("rb") as file:
-        reader = Reader(file, str(path), trained, skip_damaged)
+    with read_from(path) as here, here.open("rb") as file:
+        reader = Reader(file, shown(path), trained, skip_damaged)
         if output is None:
             return _in_memory(reader)
         if reader.header.text is not None:
@@ -190,8 +191,9 @@ def _write_text(reader: Reader, form: TextForm, path: Path) -> None:
 def _bytes_into(place: Path, path: Path) -> Iterator[Any]:
     """A stream into a file that is to have another name, whose suffix tells the compression."""
     _, compression = suffixes_of(path)
-    stream = written(path.with_name(f"{place.name}{compression}")) if compression else place.open("wb")
+    packed = place.with_name(f"{place.name}{compression}")
+    stream = written(packed) if compression else place.open("wb")
     with stream as file:
         yield file
     if compression:
-        path.with_name(f"{place.name}{compression}").replace(place)
+        packed.replace(place)

@@ -3,9 +3,9 @@
 from .content import read_file, read_json, read_tensors, write_json, write_tensors
 from .places import LOCK, as_path, locked, require_place
 from .typed import as_json, from_json
+from .urls import URL_AS_PATH, first_line, is_url, local_path, send, shown, url_of
 from .whole import (
     TEMPORARY,
-    URL_AS_PATH,
     is_running,
     remove_folder,
     remove_temporaries,
@@ -23,8 +23,11 @@ __all__ = [
     "URL_AS_PATH",
     "as_json",
     "as_path",
+    "first_line",
     "from_json",
     "is_running",
+    "is_url",
+    "local_path",
     "locked",
     "read_file",
     "read_json",
@@ -32,7 +35,10 @@ __all__ = [
     "remove_folder",
     "remove_temporaries",
     "require_place",
+    "send",
+    "shown",
     "temporary_for",
+    "url_of",
     "whole_or_absent",
     "write_atomically",
     "write_bytes",

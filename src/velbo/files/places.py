@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ConfigError, RunError
+from .urls import shown, url_of
 
 LOCK = ".lock"
 MAX_FOLDERS = 500
@@ -52,6 +53,8 @@ def locked(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    if url_of(folder):
+        raise RunError(f"{shown(folder)}: this folder must be on this machine; give a path")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = FileLock(folder / LOCK).acquire(blocking=False)

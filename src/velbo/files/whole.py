@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import RunError
+from ..errors import RunError, need
+from .urls import send, url_of
 
-URL_AS_PATH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?=[^/])")
-"""How a URL begins that was taken for a path, which has one slash of two."""
 TEMPORARY = re.compile(r"\.(\d+)\.tmp\.(.+)", re.DOTALL)
 
 
@@ -66,11 +66,34 @@ def whole_or_absent(*paths: Path) -> Iterator[list[Path]]:
     """A temporary path beside each path to write to inside the block; renamed after it, removed if it raises.
 
     Of several, all are complete before the first is renamed, and the old ones go before that: whenever the process is
-    killed, no set of files is half old and half new.
+    killed, no set of files is half old and half new. A path that is a URL is sent there, as one object, when all are
+    complete: each of several is whole or absent.
 
     Raises:
-        RunError: if the disk is full or the folder cannot be written.
+        MissingExtraError: if a path is a URL and fsspec is not installed.
+        RunError: if the disk is full, or a place cannot be written.
     """
+    urls = [url_of(path) for path in paths]
+    if not any(urls):
+        with _renamed(*paths) as places:
+            yield places
+        return
+    need("fsspec", "remote")
+    with tempfile.TemporaryDirectory(prefix="velbo-") as folder:
+        # each in a folder of its own: two URLs may end with the same name
+        here = [
+            p if url is None else Path(folder, str(i), p.name)
+            for i, (p, url) in enumerate(zip(paths, urls, strict=True))
+        ]
+        with _renamed(*here) as places:
+            yield places
+        for path, url in zip(here, urls, strict=True):
+            if url is not None:
+                send(path, url)
+
+
+@contextmanager
+def _renamed(*paths: Path) -> Iterator[list[Path]]:
     temporaries, path = [temporary_for(path) for path in paths], paths[0]
     try:
         for path in paths:
@@ -93,8 +116,6 @@ def whole_or_absent(*paths: Path) -> Iterator[list[Path]]:
 
 
 def _prepare(path: Path) -> None:
-    if URL_AS_PATH.match(str(path)):
-        raise RunError(f"{path}: only rows and runs are written to a URL; give a path")
     if path.is_dir():
         raise IsADirectoryError("there is a folder of this name")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,11 +20,12 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from ..errors import DataError
+from ..files import first_line
 from .base import Change, Format, Sequential
 from .json_splice import JsonSheet, spliced
 from .json_types import TypeGuess, explicit_type
 from .reading import Reading
-from .typed import UNFIT, bytes_of, cast, first_line
+from .typed import UNFIT, bytes_of, cast
 
 BLOCK = 4 * 2**20
 """Bytes that are read at a time, about."""

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, DataError, unknown
+from ..files import is_url, local_path
 from .base import Format, Part
 from .builtin import BUILTIN, BUILTIN_FORMAT
 from .folder import files_in, is_marked
 from .images import IMAGES, is_image
 from .reading import Note, Reading
 from .registry import format_by_suffix, format_named, format_to_read, is_table, opened, readable
-from .remote import Download, fetched, is_url, local_path
+from .remote import Download, fetched
 
 
 @dataclass(frozen=True)

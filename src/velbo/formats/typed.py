@@ -15,6 +15,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from ..errors import DataError
+from ..files import first_line
 from .base import Part, is_tensor
 
 CHUNK = 2**20
@@ -29,11 +30,6 @@ def told(file: Path) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(f"{file}: cannot be read: {first_line(error)}") from error
-
-
-def first_line(error: BaseException) -> str:
-    """Of its message, or its name if it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def bytes_of(file: Path, start: int = 0) -> Iterator[bytes]:

@@ -14,13 +14,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..errors import DataError
+from ..files import first_line, whole_or_absent
 from .base import Change, Format, Sheet, UnfitError
 from .merging import merged, type_to_write
 from .pandas_index import has_name
 from .registry import format_to_write
-from .remote import whole_at
 from .source import Source, open_source
-from .typed import UNFIT, first_line
+from .typed import UNFIT
 
 
 class Writer:
@@ -102,7 +102,7 @@ def writers(paths: Sequence[str | Path], likes: Sequence[pa.Schema | None] | Non
     targets = [Path(path) for path in paths]
     for target in targets:
         format_to_write(target)
-    with whole_at(*targets) as places:
+    with whole_or_absent(*targets) as places:
         opened = [Writer(*one) for one in zip(targets, places, likes or [None] * len(targets), strict=True)]
         try:
             yield opened
@@ -154,7 +154,7 @@ def rewrite(source: Source, targets: Sequence[str | Path], change: Change) -> in
     """
     kinds = [format_to_write(target) for target in targets]
     if source.is_whole and source.parts[0].can_splice and all(kind is source.format for kind in kinds):
-        with whole_at(*map(Path, targets)) as places:
+        with whole_or_absent(*map(Path, targets)) as places:
             return type(source.parts[0]).splice(source.parts, source.schema, places, change)
     n_rows = 0
     with writers(targets, [_schema_to_write(source, kind, source.schema) for kind in kinds]) as opened:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import RunError, need
-from ..files import LOCK, TEMPORARY
+from ..files import LOCK, TEMPORARY, first_line
 
 MARKER, OBJECTS = "folder.json", "objects"
 WAITS = 0.5, 2.0, 5.0
@@ -154,8 +154,9 @@ class Mirror:
                 return ask()
             except Exception as error:  # each store raises its own
                 if wait is None or isinstance(error, FileNotFoundError):
-                    said = (str(error).strip() or type(error).__name__).splitlines()[0]
-                    raise RunError(f"{self.url}: the store does not answer as it should: {said}") from error
+                    raise RunError(
+                        f"{self.url}: the store does not answer as it should: {first_line(error)}"
+                    ) from error
                 time.sleep(wait)
         raise AssertionError
 

@@ -40,12 +40,12 @@ from ..files import (
     read_tensors,
     remove_temporaries,
     require_place,
+    url_of,
     write_folder_atomically,
     write_json,
     write_tensors,
     write_text,
 )
-from ..formats.remote import url_of
 from . import checkpoints, metrics, typical
 from .mirror import mirror_of
 from .state import History, State
@@ -242,7 +242,7 @@ class Run:
         is_untrained = self.config_file.exists() and not self.model_file.exists()
         if is_untrained or self.metrics_file.exists() or self.checkpoints.exists():
             raise RunError(
-                f"{self.path} holds a training run, which a model that is saved would destroy; give another folder"
+                f"{self.place} holds a training run, which a model that is saved would destroy; give another folder"
             )
 
     def _move_saved(self) -> None:

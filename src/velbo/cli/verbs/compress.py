@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...files import shown
 from ..app import app, say
 from ..options import Folder, Output, OwnParts, ReadAs, ReadingOptions
 from ..pages import USE
@@ -39,7 +40,7 @@ def compress(
     bits = 8 * (done.n_stack + done.n_aside) / done.n_rows
     head = "the head and the model" if self_contained else "the head"
     say(
-        f"wrote {done.n_rows} rows to {output}: {done.n_bytes} bytes, of which {done.n_head} are {head}, and "
+        f"wrote {done.n_rows} rows to {shown(output)}: {done.n_bytes} bytes, of which {done.n_head} are {head}, and "
         f"{done.n_aside} what the model does not code; {bits:.1f} bits a row without the head"
     )
     of = "" if self_contained else f" --run {run}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...files import shown
 from ..app import app, say
 from ..options import File, ReadAs, ReadingOptions
 from ..pages import DATA
@@ -20,4 +21,4 @@ def convert(data: str, output: File, *, read: ReadAs = ReadingOptions()) -> None
     from ...formats import convert as convert_rows
     from ...formats import open_source
 
-    say(f"wrote {convert_rows(open_source(data, read.reading()), output)} rows to {output}")
+    say(f"wrote {convert_rows(open_source(data, read.reading()), output)} rows to {shown(output)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...files import shown
 from ..app import app, say
 from ..options import Output, OwnParts
 from ..pages import USE
@@ -27,4 +28,4 @@ def decompress(
     trained = TrainedModel.load(run, model) if run is not None else None
     for lost in from_file(file, output, trained=trained, skip_damaged=skip_damaged):
         say(f"decompress: block {lost.number}, which begins at row {lost.first}, is damaged and left out")
-    say(f"wrote {output}")
+    say(f"wrote {shown(output)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...errors import need
+from ...files import shown
 from ..app import app, say
 from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Rows, Seed, SomeOutput
 from ..output import print_json
@@ -54,7 +55,7 @@ def doctor(
     findings = diagnose(found)
     if output is not None:
         save(examination(found, findings), output)
-        say(f"wrote {output}")
+        say(f"wrote {shown(output)}")
     if json:
         print_json([finding.to_json() for finding in findings])
     else:

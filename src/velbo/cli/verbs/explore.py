@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...files import shown
 from ..app import app, say
 from ..options import Folder, Output, OwnParts, ReadAs, ReadingOptions, Rows, Seed
 from ..pages import SHARE
@@ -40,6 +41,6 @@ def explore(
     trained = TrainedModel.load(run, model)
     made = trained.explore(rows_for(trained, data, read), output, labels, rows, seed, title)
     size = f"{made.size / 1e6:.1f} MB"
-    say(f"wrote {made.path}: {made.n_points} rows, {size}, weights in {made.bits} bits; open it in a browser")
+    say(f"wrote {shown(made.path)}: {made.n_points} rows, {size}, weights in {made.bits} bits; open it in a browser")
     if made.size > LARGE_PAGE and trained.schema.images() and trained.recipe.recipe in ("mlp", "resmlp"):
         say("nearly all of it are weights of the last layer; --recipe conv has a hundredth of them")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ...files import shown
 from ..app import app, say
 from ..options import Count, Folder, Output, OwnParts, Seed
 from ..pages import SHARE
@@ -33,6 +34,6 @@ def export(
 
     made = TrainedModel.load(run, model).export(output, what, samples, seed)
     say(
-        f"wrote the {made.what} to {made.path}: {', '.join(made.inputs)} -> {', '.join(made.outputs)}; it differs from "
-        f"velbo by {made.difference:.1e} at most ({made.tolerance:g} is allowed)"
+        f"wrote the {made.what} to {shown(made.path)}: {', '.join(made.inputs)} -> {', '.join(made.outputs)}; it "
+        f"differs from velbo by {made.difference:.1e} at most ({made.tolerance:g} is allowed)"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ...errors import ConfigError, VelboError, need, unknown
+from ...files import shown
 from ..app import app, say
 from ..options import Folder, Output, OwnParts, ReadAs, ReadingOptions, Rows, Seed
 from ..pages import USE
@@ -67,7 +68,7 @@ def plot(
             continue
         path = output if output.suffix else output / f"{name}.png"
         save(figure, path)
-        say(f"wrote {path}")
+        say(f"wrote {shown(path)}")
 
 
 def _subject(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...config import Budget, Machine, Optimisation, TrainingConfig, Validation
+from ...files import shown
 from ..app import app, say
 from ..options import (
     Folder,
@@ -59,7 +60,7 @@ def refit_prior(
     training = TrainingConfig(budget, optimisation, validation=validation, machine=machine)
     changed, gain = refit(trained, x, prior, components, training)
     changed.save(to)
-    say(f"wrote {to}: {verdict(gain, run, to)}")
+    say(f"wrote {shown(to)}: {verdict(gain, run, to)}")
 
 
 def verdict(gain: float, old: Path, new: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...errors import ConfigError, need
+from ...files import shown
 from ..app import app, say
 from ..options import Folder, Output, OwnParts, ReadAs, ReadingOptions, Rows, Seed
 from ..pages import SHARE
@@ -50,4 +51,4 @@ def report(
     seen = seen_rows(trained, data, train, rows, seed, read)
     known, name = labels_for(table, labels)
     write(trained, table, output, seen, known, rows, seed, name)
-    say(f"wrote {output}")
+    say(f"wrote {shown(output)}")

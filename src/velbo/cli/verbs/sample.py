@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ...errors import need
+from ...files import shown
 from ...limits import NOT_NEGATIVE, ROWS
 from ..app import app, say
 from ..options import Assignments, Folder, Output, OwnParts, Seed, assignments
@@ -79,4 +80,4 @@ def _sheet(trained: TrainedModel, rows: Any, path: Path) -> None:
 
     images = images_of(trained, rows)
     save(sheet(images), path)
-    say(f"wrote {len(images)} images to {path}")
+    say(f"wrote {len(images)} images to {shown(path)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...files import shown
 from ..app import app, say
 from ..options import ColumnKinds, FieldChoice, ReadAs, ReadingOptions, SchemaFile, SomeOutput
 from ..output import print_json, print_table
@@ -43,7 +44,7 @@ def schema(
     notes = [*source.notes()]
     if output is not None:
         write_json(output, file)
-        say(f"wrote {output}")
+        say(f"wrote {shown(output)}")
     if json:
         print_json({**file, "notes": [as_json(note) for note in notes]})
         return
