@@ -109,12 +109,18 @@ class Campaign:
             except subprocess.TimeoutExpired:
                 process.kill()
                 code = None
-        left = [n for n in team if Path(f"/proc/{n}").exists() and n != target]
-        lines = [line for line in self.output.read_text(errors="replace").splitlines() if line.startswith("velbo: ")]
-        passed = bool(code) and not left and len(lines) == (1 if self.launcher else 0)
+        seconds, left = time.monotonic() - start, [n for n in team if n != target]
+        # multiprocessing's own helper ends a moment after the process that it helps
+        while (left := [n for n in left if Path(f"/proc/{n}").exists()]) and time.monotonic() - start < seconds + 10:
+            time.sleep(0.1)
+        said = self.output.read_text(errors="replace")
+        lines = [line for line in said.splitlines() if line.startswith("velbo: ")]
+        # torchrun ends those that do not yet train before they can say a word, and tells of the lost one itself
+        told = len(lines) or int(self.launcher == "torchrun" and "Signal 9 (SIGKILL)" in said)
+        passed = bool(code) and not left and told == (1 if self.launcher else 0)
         print(
             f"process {rank + 1} killed {when}: {'in' if half else 'not in'} a checkpoint, last one "
-            f"{(self.checkpoints() or ['none'])[-1]}; all ended after {time.monotonic() - start:.1f} s, "
+            f"{(self.checkpoints() or ['none'])[-1]}; all ended after {seconds:.1f} s, "
             f"exit code {code}, {len(left)} left, {len(lines)} lines{'' if passed else ': FAILED'}",
             flush=True,
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..errors import DataError
 from .base import Format, Sheet, rows_per_batch
 from .categories import Conformed
 from .pandas_index import index_note, split_index
@@ -33,23 +34,39 @@ class ParquetPart(TypedPart):
     """
 
     def __init__(self, path: Path, reading: Reading) -> None:
-        self.path = path
-        with self._opened() as file:
-            about = file.metadata
+        self.path, self._is = path, _state(path)
+        with self._opened(None) as file:
+            # kept: of 1,000 columns in 1,000 row groups the footer has 100 MB, too many to be read for every group
+            self._about = about = file.metadata
             self.written = about.schema.to_arrow_schema()
             self._sizes = tuple(about.row_group(i).num_rows for i in range(about.num_row_groups))
             self._start = max(0, path.stat().st_size - about.serialized_size - FOOTER_END)
         self.schema, self.extra = split_index(self.written)
 
     @contextmanager
-    def _opened(self) -> Iterator[pq.ParquetFile]:
+    def _opened(self, about: pq.FileMetaData | None) -> Iterator[pq.ParquetFile]:
         # not by its name, which Arrow takes for a URL if there is a colon in it; nor with pre_buffer, Arrow's default,
         # which reads a row group as a whole
         with (
             told(self.path),
             pa.OSFile(str(self.path)) as source,
-            pq.ParquetFile(source, buffer_size=PAGES, pre_buffer=False) as file,
+            pq.ParquetFile(source, metadata=about, buffer_size=PAGES, pre_buffer=False) as file,
         ):
+            yield file
+
+    @contextmanager
+    def _as_it_was(self) -> Iterator[pq.ParquetFile]:
+        """Opened, and not read as what it was if it is another file now.
+
+        Raises:
+            DataError: if it is.
+        """
+        if (now := _state(self.path)) != self._is:
+            with self._opened(None) as file:
+                if not file.metadata.equals(self._about):
+                    raise DataError(f"{self.path} was changed while it was in use; read it again")
+            self._is = now
+        with self._opened(self._about) as file:
             yield file
 
     @property
@@ -59,14 +76,14 @@ class ParquetPart(TypedPart):
 
     def group(self, index: int) -> pa.Table:
         """The rows of one row group."""
-        with self._opened() as file:
+        with self._as_it_was() as file:
             table = file.read_row_group(index, columns=self._columns(self.names), use_threads=False)
             return sound(table).select(self.names)
 
     def pieces(self, names: Sequence[str]) -> Iterator[pa.Table]:
         """The rows in order, page by page."""
         n_rows, columns = rows_per_batch(self.written), self._columns(names)
-        with self._opened() as file:
+        with self._as_it_was() as file:
             for batch in file.iter_batches(n_rows, columns=columns, use_threads=False):
                 yield sound(pa.Table.from_batches([batch]))
 
@@ -82,6 +99,13 @@ class ParquetPart(TypedPart):
         """The size, and the footer, which has statistics of every column."""
         yield f"{self.path.stat().st_size}\0".encode()
         yield from bytes_of(self.path, self._start)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """What tells, for nothing, that a file may have been changed: its size, and when it was written."""
+    with told(path):
+        said = path.stat()
+    return said.st_size, said.st_mtime_ns
 
 
 class ParquetSheet(Sheet):
