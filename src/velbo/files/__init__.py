@@ -3,7 +3,7 @@
 from .content import read_file, read_json, read_tensors, write_json, write_tensors
 from .places import LOCK, as_path, locked, require_place
 from .typed import as_json, from_json
-from .urls import URL_AS_PATH, first_line, is_url, local_path, send, shown, url_of
+from .urls import URL_AS_PATH, first_line, is_url, local_path, missing_library, send, shown, url_of
 from .whole import (
     TEMPORARY,
     is_running,
@@ -29,6 +29,7 @@ __all__ = [
     "is_url",
     "local_path",
     "locked",
+    "missing_library",
     "read_file",
     "read_json",
     "read_tensors",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
+from .urls import shown
 from .whole import write_atomically, write_text
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def read_file(path: Path, most: int) -> bytes:
             raise RunError(f"{path} has {said.st_size:,} bytes, and such a file has {most:,} at most")
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise RunError(f"there is no {path}") from error
+        raise RunError(f"there is no {shown(path)}") from error
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 

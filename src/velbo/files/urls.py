@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from ..errors import RunError, need
+from ..errors import MissingExtraError, RunError, need
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: one is a drive of Windows
 URL_AS_PATH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?=[^/])")
@@ -46,16 +46,26 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def missing_library(url: str, error: ImportError) -> str:
+    """What is said where fsspec's library for a scheme is not there."""
+    return (
+        f"{url}: a library is needed for this scheme and is not installed ({error}); install it with: "
+        "pip install 'velbo[remote]'"
+    )
+
+
 def send(file: Path, url: str) -> None:
     """A file to its URL, as one object.
 
     Raises:
-        MissingExtraError: if fsspec is not installed.
+        MissingExtraError: if fsspec, or its library for the scheme, is not installed.
         RunError: if it cannot be written.
     """
     fsspec = need("fsspec", "remote")
     try:
         system, there = fsspec.core.url_to_fs(url)
         system.put_file(str(file), there)
+    except ImportError as error:
+        raise MissingExtraError(missing_library(url, error)) from error
     except Exception as error:  # each file system raises its own
         raise RunError(f"{url}: cannot be written: {first_line(error)}") from error

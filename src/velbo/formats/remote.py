@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from ..errors import DataError, MissingExtraError, need
-from ..files import first_line, url_of
+from ..files import first_line, missing_library, url_of
 
 
 class Download:
@@ -47,10 +47,7 @@ def fetched(url: str) -> Download:
         else:
             system.get_file(path, str(copy.path))
     except ImportError as error:
-        raise MissingExtraError(
-            f"{url}: a library is needed for this scheme and is not installed ({error}); install it with: "
-            "pip install 'velbo[remote]'"
-        ) from error
+        raise MissingExtraError(missing_library(url, error)) from error
     except Exception as error:  # each file system raises its own
         raise DataError(f"{url}: cannot be fetched: {first_line(error)}") from error
     return copy

@@ -24,8 +24,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import RunError, need
-from ..files import LOCK, TEMPORARY, first_line
+from ..errors import MissingExtraError, RunError, need
+from ..files import LOCK, TEMPORARY, first_line, missing_library
 
 MARKER, OBJECTS = "folder.json", "objects"
 WAITS = 0.5, 2.0, 5.0
@@ -53,7 +53,7 @@ class Mirror:
 
     Raises:
         MissingExtraError: if fsspec, or its library for the scheme, is not installed.
-        RunError: if the store cannot be reached.
+        RunError: if the scheme is unknown, or the store cannot be reached.
     """
 
     def __init__(self, url: str) -> None:
@@ -61,8 +61,10 @@ class Mirror:
         fsspec = need("fsspec", "remote")
         try:
             self.store, self.root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
-        except (ImportError, ValueError) as error:
-            raise RunError(f"{url}: cannot be reached ({error}); see pip install 'velbo[remote]'") from error
+        except ImportError as error:
+            raise MissingExtraError(missing_library(url, error)) from error
+        except ValueError as error:
+            raise RunError(f"{url}: cannot be reached: {first_line(error)}") from error
         self.path = Path(tempfile.mkdtemp(prefix="velbo-run-"), self.url.rpartition("/")[2] or "run")
         weakref.finalize(self, shutil.rmtree, self.path.parent, ignore_errors=True)
         self._marker, self._before = b"", dict[str, str]()

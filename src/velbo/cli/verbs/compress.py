@@ -43,5 +43,5 @@ def compress(
         f"wrote {done.n_rows} rows to {shown(output)}: {done.n_bytes} bytes, of which {done.n_head} are {head}, and "
         f"{done.n_aside} what the model does not code; {bits:.1f} bits a row without the head"
     )
-    of = "" if self_contained else f" --run {run}"
-    say(f"the rows come back with: velbo decompress {output}{of} -o FILE")
+    of = "" if self_contained else f" --run {shown(run)}"
+    say(f"the rows come back with: velbo decompress {shown(output)}{of} -o FILE")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ...errors import VelboError
+from ...files import shown
 from ...tables import Table, text_of
 from ..app import app, say
 from ..options import Folder, OwnParts
@@ -138,7 +139,7 @@ def _state(state: State | None, is_trained: bool) -> str:
 
 def progress(plan: Plan, state: State | None, run: Path) -> str:
     """How far training has come."""
-    budget, go_on = plan.training.budget, f"continue it with: velbo resume {run}"
+    budget, go_on = plan.training.budget, f"continue it with: velbo resume {shown(run)}"
     if state is None:
         return f"not begun, or not saved yet; {go_on}"
     if state.done:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ...files import shown
 from ...limits import Limits
 from ...serve import Settings
 from ..app import app, say
@@ -35,4 +36,4 @@ def serve(
     from ...trained_model import TrainedModel
 
     trained = TrainedModel.load(run, model)
-    run_server(trained, host, port, settings, lambda where: say(f"serving {run} at {where}, see {where}/openapi.json"))
+    run_server(trained, host, port, settings, lambda where: say(f"serving {shown(run)} at {where}, see {where}/openapi.json"))
