@@ -152,6 +152,26 @@ def test_a_store_that_fails_once_is_asked_again(store, monkeypatch):
     assert (new.path / "a").read_text() == "x"
 
 
+def test_a_marker_that_was_written_although_the_store_went_away_is_known_again(store, monkeypatch):
+    """It is no other process's: the next state is written."""
+    folder, pipe = Mirror("memory://box/run"), MemoryFileSystem.pipe_file
+    folder.path.mkdir(parents=True)
+    (folder.path / "a").write_text("1")
+
+    def goes_away_after_the_marker(path, value):
+        pipe(folder.store, path, value)
+        if path.endswith("folder.json"):
+            raise ConnectionError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder.store, "pipe_file", goes_away_after_the_marker)
+        with pytest.raises(RunError, match="gone"):
+            folder.publish(waits=())
+    (folder.path / "a").write_text("2")
+    folder.publish(waits=())
+    assert (Mirror("memory://box/run").path / "a").read_text() == "2"
+
+
 def test_what_two_write_or_another_has_changed_is_refused(store):
     one, two = Mirror("memory://box/run"), Mirror("memory://box/run")
     for folder in (one, two):

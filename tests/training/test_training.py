@@ -267,6 +267,30 @@ def test_stopped_anywhere_and_resumed_ends_bit_equal(tmp_path, monkeypatch, weig
     assert same(state_of(tmp_path / "whole"), state_of(tmp_path / "cut"))
 
 
+def test_a_store_that_takes_long_is_not_asked_again_at_once(tmp_path, monkeypatch):
+    """A step takes a second and a checkpoint 1,000: there is one every 11 seconds of steps all the same."""
+    now, saved = [0.0], list[int]()
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 10.0)
+    what = make_plan(12)
+    step, save = Trainer.step, Trainer.save
+
+    def one_second(self, index):
+        now[0] += 1
+        step(self, index)
+
+    def long(self):
+        save(self)
+        now[0] += 1000
+        saved.append(self.state.step)
+
+    monkeypatch.setattr(Trainer, "step", one_second)
+    monkeypatch.setattr(Trainer, "save", long)
+    carry_out(what, DIGITS[:700], start(tmp_path / "run", what), report=False)
+    assert len(saved) > 3
+    assert {b - a for a, b in itertools.pairwise(saved[:-1])} <= {11, 12}
+
+
 def test_sigkill_and_resume_end_bit_equal(tmp_path):
     """Real processes, killed one after the other: before the first file is read, all through the writing of
     checkpoints, between them, and from outside. `benchmarks/kill_and_resume.py` is the campaign at random moments.

@@ -225,6 +225,7 @@ class Trainer:
             if self.stopping:
                 name = self.stop.name or "a signal"
                 raise Interrupted(f"stopped by {name} at step {state.step}, epoch {state.epoch + 1}")
+            self.saved_at = min(self.saved_at, state.seconds)
             if self.run_folder and state.seconds - self.saved_at > CHECKPOINT_SECONDS:
                 self.save()
         self._end_of_epoch(complete=state.position >= len(self.order))
@@ -295,7 +296,8 @@ class Trainer:
     def save(self) -> None:
         """As `Saving.save`, of where training is."""
         self.saving.save(self.state, self.best_weights)
-        self.saved_at = self.state.seconds
+        # from the next step on: a store that is away may have taken longer than all steps since the last one
+        self.saved_at = math.inf
 
     def _restore(self) -> None:
         if found := self.saving.restore(self.best_weights):

@@ -19,7 +19,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,6 +68,7 @@ class Mirror:
         self.path = Path(tempfile.mkdtemp(prefix="velbo-run-"), self.url.rpartition("/")[2] or "run")
         weakref.finalize(self, shutil.rmtree, self.path.parent, ignore_errors=True)
         self._marker, self._before = b"", dict[str, str]()
+        self._sent = self._marker, self._before
         self.fetch()
 
     def _object(self, name: str) -> str:
@@ -92,6 +93,7 @@ class Mirror:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         self._before = files
+        self._sent = self._marker, files
 
     def update(self) -> None:
         """`fetch`, if another process has written the folder."""
@@ -109,8 +111,11 @@ class Mirror:
         except (msgspec.DecodeError, KeyError) as error:
             raise RunError(f"{self.url}: its marker is damaged ({error}); restore {MARKER} from a copy") from error
 
-    def publish(self) -> None:
+    def publish(self, waits: Sequence[float] | None = None) -> None:
         """Let the folder be what the copy is: objects first, the marker last.
+
+        Args:
+            waits: seconds before a store that failed is asked again; `WAITS` if not given.
 
         Raises:
             RunError: if another process has written the folder meanwhile, or the store cannot be reached.
@@ -120,16 +125,20 @@ class Mirror:
         files = {name: _key(data) for name, data in contents.items()}
         if files == self._before:
             return
-        if self._read_marker() != self._marker:
+        found = self._read_marker(waits)
+        if found == self._sent[0]:  # the store took it, and went away before it said so
+            self._marker, self._before = self._sent
+        if found != self._marker:
             raise RunError(f"{self.url}: another process has written into this folder; give another, or resume later")
         there = set(self._before.values())
         for name, key in files.items():
             if key not in there:
-                self._asked(lambda key=key, name=name: self.store.pipe_file(self._object(key), contents[name]))
+                self._asked(lambda key=key, name=name: self.store.pipe_file(self._object(key), contents[name]), waits)
         marker = json.dumps({"files": files}).encode()
-        self._asked(lambda: self.store.pipe_file(f"{self.root}/{MARKER}", marker))
+        self._sent = marker, files
+        self._asked(lambda: self.store.pipe_file(f"{self.root}/{MARKER}", marker), waits)
         self._marker, before, self._before = marker, self._before, files
-        self._asked(lambda: self._tidy({*before.values(), *files.values()}))
+        self._asked(lambda: self._tidy({*before.values(), *files.values()}), waits)
 
     def _is_private(self, path: Path) -> bool:
         parts = path.relative_to(self.path).parts
@@ -140,18 +149,18 @@ class Mirror:
             if name.rpartition("/")[2] not in kept:
                 self.store.rm_file(name)
 
-    def _read_marker(self) -> bytes:
+    def _read_marker(self, waits: Sequence[float] | None = None) -> bytes:
         def read() -> bytes:
             try:
                 return self.store.cat_file(f"{self.root}/{MARKER}")
             except FileNotFoundError:
                 return b""
 
-        return self._asked(read)
+        return self._asked(read, waits)
 
-    def _asked(self, ask: Callable[[], T]) -> T:
+    def _asked(self, ask: Callable[[], T], waits: Sequence[float] | None = None) -> T:
         """What the store answers, asked again where it fails."""
-        for wait in (*WAITS, None):
+        for wait in (*(WAITS if waits is None else waits), None):
             try:
                 return ask()
             except Exception as error:  # each store raises its own

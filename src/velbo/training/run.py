@@ -289,7 +289,8 @@ class Run:
         if not checkpoints.write(self.checkpoints, state, tensors):
             return
         try:
-            self.publish()
+            if self._mirror is not None:
+                self._mirror.publish(waits=())  # training waits meanwhile, and the next one comes soon
         except RunError as error:
             warnings.warn(f"{error}; training goes on, and the next checkpoint is tried", VelboWarning, stacklevel=2)
 

@@ -36,4 +36,5 @@ def serve(
     from ...trained_model import TrainedModel
 
     trained = TrainedModel.load(run, model)
-    run_server(trained, host, port, settings, lambda where: say(f"serving {shown(run)} at {where}, see {where}/openapi.json"))
+    name = shown(run)
+    run_server(trained, host, port, settings, lambda where: say(f"serving {name} at {where}, see {where}/openapi.json"))
