@@ -1,7 +1,7 @@
 """What a fit of a stream costs, as a formula of rows, columns, passes and processes, fitted here and tried on two fits
 that it has not seen.
 
-    python benchmarks/plan_for_scale.py [--rows 100000 200000 --columns 10 50 --held-out 300000 80]
+    python benchmarks/plan_for_scale.py [--rows 70000 140000 --columns 10 40 --held-out 200000 60]
 
 Every point is `velbo fit t.parquet --stream`, an MLP of 128,128 with 8 latents, batches of 1,024, one thread; by one
 process, and by two of torchrun. What is counted is CPU seconds of the first process (of two, of the busier one) without
@@ -86,10 +86,18 @@ def measure(folder: Path, points: list[Point]) -> None:
 def measured(folder: Path, points: list[Point], processes: int) -> list[float]:
     script = [__file__, "--measure", json.dumps([str(folder), points])]
     torchrun = f"-m torch.distributed.run --nproc-per-node {processes} --".split() if processes > 1 else []
-    done = subprocess.run([sys.executable, *torchrun, *script], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return [float(line) for line in done.stdout.splitlines() if line[:1].isdigit()]
+    found = list[float]()
+    with subprocess.Popen(
+        [sys.executable, *torchrun, *script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line[:1].isdigit():
+                found.append(float(line))
+                print(f"{points[len(found) - 1]}: {found[-1]:.2f}", flush=True)
+    if process.returncode:
+        raise SystemExit("a fit has failed")
+    return found
 
 
 def terms(point: Point) -> list[float]:
@@ -112,10 +120,10 @@ def fitted(points: list[Point], seconds: list[float]) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 200_000])
-    parser.add_argument("--columns", type=int, nargs="+", default=[10, 50])
+    parser.add_argument("--rows", type=int, nargs="+", default=[70_000, 140_000])
+    parser.add_argument("--columns", type=int, nargs="+", default=[10, 40])
     parser.add_argument("--passes", type=int, nargs="+", default=[1, 3])
-    parser.add_argument("--held-out", type=int, nargs=2, default=[300_000, 80], help="rows and columns, 2 passes")
+    parser.add_argument("--held-out", type=int, nargs=2, default=[200_000, 60], help="rows and columns, 2 passes")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:

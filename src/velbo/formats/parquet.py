@@ -6,8 +6,10 @@ come back when the file is rewritten, and can be asked for by name.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +24,8 @@ from .typed import TypedPart, bytes_of, sound, told
 
 PAGES = 2**18
 """Bytes of each column's pages that are read at a time."""
+FOOTERS = 8
+"""Files of which the footer is kept. Of 1,000 columns in 1,000 row groups it has 100 MB, and was read for every group."""
 FOOTER_END = 8
 """Bytes behind the footer of a Parquet file: its length, and PAR1."""
 
@@ -35,39 +39,39 @@ class ParquetPart(TypedPart):
 
     def __init__(self, path: Path, reading: Reading) -> None:
         self.path, self._is = path, _state(path)
-        with self._opened(None) as file:
-            # kept: of 1,000 columns in 1,000 row groups the footer has 100 MB, too many to be read for every group
-            self._about = about = file.metadata
+        with told(path):
+            about = _footer(path, self._is)
             self.written = about.schema.to_arrow_schema()
             self._sizes = tuple(about.row_group(i).num_rows for i in range(about.num_row_groups))
-            self._start = max(0, path.stat().st_size - about.serialized_size - FOOTER_END)
+        self._start = max(0, self._is[0] - about.serialized_size - FOOTER_END)
+        self._mark = self._marked()
         self.schema, self.extra = split_index(self.written)
 
     @contextmanager
-    def _opened(self, about: pq.FileMetaData | None) -> Iterator[pq.ParquetFile]:
+    def _opened(self) -> Iterator[pq.ParquetFile]:
+        """
+        Raises:
+            DataError: if it is another file now than it was.
+        """
+        if (now := _state(self.path)) != self._is:
+            if self._marked() != self._mark:
+                raise DataError(f"{self.path} was changed while it was in use; read it again")
+            self._is = now
         # not by its name, which Arrow takes for a URL if there is a colon in it; nor with pre_buffer, Arrow's default,
         # which reads a row group as a whole
         with (
             told(self.path),
             pa.OSFile(str(self.path)) as source,
-            pq.ParquetFile(source, metadata=about, buffer_size=PAGES, pre_buffer=False) as file,
+            pq.ParquetFile(source, metadata=_footer(self.path, now), buffer_size=PAGES, pre_buffer=False) as file,
         ):
             yield file
 
-    @contextmanager
-    def _as_it_was(self) -> Iterator[pq.ParquetFile]:
-        """Opened, and not read as what it was if it is another file now.
-
-        Raises:
-            DataError: if it is.
-        """
-        if (now := _state(self.path)) != self._is:
-            with self._opened(None) as file:
-                if not file.metadata.equals(self._about):
-                    raise DataError(f"{self.path} was changed while it was in use; read it again")
-            self._is = now
-        with self._opened(self._about) as file:
-            yield file
+    def _marked(self) -> bytes:
+        digest = hashlib.blake2b(digest_size=16)
+        with told(self.path):
+            for data in self.stamp():
+                digest.update(data)
+        return digest.digest()
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -76,14 +80,14 @@ class ParquetPart(TypedPart):
 
     def group(self, index: int) -> pa.Table:
         """The rows of one row group."""
-        with self._as_it_was() as file:
+        with self._opened() as file:
             table = file.read_row_group(index, columns=self._columns(self.names), use_threads=False)
             return sound(table).select(self.names)
 
     def pieces(self, names: Sequence[str]) -> Iterator[pa.Table]:
         """The rows in order, page by page."""
         n_rows, columns = rows_per_batch(self.written), self._columns(names)
-        with self._as_it_was() as file:
+        with self._opened() as file:
             for batch in file.iter_batches(n_rows, columns=columns, use_threads=False):
                 yield sound(pa.Table.from_batches([batch]))
 
@@ -106,6 +110,13 @@ def _state(path: Path) -> tuple[int, int]:
     with told(path):
         said = path.stat()
     return said.st_size, said.st_mtime_ns
+
+
+@lru_cache(FOOTERS)
+def _footer(path: Path, state: tuple[int, int]) -> pq.FileMetaData:
+    """What a file says of its row groups, in a state of the file."""
+    with pa.OSFile(str(path)) as source:
+        return pq.read_metadata(source)
 
 
 class ParquetSheet(Sheet):
