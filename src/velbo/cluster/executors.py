@@ -6,12 +6,14 @@ gives it back. What velbo raises on a block, and what a user's own parts raise, 
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..errors import LostProcessError
+from ..errors import LostProcessError, VelboWarning
 from .blocks import Block
 from .connection import as_told, connected, has_gpus, raise_told
 
@@ -44,6 +46,33 @@ class ThisProcess:
         return map(task, blocks)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a block.
+
+    Attributes:
+        n_rows: of the result.
+        error: as it is told, if there was one.
+        warned: what velbo warned of.
+    """
+
+    n_rows: int
+    error: tuple[str, str] | None
+    warned: list[str]
+
+    def told(self) -> int:
+        """The rows, once warnings and errors are told here.
+
+        Raises:
+            VelboError: as the worker did.
+        """
+        for message in self.warned:
+            warnings.warn(message, VelboWarning, stacklevel=2)
+        if self.error is not None:
+            raise_told(*self.error)
+        return self.n_rows
+
+
 class Worker:
     """An actor, which holds the task, and with it the model."""
 
@@ -53,12 +82,15 @@ class Worker:
     def ready(self) -> None:
         """Answered once the actor runs: until then it is given no block."""
 
-    def do(self, block: Block) -> tuple[int, tuple[str, str] | None]:
-        """(rows, or an error as it is told)."""
-        try:
-            return self.task(block), None
-        except Exception as error:
-            return 0, as_told(error)
+    def do(self, block: Block) -> Outcome:
+        """The task, done."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", VelboWarning)
+            try:
+                n_rows, error = self.task(block), None
+            except Exception as raised:
+                n_rows, error = 0, as_told(raised)
+        return Outcome(n_rows, error, [str(w.message) for w in caught if issubclass(w.category, VelboWarning)])
 
 
 class RayActors:
@@ -85,17 +117,14 @@ class RayActors:
             [done], _ = self.ray.wait(list(self._busy), num_returns=1)
             actor, block = self._busy.pop(done)
             try:
-                found = self.ray.get(done)
+                found: Outcome | None = self.ray.get(done)
             except self.ray.exceptions.RayError as error:
                 self._count_loss(block, error)
                 returned += [block] if block else []
                 self._start(task)
                 continue
             if found is not None:
-                n_rows, told = found
-                if told is not None:
-                    raise_told(*told)
-                yield n_rows
+                yield found.told()
             following = returned.pop() if returned else next(waiting, None)
             if following is not None:
                 self._busy[actor.do.remote(following)] = actor, following
