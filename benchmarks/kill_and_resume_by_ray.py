@@ -134,7 +134,10 @@ def main() -> None:
             told = kill_one(process, run, moments, 0.8 * seconds)
             code, how = process.wait(), "by itself"
             if code:
-                how, code = f"with code {code}, and by one resume", started(run, ["resume", str(run), *by_ray], log).wait()
+                how, code = (
+                    f"with code {code}, and by one resume",
+                    started(run, ["resume", str(run), *by_ray], log).wait(),
+                )
             found = files(run) if code == 0 else {}
             other = [name for name in wanted if wanted[name] != found.get(name)]
             failed += bool(other)
