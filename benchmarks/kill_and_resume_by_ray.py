@@ -81,7 +81,7 @@ def files(run: Path) -> dict[str, bytes]:
 
 def started(run: Path, words: list[str], log: Path) -> subprocess.Popen[bytes]:
     """A process of velbo; what it says goes into a file."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
     with log.open("ab") as said:
         return subprocess.Popen([sys.executable, "-c", START, *words], stdout=said, stderr=said, env=environment)
 
