@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from velbo import arrow_function
 from velbo.cli import main
 from velbo.cluster.blocks import Block, sent
 from velbo.cluster.connection import connected
@@ -82,6 +83,15 @@ def check_stop(ray, folder: Path) -> int | None:
     return code
 
 
+def check_ray_data(ray, run_folder: str, data: str) -> dict[str, float]:
+    """Scores by identifier, by the call of docs/machines.md."""
+    import ray.data
+
+    score = arrow_function(run_folder, "score", samples=5)
+    scored = ray.data.read_parquet(data).map_batches(score, batch_format="pyarrow")
+    return {row["id"]: row["log_likelihood"] for row in scored.take_all()}
+
+
 if __name__ == "__main__":
     run_folder, data, place = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     found: dict[str, object] = {}
@@ -93,5 +103,6 @@ if __name__ == "__main__":
         sweep = "--over latent=2,3 --recipe mlp --hidden 8 --epochs 2 --rows 100 --cluster local --jobs 2".split()
         found["sweep"] = main(["sweep", "digits", "--run", str(place / "sweep"), *sweep])
         found["losses"] = check_losses(ray, place)
+        found["data"] = check_ray_data(ray, run_folder, data)
         found["stop"] = check_stop(ray, place)
     print(json.dumps(found))

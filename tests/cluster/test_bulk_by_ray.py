@@ -14,7 +14,7 @@ import pytest
 
 import velbo
 from contracts.commands import call
-from velbo import Budget, Recipe, TrainingConfig, open_source
+from velbo import Budget, Recipe, TrainedModel, TrainingConfig, open_source
 
 pytest.importorskip("ray", reason="needs the extra cluster")
 
@@ -73,6 +73,12 @@ def test_an_error_of_velbo_is_not_tried_again(found):
     told, calls = said["losses"]["bad"]
     assert told == "DataError: of the rows from 20 on: a bad cell"
     assert calls[2] == 1
+
+
+def test_ray_data_takes_the_arrow_function(found):
+    folder, said, _ = found
+    wanted = TrainedModel.load(folder / "run").log_likelihood(ROWS, 5)
+    np.testing.assert_allclose([said["data"][name] for name in ROWS["id"].to_pylist()], wanted, rtol=1e-5)
 
 
 def test_a_sweep_is_that_of_this_machine(found):

@@ -204,6 +204,7 @@ def test_what_does_not_go_with_a_cluster_is_one_line(made, tmp_path):
         ("evaluate", run, data, "--cluster", "none"): "--output FOLDER go together",
         ("evaluate", run, data, "-o", tmp_path / "x"): "--output FOLDER go together",
         ("encode", run, data, "-o", tmp_path / "file", "--cluster", "none"): "is a file",
+        ("encode", run, data, "-o", "memory://box/x", "--cluster", "none"): "is a URL",
     }.items():
         code, _, said = call(*command)
         assert code == 2

@@ -16,6 +16,7 @@ from ..cluster.parts import Parts, Work
 from ..cluster.works import MapRows
 from ..errors import ConfigError
 from ..formats import Source, absolute_name
+from ..formats.remote import url_of
 from ..training import Run
 from ..training.scores import identity
 from .app import say
@@ -35,12 +36,15 @@ class Bulk:
         device: which workers want, where there is one.
 
     Raises:
-        ConfigError: if the folder is a file.
+        ConfigError: if the folder is a file or a URL.
     """
 
     def __init__(self, how: ClusterOptions, folder: Path, about: dict[str, Any], device: str = "cpu") -> None:
-        if folder.is_file():
-            raise ConfigError(f"{folder} is a file, and with --cluster parts are written into a folder; name one")
+        if url_of(folder) is not None or folder.is_file():
+            what = "a file" if url_of(folder) is None else "a URL"
+            raise ConfigError(
+                f"{folder} is {what}, and with --cluster parts go into a folder on a disk that all workers share"
+            )
         self.how, self.folder, self.about, self.device = how, folder, {**about, "velbo": __version__}, device
 
     def carry_out(self, work: Work, blocks: Iterable[Block]) -> None:
