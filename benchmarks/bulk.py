@@ -67,21 +67,37 @@ def memory_of(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def cpu_seconds_of(process: int) -> float:
+    """Of a process; 0 for one that has ended."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def watched(
-    words: list[str], watch: Callable[[int], list[int]], meanwhile: Callable[[int], None]
-) -> tuple[float, list[float]]:
-    """(seconds of a command, the greatest memory of its watched processes in each quarter of that time)."""
-    start, seen = time.monotonic(), list[float]()
+    name: str, n_rows: int, words: list[str], watch: Callable[[int], list[int]], meanwhile: Callable[[int], None]
+) -> None:
+    """Carry out a command, and tell how fast it was and what memory its watched processes took."""
+    start, seen, cpu = time.monotonic(), list[float](), dict[int, float]()
     # Ray's workers give way to all others, by 15, if it is not told otherwise
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
     process = subprocess.Popen([sys.executable, "-m", "velbo", *words], env=environment)
     while process.poll() is None:
-        seen.append(max([memory_of(each) for each in watch(process.pid)], default=0.0))
+        processes = watch(process.pid)
+        seen.append(max([memory_of(each) for each in processes], default=0.0))
+        cpu |= {each: max(cpu.get(each, 0.0), cpu_seconds_of(each)) for each in processes}
         meanwhile(process.pid)
         time.sleep(POLL_SECONDS)
     if process.returncode:
         sys.exit(process.returncode)
-    return time.monotonic() - start, [float(np.max(part)) for part in np.array_split(seen, 4)]
+    quarters = ", ".join(f"{np.max(part):.0f}" for part in np.array_split(seen, 4))
+    print(
+        f"{name}: {n_rows / (time.monotonic() - start):.0f} rows/s, {n_rows / sum(cpu.values()):.0f} a CPU second; "
+        f"greatest memory of a process in each quarter of the time: {quarters} MB",
+        flush=True,
+    )
 
 
 class KillOne:
@@ -126,12 +142,10 @@ def main() -> None:
     one, parts = folder / "one.parquet", folder / "parts"
     shutil.rmtree(parts, ignore_errors=True)
     score = ["score", str(run), str(rows), "--samples", str(options.samples), "-o"]
-    seconds, memory = watched([*score, str(one)], lambda process: [process], lambda _: None)
-    print(f"one process: {options.rows / seconds:.0f} rows/s, MB in each quarter: {memory}", flush=True)
+    watched("one process", options.rows, [*score, str(one)], lambda process: [process], lambda _: None)
     kill = KillOne(parts, options.rows // 65_536 // 2)
     by_ray = ["--cluster", "local", "--workers", str(options.workers)]
-    seconds, memory = watched([*score, str(parts), *by_ray], lambda process: workers_of(process, WORKER), kill)
-    print(f"Ray: {options.rows / seconds:.0f} rows/s, MB of the largest worker in each quarter: {memory}", flush=True)
+    watched("Ray", options.rows, [*score, str(parts), *by_ray], lambda process: workers_of(process, WORKER), kill)
     same = compare(one, parts, options.rows) and bool(kill.killed)
     print("the same rows, each once, to the last bit" if same else "DIFFERENT")
     sys.exit(not same)
