@@ -10,11 +10,13 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 
-from velbo import arrow_function
+import velbo
+from velbo import Budget, Machine, Recipe, TrainingConfig, arrow_function
 from velbo.cli import main
 from velbo.cluster.blocks import Block, sent
 from velbo.cluster.connection import connected
@@ -23,7 +25,8 @@ from velbo.cluster.parts import WritePart
 from velbo.cluster.sweep_by_ray import ByRay
 from velbo.errors import DataError, LostProcessError
 from velbo.formats import open_source
-from velbo.sweep import Command
+from velbo.sweep import Command, Started
+from velbo.training import Run
 
 ROWS = pa.table({"n": range(60)})
 
@@ -68,19 +71,39 @@ def check_losses(ray, folder: Path) -> dict[str, object]:
     return found
 
 
-def check_stop(ray, folder: Path) -> int | None:
-    """The exit code of a trial that is asked to stop while it trains."""
-    trial = folder / "trial"
-    options = "--recipe mlp --hidden 8 --latent 2 --epochs 100000 --rows 60 --no-report"
-    starter, command = ByRay(ray, 2), Command(("fit", "digits", "--run", str(trial), *options.split()))
-    trial.mkdir()
-    started = starter.start(trial, command)
-    while started.poll() is None and not (trial / "metrics.jsonl").exists():
-        time.sleep(0.1)
+def check_trial(ray, trial: Path) -> tuple[bool, int | None]:
+    """(whether a trial whose worker is killed goes on, the exit code of one that is asked to stop)."""
+    training = TrainingConfig(Budget(epochs=100_000), machine=Machine(threads=1))
+    plan = velbo.plan(open_source("digits").read(), Recipe("mlp", 2, (8,)), training=training, source="digits")
+    Run(trial).create(plan.to_json())
+    started = ByRay(ray, 2).start(trial, Command(("resume", str(trial), "--no-report")))
+    wait_for_epochs(started, trial, 1)
+    [worker] = workers_of_ray(b"ray::_run")
+    os.kill(worker, signal.SIGKILL)
+    n = len(Run(trial).metrics())
+    wait_for_epochs(started, trial, n + 50)
     started.stop()
     while (code := started.poll()) is None:
         time.sleep(0.1)
-    return code
+    return workers_of_ray(b"ray::_run") != [worker], code
+
+
+def wait_for_epochs(started: Started, trial: Path, n: int) -> None:
+    """Until a trial has so many lines of metrics, or has ended."""
+    file = trial / "metrics.jsonl"
+    while started.poll() is None and (not file.exists() or file.read_bytes().count(b"\n") < n):
+        time.sleep(0.1)
+
+
+def workers_of_ray(name: bytes) -> list[int]:
+    """Processes of that name which Ray's raylet has started for this process, by /proc of Linux."""
+    found, parents = list[int](), dict[int, int]()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if (entry / "cmdline").read_bytes().startswith(name):
+                found.append(int(entry.name))
+    return [each for each in found if parents.get(parents[each]) == os.getpid()]
 
 
 def check_ray_data(ray, run_folder: str, data: str) -> dict[str, float]:
@@ -104,5 +127,5 @@ if __name__ == "__main__":
         found["sweep"] = main(["sweep", "digits", "--run", str(place / "sweep"), *sweep])
         found["losses"] = check_losses(ray, place)
         found["data"] = check_ray_data(ray, run_folder, data)
-        found["stop"] = check_stop(ray, place)
+        found["trial"] = check_trial(ray, place / "trial")
     print(json.dumps(found))

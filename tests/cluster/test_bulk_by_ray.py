@@ -90,7 +90,7 @@ def test_a_sweep_is_that_of_this_machine(found):
         assert (folder / "sweep" / name).read_bytes() == (folder / "sweep-here" / name).read_bytes()
 
 
-def test_a_trial_that_is_stopped_saves_and_leaves(found):
+def test_a_trial_whose_worker_is_killed_goes_on_and_one_that_is_stopped_saves(found):
     folder, said, _ = found
-    assert said["stop"] == 130
+    assert said["trial"] == [True, 130]
     assert list((folder / "trial" / "checkpoint").glob("[0-9]*"))

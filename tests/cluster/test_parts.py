@@ -192,6 +192,12 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
         carry_out(tmp_path / "fewer", as_they_are_of, tables=[ROWS])
 
 
+def test_no_rows_are_no_parts(tmp_path):
+    with pytest.raises(DataError, match="there are no rows"):
+        carry_out(tmp_path / "parts", as_they_are_of, tables=[])
+    assert not (tmp_path / "parts" / "_SUCCESS").exists()
+
+
 def as_they_are_of(block: Block) -> pa.Table:
     return as_they_are(sent_rows(block))
 

@@ -96,6 +96,7 @@ class Parts:
             say: hears how it goes on.
 
         Raises:
+            DataError: if there are no blocks.
             RunError: if the folder holds other work or files, another process writes into it, or it cannot be written.
             VelboError: what the work raises; the parts that are done stay.
         """
@@ -111,6 +112,8 @@ class Parts:
                     if time.monotonic() > said + SAY_SECONDS:
                         said = time.monotonic()
                         say(f"{n} rows, {n / (said - start):.0f} a second")
+            if not numbers:
+                raise DataError("there are no rows, of which parts could be made")
             if [part_file(self.folder, number) for number in numbers] != self.files:
                 raise RunError(f"{self.folder} holds parts that are none of this work's; give another folder")
             write_bytes(self.success, b"")
