@@ -1,8 +1,5 @@
 """Rows of files for verbs: opened, read as the run was, picked from, mapped into other files in a stream."""
 
-# pyright: reportAttributeAccessIssue=false
-# (pyarrow.compute makes its functions when it is imported)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..errors import ConfigError, DataError, VelboError
 from ..files import shown
 from ..formats import Reading, Source, absolute_name, open_source, rewrite, writers
-from ..rows.arrow import missing_of, shape_of, undictionaried
+from ..formats.merging import differences
+from ..rows.arrow import missing_of
 from ..rows.results import as_table, beside, some_of
 from ..rows.results import not_modelled as not_modelled_of
 from ..runtime.memory import physical_memory
@@ -205,7 +202,7 @@ def change_rows(source: Source, paths: Sequence[Path], change: Callable[[pa.Tabl
     check_output(*paths)
 
     def changes(table: pa.Table) -> list[tuple[pa.Table, dict[str, np.ndarray]]]:
-        return [(new, _differences(table, new)) for new in change(table)]
+        return [(new, differences(table, new)) for new in change(table)]
 
     _told(paths, rewrite(source, paths, changes))
 
@@ -213,24 +210,6 @@ def change_rows(source: Source, paths: Sequence[Path], change: Callable[[pa.Tabl
 def missing_cells(table: pa.Table) -> dict[str, int]:
     """How many cells of each column are missing."""
     return {name: int(missing_of(table[name]).sum()) for name in table.column_names}
-
-
-def _differences(old: pa.Table, new: pa.Table) -> dict[str, np.ndarray]:
-    """Column -> which of its cells differ, (N,)."""
-    found = {}
-    for name in old.column_names:
-        a, b = old[name], new[name]
-        if a is not b and not a.equals(b):
-            found[name] = _differ(a, b)
-    return found
-
-
-def _differ(a: Any, b: Any) -> np.ndarray:
-    if a.type != b.type or shape_of(a.type):
-        return np.ones(len(a), dtype=bool)
-    a, b = undictionaried(a), undictionaried(b)
-    other = pc.or_(pc.fill_null(pc.not_equal(a, b), False), pc.xor(pc.is_null(a), pc.is_null(b)))
-    return np.asarray(other)
 
 
 def _told(paths: Sequence[Path], n: int) -> None:

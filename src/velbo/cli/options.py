@@ -155,6 +155,24 @@ OfMachine = Annotated[Machine, _flat(pages.MACHINE)]
 
 
 @dataclass(frozen=True)
+class ClusterOptions:
+    """Who works where a folder of parts is written.
+
+    Attributes:
+        cluster: write a folder of Parquet files, one for each block of rows, by workers of Ray: "local" starts it here,
+            else its address, auto or ray://host:port; "none" is this process alone. The same command continues what was
+            stopped or killed. Workers must reach the data, the run and the folder by their names.
+        workers: of Ray.
+    """
+
+    cluster: str | None = None
+    workers: Annotated[int, Parameter(validator=COUNT.validate)] = 2
+
+
+InParts = Annotated[ClusterOptions, _flat(pages.MACHINE)]
+
+
+@dataclass(frozen=True)
 class FieldChoice:
     """A line of a schema file.
 

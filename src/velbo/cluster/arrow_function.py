@@ -6,7 +6,6 @@ It is pickled as the name of the run folder and what is asked of it. Every proce
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,12 +41,17 @@ def _reconstruct(model: TrainedModel, rows: pa.Table, **options: Any) -> pa.Tabl
     return model.reconstruct(rows, **options)
 
 
+def _evaluate(model: TrainedModel, rows: pa.Table, **options: Any) -> pa.Table:
+    return model.row_scores(rows, **options).to_table()
+
+
 VERBS: dict[str, Verb] = {
     "score": _score,
     "encode": _encode,
     "explain": _explain,
     "impute": _impute,
     "reconstruct": _reconstruct,
+    "evaluate": _evaluate,
 }
 
 
@@ -55,7 +59,7 @@ REWRITES = "impute", "reconstruct"
 """Verbs that give the columns that they were given."""
 
 
-def arrow_function(run: str | Path, verb: str, **options: Any) -> ArrowFunction:
+def arrow_function(run: str | Path, verb: str, *, model: str | None = None, **options: Any) -> ArrowFunction:
     """A function of batches of Arrow, a table or a record batch, that gives one of as many rows in the same order.
 
     Columns that the model does not know, such as identifiers, go along. The function can be pickled; a worker loads the
@@ -64,41 +68,63 @@ def arrow_function(run: str | Path, verb: str, **options: Any) -> ArrowFunction:
     Args:
         run: folder of a trained model, which every worker can read.
         verb: "score" gives log_likelihood, or of a model of anomalies score, "encode" z0, z1, ..., "explain" what each
-            cell is worth besides, "impute" and "reconstruct" the columns of the batch.
+            cell is worth besides, "impute" and "reconstruct" the columns of the batch, "evaluate" all that is averaged
+            there.
+        model: import path of the run's own parts, as for `velbo.TrainedModel.load`; workers import it.
         options: of that method of `velbo.TrainedModel`: ``samples``, ``seed``.
 
     Raises:
         ConfigError: for another verb.
     """
-    return ArrowFunction(run, verb, options)
+    return ArrowFunction(ModelOf(str(run), model), verb, options)
+
+
+class ModelOf:
+    """A trained model that each process loads when it first asks for it.
+
+    Args:
+        run: folder that it is from.
+        parts: import path of its own parts, if it has some.
+        loaded: the model, where it is there already; it is not pickled.
+    """
+
+    def __init__(self, run: str, parts: str | None = None, loaded: TrainedModel | None = None) -> None:
+        self.run, self.parts, self._loaded = run, parts, loaded
+
+    def __reduce__(self) -> tuple[type[ModelOf], tuple[str, str | None]]:
+        return ModelOf, (self.run, self.parts)
+
+    @property
+    def model(self) -> TrainedModel:
+        """Loaded when it is first asked for."""
+        if self._loaded is None:
+            from ..trained_model import TrainedModel
+
+            self._loaded = TrainedModel.load(self.run, self.parts)
+        return self._loaded
 
 
 class ArrowFunction:
     """See `arrow_function`.
 
     Args:
-        run: folder of a trained model, which every worker can read.
+        of: a trained model, which every worker can load.
         verb: what is asked of it.
         options: of that method of `velbo.TrainedModel`.
     """
 
-    def __init__(self, run: str | Path, verb: str, options: dict[str, Any]) -> None:
+    def __init__(self, of: ModelOf, verb: str, options: dict[str, Any]) -> None:
         if verb not in VERBS:
             raise unknown("verb", verb, VERBS)
-        self.run, self.verb, self.options = str(run), verb, options
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ArrowFunction, (self.run, self.verb, self.options)
+        self.of, self.verb, self.options = of, verb, options
 
     def __repr__(self) -> str:
-        return f"arrow_function({self.run!r}, {self.verb!r})"
+        return f"arrow_function({self.of.run!r}, {self.verb!r})"
 
-    @cached_property
+    @property
     def model(self) -> TrainedModel:
         """Loaded when it is first asked for."""
-        from ..trained_model import TrainedModel
-
-        return TrainedModel.load(self.run)
+        return self.of.model
 
     def __call__(self, batch: Batch) -> Batch:
         """As many rows as the batch has, in its order, in the same type."""

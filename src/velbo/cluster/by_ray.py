@@ -7,19 +7,17 @@ error that velbo raises, and one in a user's own parts, is no such loss: it is t
 
 from __future__ import annotations
 
-import os
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
 
-from .. import errors
 from ..build import Plan, is_own
-from ..errors import LostProcessError, VelboError, need
+from ..errors import LostProcessError, need
 from ..fitting import rows_again, train_plan
 from ..training import ProgressLines, Run
+from .connection import as_told, connected, has_gpus, raise_told
 
 HEARING_SECONDS = 1.0
 RESTARTS = 3
@@ -55,43 +53,27 @@ def fit_by_ray(
     Args:
         plan: its data have a name that every worker can read.
         run: folder, which holds the plan.
-        cluster: "local" starts Ray here; else an address as `ray.init` takes it: "auto", "host:port", "ray://host:port".
+        cluster: see `connected`.
         workers: how many.
         report: write report.html.
         say: hears how training goes.
 
     Raises:
-        MissingExtraError: if Ray is not installed.
+        MissingExtraError, ConfigError: see `connected`.
         LostProcessError: if more workers were lost than a run bears.
         VelboError: what a worker raised.
     """
-    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-    ray: Any = need("ray", "cluster")
-    is_ours = not ray.is_initialized()
-    if is_ours:
-        _start(ray, cluster, workers)
-    try:
+    with connected(cluster, workers) as ray:
         told = ray.remote(num_cpus=0)(Told).remote()
-        has_gpus = plan.training.machine.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= workers
+        on_gpus = has_gpus(ray, plan.training.machine.device, workers)
         # workers have folders of their own to work in
         place = run.place if isinstance(run.place, str) else str(run.place.absolute())
         config = {"plan": plan.to_json(), "run": place, "told": told, "report": report}
         with tempfile.TemporaryDirectory(prefix="velbo-ray-") as folder, _hearing(ray, told, say):
-            _train(config, workers, has_gpus, folder)
+            _train(config, workers, on_gpus, folder)
         for kind, message in ray.get(told.all.remote()):
-            raise getattr(errors, kind, RuntimeError)(message)
-    finally:
-        if is_ours:
-            ray.shutdown()
+            raise_told(kind, message)
     run.refresh()
-
-
-def _start(ray: Any, cluster: str, workers: int) -> None:
-    if cluster != "local":
-        ray.init(address=cluster, logging_level="ERROR", log_to_driver=False)
-        return
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    ray.init(num_cpus=max(workers, os.cpu_count() or 1), logging_level="ERROR", log_to_driver=False)
 
 
 @contextmanager
@@ -115,14 +97,14 @@ def _hearing(ray: Any, told: Any, say: Callable[[str], None]) -> Iterator[None]:
         thread.join()
 
 
-def _train(config: dict[str, Any], workers: int, has_gpus: bool, folder: str) -> None:
+def _train(config: dict[str, Any], workers: int, on_gpus: bool, folder: str) -> None:
     train, on_torch = need("ray.train", "cluster"), need("ray.train.torch", "cluster")
     failures = train.FailureConfig(max_failures=RESTARTS)
     trainer = on_torch.TorchTrainer(
         _work,
         train_loop_config=config,
-        torch_config=on_torch.TorchConfig(backend="cpu:gloo,cuda:nccl" if has_gpus else "gloo"),
-        scaling_config=train.ScalingConfig(num_workers=workers, use_gpu=has_gpus),
+        torch_config=on_torch.TorchConfig(backend="cpu:gloo,cuda:nccl" if on_gpus else "gloo"),
+        scaling_config=train.ScalingConfig(num_workers=workers, use_gpu=on_gpus),
         run_config=train.RunConfig(name="velbo", storage_path=folder, failure_config=failures),
     )
     try:
@@ -144,5 +126,4 @@ def _work(config: dict[str, Any]) -> None:
     except LostProcessError:
         raise  # Ray starts the workers anew
     except Exception as error:
-        said = str(error) if isinstance(error, VelboError) else traceback.format_exc()
-        ray.get(told.tell.remote(type(error).__name__, said))
+        ray.get(told.tell.remote(*as_told(error)))

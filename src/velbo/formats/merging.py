@@ -1,14 +1,19 @@
 """Old cells and new ones in one table: each cell from the table that a mask says, bit for bit."""
 
+# pyright: reportAttributeAccessIssue=false
+# (pyarrow.compute makes its functions when it is imported)
+
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..errors import SchemaError
+from ..rows.arrow import shape_of, undictionaried
 from .base import Masks, is_tensor
 from .typed import UNFIT, called, cast
 
@@ -24,6 +29,16 @@ def merged(old: pa.Table, new: pa.Table, masks: Masks) -> pa.Table:
         if mask.any():
             columns[name] = _merged(columns[name], new.column(name), np.asarray(mask), name)
     return pa.table(columns)
+
+
+def differences(old: pa.Table, new: pa.Table) -> dict[str, NDArray[np.bool_]]:
+    """Column -> which of its cells differ, (N,)."""
+    found = {}
+    for name in old.column_names:
+        a, b = old[name], new[name]
+        if a is not b and not a.equals(b):
+            found[name] = _differ(a, b)
+    return found
 
 
 def type_to_write(old: pa.DataType, new: pa.DataType) -> pa.DataType:
@@ -59,3 +74,11 @@ def _fitted(new: Any, kind: pa.DataType) -> Any:
         return cast(new, kind)
     plain = new.cast(new.type.value_type) if pa.types.is_dictionary(new.type) else new
     return plain.cast(kind.value_type).dictionary_encode().cast(kind)
+
+
+def _differ(a: Any, b: Any) -> NDArray[np.bool_]:
+    if a.type != b.type or shape_of(a.type):
+        return np.ones(len(a), dtype=bool)
+    a, b = undictionaried(a), undictionaried(b)
+    other = pc.or_(pc.fill_null(pc.not_equal(a, b), False), pc.xor(pc.is_null(a), pc.is_null(b)))
+    return np.asarray(other)

@@ -38,3 +38,9 @@ def beside(rows: pa.Table, names: Sequence[str], results: pa.Table) -> pa.Table:
     kept = [name for name in names if name not in results.column_names and not shape_of(rows[name].type)]
     columns = {name: rows[name] for name in kept} | {name: results[name] for name in results.column_names}
     return pa.table(columns)
+
+
+def labelled(table: pa.Table, scores: str, threshold: float) -> pa.Table:
+    """The same with the column ``anomalous`` behind that of the scores: which of them are lower than a threshold."""
+    is_anomalous = pa.array(table[scores].to_numpy() < threshold)
+    return table.add_column(table.column_names.index(scores) + 1, "anomalous", is_anomalous)

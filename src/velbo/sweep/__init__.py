@@ -10,12 +10,26 @@ worker outlives the sweep.
     results.csv       one line a setting, best first; over seeds: mean and standard error
 
     axes.py       what varies, and every trial's settings
-    workers.py    processes, one core each
+    workers.py    commands side by side: where, and how many at a time
     folder.py     the folder, its trials and its table
 """
 
 from .axes import Axis, Settings, grid, parse_axis, random_search, settings_of
 from .folder import Sweep
-from .workers import cores
+from .workers import Command, OnCores, OneProcess, Started, Starter, cores
 
-__all__ = ["Axis", "Settings", "Sweep", "cores", "grid", "parse_axis", "random_search", "settings_of"]
+__all__ = [
+    "Axis",
+    "Command",
+    "OnCores",
+    "OneProcess",
+    "Settings",
+    "Started",
+    "Starter",
+    "Sweep",
+    "cores",
+    "grid",
+    "parse_axis",
+    "random_search",
+    "settings_of",
+]

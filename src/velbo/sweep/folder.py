@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,15 +13,13 @@ from statistics import mean, stdev
 from typing import Any
 
 from ..build import is_own
-from ..errors import ConfigError, Interrupted, RunError
+from ..errors import Interrupted, RunError
 from ..files import locked, read_json, remove_temporaries, write_json, write_text
 from ..training import Run
 from ..training.signals import listening
 from ..training.state import State
-from .workers import Workers
+from .workers import Command, Starter, Workers
 
-WORKER = "from velbo.runtime.parent import end_with_stdin as e; e(); from velbo.cli import entry; entry()"
-"""The command line of velbo in a process that ends with the sweep."""
 MEASURED = ("bound", "elbo", "log_likelihood")
 
 
@@ -73,12 +70,12 @@ class Sweep:
         return [self.path / "trials" / f"{i:03d}" for i in range(n)]
 
     def run(
-        self, jobs: int, test: str | None, samples: int, say: Callable[[str], None], recipe: str = "auto"
+        self, starter: Starter, test: str | None, samples: int, say: Callable[[str], None], recipe: str = "auto"
     ) -> list[str]:
         """Carry out what is not done yet.
 
         Args:
-            jobs: trials at a time.
+            starter: where trials run.
             test: data to evaluate every model on.
             samples: importance samples of that.
             say: for each trial that ends.
@@ -88,19 +85,16 @@ class Sweep:
             The names of trials that failed.
 
         Raises:
-            ConfigError: for fewer than one job.
             Interrupted: on SIGINT or SIGTERM, after every worker has saved.
         """
-        if jobs < 1:
-            raise ConfigError(f"--jobs must be at least 1, not {jobs}")
         trials = read_json(self.file)["trials"]
         waiting = [
             (folder, command)
             for folder, settings in zip(self.folders(len(trials)), trials, strict=True)
             for command in _commands(folder, settings.get("recipe", recipe), test, samples)
         ]
-        say(f"{len(trials)} trials, {jobs} at a time")
-        workers = Workers(jobs, say)
+        say(f"{len(trials)} trials, {starter.n} at a time")
+        workers = Workers(starter, say)
         with listening() as stop:
             workers.run(waiting, stop)
         if stop:
@@ -121,15 +115,16 @@ class Sweep:
         return records
 
 
-def _commands(folder: Path, recipe: str, test: str | None, samples: int) -> list[tuple[list[str], Path | None]]:
-    """What is left to do in a trial's folder, in order: (command, file for its stdout)."""
-    velbo, left = [sys.executable, "-c", WORKER], list[tuple[list[str], Path | None]]()
-    parts = ["--model", recipe] if is_own(recipe) else []
+def _commands(folder: Path, recipe: str, test: str | None, samples: int) -> list[Command]:
+    """What is left to do in a trial's folder, in order."""
+    left, parts = list[Command](), ("--model", recipe) if is_own(recipe) else ()
+    name = str(folder.absolute())
     if not _is_done(folder):
-        left.append(([*velbo, "resume", str(folder), "--no-report", *parts], None))
+        left.append(Command(("resume", name, "--no-report", *parts)))
     evaluation = folder / "evaluation.json"
     if test is not None and not evaluation.exists():
-        left.append(([*velbo, "evaluate", str(folder), test, "--json", "--samples", str(samples), *parts], evaluation))
+        words = ("evaluate", name, test, "--json", "--samples", str(samples), *parts)
+        left.append(Command(words, evaluation))
     return left
 
 

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from ...errors import ConfigError
 from ..app import app
-from ..options import Count, Folder, OwnParts, ReadAs, ReadingOptions, Seed, SomeRows
+from ..options import (
+    ClusterOptions,
+    Count,
+    Folder,
+    InParts,
+    OwnParts,
+    ReadAs,
+    ReadingOptions,
+    Seed,
+    SomeOutput,
+    SomeRows,
+)
 from ..output import print_result
 from ..pages import MEASURE
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from ...cluster import ArrowFunction
+    from ...rows import Schema
+    from ..bulk import Bulk
+
+ROWS_A_PART = 8192
 
 
 @app.command(group=MEASURE)
@@ -26,6 +46,8 @@ def evaluate(
     device: str = "auto",
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
+    output: SomeOutput = None,
+    parts: InParts = ClusterOptions(),
     json: bool = False,
 ) -> None:
     """Bounds of the log-likelihood, with standard errors.
@@ -41,23 +63,48 @@ def evaluate(
         seed: of the subset and of all noise.
         precision: float32; bf16 or bf16-products: faster where the hardware is, bf16 off by about 0.01 nats on MNIST.
         device: auto takes a GPU where there is one; else the name of a device.
+        output: with --cluster the folder of what is averaged, row by row.
         json: print one JSON object.
     """
     from ...evaluation.bounds.log_likelihood import RowScores
     from ...trained_model import TrainedModel
+    from ..bulk import Bulk, function_of
     from ..data import rows_for, say_given
     from ..ranks import shared, together
 
+    if (parts.cluster is None) != (output is None):
+        raise ConfigError("--cluster and --output FOLDER go together: what workers find is written there")
+    asked = {"samples": samples, "chunk": chunk, "seed": seed, "precision": precision, "device": device}
     with together(device) as team:
         trained = TrainedModel.load(run, model)
 
         def scored(some: pa.Table) -> pa.Table:
-            return trained.row_scores(some, samples, chunk, seed, precision, device).to_table()
+            return trained.row_scores(some, **asked).to_table()
 
         with shared(team, scored) as by_all:
             if by_all is None:
                 return
             x = rows_for(trained, data, read, rows, seed)
             say_given(trained)
+            if output is not None:
+                f, about = function_of(trained, run, model, "evaluate", asked)
+                by_all = _in_parts(Bulk(parts, output, about, device), f, trained.schema)
             found = trained.evaluation(RowScores.from_table(by_all(x)), x, samples)
     print_result(found, json)
+
+
+def _in_parts(bulk: Bulk, f: ArrowFunction, schema: Schema) -> Callable[[pa.Table], pa.Table]:
+    """What is found of each row, by way of part files."""
+    from ...cluster.blocks import sent, sent_rows
+    from ...cluster.works import MapRows
+    from ...evaluation.bounds.log_likelihood import RowScores
+    from ...formats import open_source
+    from ...rows import rows_of
+
+    def found(x: pa.Table) -> pa.Table:
+        bulk.about["rows"] = rows_of(x, schema).fingerprint()
+        parts = (x.slice(start, ROWS_A_PART) for start in range(0, len(x), ROWS_A_PART))
+        bulk.carry_out(MapRows(sent_rows, f), sent(parts))
+        return open_source(bulk.folder).read().select([field.name for field in fields(RowScores)])
+
+    return found

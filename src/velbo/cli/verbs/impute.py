@@ -8,9 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ...errors import ConfigError
 from ...limits import COUNT
 from ..app import app, say
-from ..options import Count, CountOr0, Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed
+from ..options import (
+    ClusterOptions,
+    Count,
+    CountOr0,
+    Folder,
+    InParts,
+    Output,
+    OwnParts,
+    ReadAs,
+    ReadingOptions,
+    Seed,
+)
 from ..pages import USE
 
 if TYPE_CHECKING:
@@ -31,6 +43,7 @@ def impute(
     seed: Seed = 0,
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
+    parts: InParts = ClusterOptions(),
 ) -> None:
     """Rows with their missing cells filled.
 
@@ -40,7 +53,8 @@ def impute(
     Args:
         run: folder of a trained model.
         data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
-        output: file to write; of several fillings, full.csv becomes full-1.csv ...
+        output: file to write; of several fillings, full.csv becomes full-1.csv ...; with --cluster a folder, of
+            one filling that is not drawn.
         n: draw so many fillings from what the model believes instead, for multiple imputation.
         samples: importance samples.
         steps: of Gibbs refinement of every drawn filling.
@@ -50,6 +64,16 @@ def impute(
     from ..data import change_rows, missing_cells, open_for
     from ..ranks import shared, together
 
+    if parts.cluster is not None:
+        from ...cluster.works import Rewritten
+        from ..bulk import Bulk, function_of
+
+        if n is not None:
+            raise ConfigError("--cluster writes one filling, that of the means; leave -n out")
+        trained = TrainedModel.load(run, model)
+        f, about = function_of(trained, run, model, "impute", {"samples": samples, "seed": seed})
+        Bulk(parts, output, about).map(open_for(trained, data, read), Rewritten(f))
+        return
     with together("cpu") as team:
         trained = TrainedModel.load(run, model)
         with shared(team, lambda rows: trained.impute(rows, samples, seed)) as by_all:

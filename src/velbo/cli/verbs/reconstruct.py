@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from ..app import app
-from ..options import Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed
+from ..options import ClusterOptions, Folder, InParts, Output, OwnParts, ReadAs, ReadingOptions, Seed
 from ..pages import USE
 
 
 @app.command(group=USE)
 def reconstruct(
-    run: Folder, data: str, *, output: Output, seed: Seed = 0, model: OwnParts = None, read: ReadAs = ReadingOptions()
+    run: Folder,
+    data: str,
+    *,
+    output: Output,
+    seed: Seed = 0,
+    model: OwnParts = None,
+    read: ReadAs = ReadingOptions(),
+    parts: InParts = ClusterOptions(),
 ) -> None:
     """Every row as the model sees it.
 
@@ -18,13 +25,21 @@ def reconstruct(
     Args:
         run: folder of a trained model.
         data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
-        output: file to write.
+        output: file to write; with --cluster a folder.
         seed: of the binarisation of grey images, where there is one.
     """
     from ...trained_model import TrainedModel
     from ..data import change_rows, open_for
     from ..ranks import shared, together
 
+    if parts.cluster is not None:
+        from ...cluster.works import Rewritten
+        from ..bulk import Bulk, function_of
+
+        trained = TrainedModel.load(run, model)
+        f, about = function_of(trained, run, model, "reconstruct", {"seed": seed})
+        Bulk(parts, output, about).map(open_for(trained, data, read), Rewritten(f))
+        return
     with together("cpu") as team:
         trained = TrainedModel.load(run, model)
         with shared(team, lambda rows: trained.reconstruct(rows, seed)) as reconstructed:

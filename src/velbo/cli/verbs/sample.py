@@ -11,7 +11,7 @@ from ...errors import need
 from ...files import shown
 from ...limits import NOT_NEGATIVE, ROWS
 from ..app import app, say
-from ..options import Assignments, Folder, Output, OwnParts, Seed, assignments
+from ..options import Assignments, ClusterOptions, Folder, InParts, Output, OwnParts, Seed, assignments
 from ..output import check_output
 from ..pages import USE
 
@@ -34,12 +34,14 @@ def sample(
     missing: bool = False,
     guidance: Annotated[float, Parameter(validator=NOT_NEGATIVE.validate)] = 0.0,
     model: OwnParts = None,
+    parts: InParts = ClusterOptions(),
 ) -> None:
     """New observations from the model.
 
     Args:
         run: folder of a trained model.
-        output: file to write; of a model of images also a .png, .svg or .pdf file, which shows them on one sheet.
+        output: file to write; of a model of images also a .png, .svg or .pdf file, which shows them on one sheet; with
+            --cluster a folder.
         n: how many.
         seed: of the draw.
         mean: write the mean (or mode) of p(x|z) for every drawn z instead of a draw of x.
@@ -51,26 +53,27 @@ def sample(
         guidance: of a conditional diffusion (--recipe diffusion --condition FIELD), how far rows are moved beyond what
             is given: 0 draws from p(x|c), 1 to 3 rows that are more typical of it and more alike.
     """
-    from ...formats import ROWS_PER_BATCH
-    from ...rows.results import as_table
-    from ...runtime.generators import stream_seed
+    from ...cluster.works import Drawn, blocks_to_draw
     from ...trained_model import TrainedModel
+    from ..bulk import Bulk, about_of, model_of
     from ..data import write_parts
 
-    if output.suffix.lower() in PICTURES:
+    is_picture = parts.cluster is None and output.suffix.lower() in PICTURES
+    if is_picture:
         need("matplotlib", "report")
-    else:
+    elif parts.cluster is None:
         check_output(output)
     trained = TrainedModel.load(run, model)
     values = assignments(given, "--given field=value") or None
-    if output.suffix.lower() in PICTURES:
+    if is_picture:
         _sheet(trained, trained.sample(n, seed, mean, values, balance, guidance=guidance), output)
         return
-    starts = range(0, n, ROWS_PER_BATCH)
-    seeds = [seed, *(stream_seed(seed, f"rows from {start}") for start in starts[1:])]
-    sizes = [(min(ROWS_PER_BATCH, n - start), own) for start, own in zip(starts, seeds, strict=True)]
-    parts = (trained.sample(k, s, mean, values, balance, missing, guidance) for k, s in sizes)
-    write_parts([output], ([as_table(part)] for part in parts))
+    asked = {"mean": mean, "given": values, "balance": balance, "missing": missing, "guidance": guidance}
+    blocks, draw = blocks_to_draw(n), Drawn(model_of(trained, run, model), seed, asked)
+    if parts.cluster is not None:
+        Bulk(parts, output, about_of(trained, "sample", {**asked, "n": n, "seed": seed})).carry_out(draw, blocks)
+        return
+    write_parts([output], ([draw(block)] for block in blocks))
 
 
 def _sheet(trained: TrainedModel, rows: Any, path: Path) -> None:

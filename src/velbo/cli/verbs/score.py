@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ...errors import ConfigError
 from ...limits import SHARE
 from ..app import app, say
-from ..options import Count, Folder, Output, OwnParts, ReadAs, ReadingOptions, Seed
+from ..options import ClusterOptions, Count, Folder, InParts, Output, OwnParts, ReadAs, ReadingOptions, Seed
 from ..pages import USE
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def score(
     device: str = "auto",
     model: OwnParts = None,
     read: ReadAs = ReadingOptions(),
+    parts: InParts = ClusterOptions(),
 ) -> None:
     """How usual every row is; low is anomalous.
 
@@ -50,7 +51,7 @@ def score(
     Args:
         run: folder of a trained model.
         data: rows: a file or folder of any format, or the name of an embedded set, as for fit.
-        output: file to write.
+        output: file to write; with --cluster a folder.
         samples: importance samples, of a log-likelihood.
         explain: say of every cell what it is worth given the rest of its row, log p(cell | others) in nats (of a run of
             fit --anomalies, its part of the score), and which one is the most anomalous: the furthest below its
@@ -61,8 +62,10 @@ def score(
         seed: of all noise.
         device: auto takes a GPU where there is one; else the name of a device.
     """
+    from ...cluster.works import Labelled
     from ...rows.results import as_table
     from ...trained_model import TrainedModel
+    from ..bulk import Bulk, function_of
     from ..data import map_rows, not_modelled, open_for, say_given
     from ..ranks import shared, together
 
@@ -85,7 +88,15 @@ def score(
                 scores = _training_scores(trained, run, samples, seed, device, train, read)
                 threshold = _threshold(scores, contamination)
             lowest = Lowest(not_modelled(trained, source), threshold)
-            map_rows(source, output, lambda rows: lowest.add(rows, by_all(rows)), trained.score_name, lowest.carried)
+            name = trained.score_name
+            if parts.cluster is None:
+                map_rows(source, output, lambda rows: lowest.add(rows, by_all(rows)), name, lowest.carried)
+            else:
+                verb, options = ("explain", {}) if explain else ("score", {"device": device})
+                f, about = function_of(trained, run, model, verb, {"samples": samples, "seed": seed, **options})
+                bulk = Bulk(parts, output, about | {"threshold": threshold}, device)
+                bulk.map(source, f if threshold is None else Labelled(f, name, threshold))
+                lowest.add_parts(bulk.folder, name)
             lowest.tell()
 
 
@@ -144,7 +155,8 @@ class Lowest:
     def add(self, rows: pa.Table, found: pa.Table) -> pa.Table:
         """What was found of a batch of rows, and whether they are anomalous."""
         import numpy as np
-        import pyarrow as pa
+
+        from ...rows.results import labelled
 
         column = found.column_names[0]
         scores, name = found[column].to_numpy(), "log p" if column == "log_likelihood" else column
@@ -159,9 +171,17 @@ class Lowest:
         self.n_rows += len(found)
         if self.threshold is None:
             return found
-        is_anomalous = scores < self.threshold
-        self.n_anomalous += int(np.count_nonzero(is_anomalous))
-        return found.add_column(1, "anomalous", pa.array(is_anomalous))
+        self.n_anomalous += int(np.count_nonzero(scores < self.threshold))
+        return labelled(found, column, self.threshold)
+
+    def add_parts(self, folder: Path, scores: str) -> None:
+        """What was found of all rows, from part files."""
+        from ...formats import open_source
+
+        source = open_source(folder)
+        wanted = [scores, "most_anomalous", *self.carried[:1]]
+        for part in source.select([name for name in wanted if name in source.names]).batches():
+            self.add(part, part.select([name for name in wanted if name in source.names]))
 
     def tell(self) -> None:
         """A table of them, rows counted from 0, and how many are anomalous."""

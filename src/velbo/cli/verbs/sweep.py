@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from ...config import Budget, Machine, ObjectiveConfig, Optimisation, TrainingCo
 from ...errors import TrainingError
 from ..app import app, say
 from ..options import (
+    Cluster,
     Count,
     FieldOptions,
     Folder,
@@ -32,7 +34,7 @@ from ..output import print_table
 from ..pages import TRAIN
 
 if TYPE_CHECKING:
-    from ...sweep import Settings
+    from ...sweep import Settings, Starter
 
 
 @app.command(group=TRAIN)
@@ -56,6 +58,7 @@ def sweep(
     what: OfFields = FieldOptions(),
     read: ReadAs = ReadingOptions(),
     rows: SomeRows = None,
+    cluster: Cluster = None,
 ) -> None:
     """Train many models side by side, and compare them.
 
@@ -72,9 +75,11 @@ def sweep(
         test: data to evaluate every model on, as for fit; without it settings are ranked by the validation bound.
         samples_of_test: importance samples of that evaluation.
         rows: train on a seeded random subset of so many rows.
+        cluster: run trials as tasks of Ray, a processor each: "local" starts it here, else its address, auto or
+            ray://host:port. All machines must share the disk of the run folder. Needs the extra cluster.
     """
     from ...formats import absolute_name
-    from ...sweep import Settings, Sweep, cores, parse_axis, settings_of
+    from ...sweep import Settings, Sweep, parse_axis, settings_of
 
     training = TrainingConfig(budget, optimisation, weighting, validation, machine)
     base = Settings(recipe.plain(), objective, training)
@@ -84,8 +89,8 @@ def sweep(
     spec = {"data": absolute_name(data), "rows": rows, "base": base.to_json(), "trials": trials}
     with folder.locked():
         folder.create(spec, configs)
-        n_jobs, tested = len(cores()) if jobs is None else jobs, absolute_name(test) if test else None
-        failed = folder.run(n_jobs, tested, samples_of_test, say, recipe.recipe)
+        with _starter(cluster, jobs) as starter:
+            failed = folder.run(starter, absolute_name(test) if test else None, samples_of_test, say, recipe.recipe)
         print_table(folder.results())
     say(f"the same table is in {folder.results_file}")
     if failed:
@@ -93,6 +98,21 @@ def sweep(
             f"{len(failed)} of {len(trials)} trials failed ({', '.join(failed)}); log.txt in the folder of each in "
             f"{run}/trials says why, and the same command tries them again"
         )
+
+
+@contextmanager
+def _starter(cluster: str | None, jobs: int | None) -> Iterator[Starter]:
+    """Where trials run."""
+    from ...sweep import OnCores, cores
+
+    if cluster is None:
+        yield OnCores(len(cores()) if jobs is None else jobs)
+        return
+    from ...cluster.connection import connected
+    from ...cluster.sweep_by_ray import ByRay
+
+    with connected(cluster, jobs or len(cores())) as ray:
+        yield ByRay(ray, jobs)
 
 
 def _configs(

@@ -1,0 +1,241 @@
+"""A folder of parts holds what one process finds, each row once, whatever stopped it; by `--cluster none`."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import velbo
+from contracts.commands import call
+from velbo import Budget, Recipe, TrainedModel, TrainingConfig, arrow_function, open_source
+from velbo.cluster.blocks import Block, BlockRows, blocks_of, sent, sent_rows
+from velbo.cluster.executors import Outcome, ThisProcess, executor
+from velbo.cluster.parts import Parts
+from velbo.cluster.works import Drawn, Labelled, MapRows, Rewritten, as_they_are, blocks_to_draw
+from velbo.errors import DataError, RunError, VelboWarning
+from velbo.formats import Reading, write_table
+
+RNG = np.random.default_rng(0)
+N, GROUP = 70, 30
+ROWS = pa.table(
+    {
+        "id": [f"row {i}" for i in range(N)],
+        "height": pa.array(RNG.normal(170, 9, N), mask=np.arange(N) % 7 == 0),
+        "job": pa.array(RNG.choice(["nurse", "clerk"], N)).dictionary_encode(),
+        "age": pa.array(RNG.integers(20, 60, N), pa.int16()),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(run, data): of three row groups."""
+    folder = tmp_path_factory.mktemp("parts")
+    training = TrainingConfig(Budget(epochs=2))
+    velbo.fit(ROWS, Recipe("mlp", 2, (8,)), training=training, run=folder / "run", columns={"id": "drop"}, report=False)
+    pq.write_table(ROWS, folder / "rows.parquet", row_group_size=GROUP)
+    return folder / "run", folder / "rows.parquet"
+
+
+def alike(found: pa.Table, wanted: pa.Table) -> None:
+    """Equal types and cells; numbers that were computed in blocks of another size to rounding."""
+    assert found.schema.equals(wanted.schema)
+    for name in wanted.column_names:
+        if pa.types.is_floating(wanted[name].type):
+            np.testing.assert_allclose(found[name].to_numpy(), wanted[name].to_numpy(), rtol=1e-5, atol=1e-6)
+        else:
+            assert found[name].to_pylist() == wanted[name].to_pylist()
+
+
+@pytest.mark.parametrize(
+    "command", ["score --samples 5", "score --samples 5 --explain", "encode", "impute --samples 5", "reconstruct"]
+)
+def test_parts_hold_what_one_file_holds(made, tmp_path, command):
+    run, data = made
+    verb, *options = command.split()
+    one, parts = tmp_path / "one.parquet", tmp_path / "parts"
+    assert call(verb, run, data, "-o", one, *options)[0] == 0
+    code, _, said = call(verb, run, data, "-o", parts, *options, "--cluster", "none")
+    assert code == 0
+    assert f"70 rows in 3 parts are in {parts}" in said
+    assert sorted(f.name for f in parts.iterdir() if not f.name.startswith(".")) == [
+        "_SUCCESS", "_work.json", "part-000000.parquet", "part-000001.parquet", "part-000002.parquet",
+    ]  # fmt: skip
+    alike(open_source(parts).read(), open_source(one).read())
+
+
+def test_row_groups_of_whole_batches_give_the_same_bits(made, tmp_path, monkeypatch):
+    """Blocks are the batches of one process then: 30 rows each, and 10."""
+    run, data = made
+    monkeypatch.setattr("velbo.formats.source.rows_per_batch", lambda _: GROUP)
+    monkeypatch.setattr("velbo.cluster.blocks.rows_per_batch", lambda _: GROUP)
+    call("score", run, data, "-o", tmp_path / "one.parquet", "--samples", 5)
+    call("score", run, data, "-o", tmp_path / "parts", "--samples", 5, "--cluster", "none")
+    assert open_source(tmp_path / "parts").read().equals(open_source(tmp_path / "one.parquet").read())
+
+
+def test_a_row_group_is_cut_into_batches_and_read_once(made, tmp_path, monkeypatch):
+    _, data = made
+    monkeypatch.setattr("velbo.cluster.blocks.rows_per_batch", lambda _: 20)
+    source = open_source(data)
+    blocks = list(blocks_of(source))
+    assert [(b.start, b.n_rows) for b in blocks] == [(0, 20), (20, 10), (30, 20), (50, 10), (60, 10)]
+    read, reads = type(source).read_group, list[int]()
+    monkeypatch.setattr(type(source), "read_group", lambda self, g: reads.append(g.index) or read(self, g))
+    rows = pickle.loads(pickle.dumps(BlockRows(str(data), Reading())))
+    assert pa.concat_tables([rows(block) for block in blocks]).equals(ROWS)
+    assert reads == [0, 1, 2]
+
+
+def test_text_is_read_here_and_sent(made, tmp_path):
+    """In the types of the run; its parts are those of one process."""
+    run, _ = made
+    text = tmp_path / "rows.csv"
+    write_table(ROWS, text)
+    assert call("score", run, text, "-o", tmp_path / "one.parquet", "--samples", 5)[0] == 0
+    assert call("score", run, text, "-o", tmp_path / "parts", "--samples", 5, "--cluster", "none")[0] == 0
+    assert open_source(tmp_path / "parts").read().equals(open_source(tmp_path / "one.parquet").read())
+    assert call("convert", text, tmp_path / "typed", "--cluster", "none")[0] == 0
+    assert open_source(tmp_path / "typed").read().equals(open_source(text).read())
+
+
+def test_samples_are_those_of_one_process(made, tmp_path, monkeypatch):
+    run, _ = made
+    monkeypatch.setattr("velbo.cluster.works.ROWS_PER_BATCH", 20)
+    assert call("sample", run, "-n", 50, "-o", tmp_path / "one.parquet")[0] == 0
+    assert call("sample", run, "-n", 50, "-o", tmp_path / "parts", "--cluster", "none")[0] == 0
+    assert len(list((tmp_path / "parts").glob("part-*"))) == 3
+    assert open_source(tmp_path / "parts").read().equals(open_source(tmp_path / "one.parquet").read())
+    first = TrainedModel.load(run).sample(20)
+    assert open_source(tmp_path / "parts").read().slice(0, 20).equals(first)
+
+
+def test_evaluation_by_parts_is_that_of_one_process(made, tmp_path, monkeypatch):
+    run, data = made
+    monkeypatch.setattr("velbo.cli.verbs.evaluate.ROWS_A_PART", 20)
+    _, one, _ = call("evaluate", run, data, "--samples", 5, "--json")
+    for _ in range(2):  # the second time from the parts
+        code, parts, _ = call(
+            "evaluate", run, data, "--samples", 5, "--json", "--cluster", "none", "-o", tmp_path / "parts"
+        )
+        assert code == 0
+        for name, wanted in json.loads(one).items():
+            assert json.loads(parts)[name] == (wanted if wanted is None else pytest.approx(wanted, rel=1e-6)), name
+    assert len(list((tmp_path / "parts").glob("part-*"))) == 4
+
+
+def test_anomalous_rows_are_labelled_and_named_as_by_one_process(made, tmp_path):
+    run, data = made
+    options = ("--samples", 5, "--threshold", -14)
+    _, _, one = call("score", run, data, "-o", tmp_path / "one.parquet", *options)
+    _, _, parts = call("score", run, data, "-o", tmp_path / "parts", *options, "--cluster", "none")
+    assert parts.splitlines()[1:] == one.splitlines()[1:]
+    assert (
+        open_source(tmp_path / "parts")
+        .read()["anomalous"]
+        .equals(open_source(tmp_path / "one.parquet").read()["anomalous"])
+    )
+
+
+class Stops:
+    """A work that fails at a block, and counts its calls."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.calls = at, list[int]()
+
+    def __call__(self, block: Block) -> pa.Table:
+        self.calls.append(block.number)
+        if block.number == self.at:
+            raise DataError("a bad cell")
+        return sent_rows(block)
+
+
+def carry_out(folder, work, about=None, tables=None):
+    parts = Parts(folder, about or {})
+    tables = [ROWS.slice(at, 10) for at in range(0, N, 10)] if tables is None else tables
+    parts.carry_out(work, sent(tables), executor("none", 1), lambda _: None)
+    return parts
+
+
+def test_what_was_stopped_goes_on_where_it_was(tmp_path):
+    """The parts that are there are passed over, and what a killed writer left goes."""
+    with pytest.raises(DataError, match=r"^of the rows from 30 on: a bad cell$"):
+        carry_out(tmp_path, Stops(3))
+    (tmp_path / ".99999999.tmp.part-000003.parquet").touch()
+    assert sorted(f.name for f in tmp_path.glob("part-*")) == [f"part-00000{i}.parquet" for i in range(3)]
+    assert not (tmp_path / "_SUCCESS").exists()
+    work = Stops(-1)
+    parts = carry_out(tmp_path, work)
+    assert work.calls == [3, 4, 5, 6]
+    assert (parts.n_rows, (tmp_path / "_SUCCESS").exists()) == (N, True)
+    assert not list(tmp_path.glob(".*.tmp.*"))
+    assert open_source(tmp_path).read().equals(ROWS)
+    again = Stops(-1)
+    carry_out(tmp_path, again)
+    assert again.calls == []
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    carry_out(tmp_path / "parts", as_they_are_of, {"verb": "score"})
+    with pytest.raises(RunError, match="holds parts of other work"):
+        carry_out(tmp_path / "parts", as_they_are_of, {"verb": "encode"})
+    with pytest.raises(RunError, match="holds other files"):
+        carry_out(tmp_path, as_they_are_of)
+    with pytest.raises(DataError):
+        carry_out(tmp_path / "fewer", Stops(2))
+    with pytest.raises(RunError, match="none of this work's"):
+        carry_out(tmp_path / "fewer", as_they_are_of, tables=[ROWS])
+
+
+def test_no_rows_are_no_parts(tmp_path):
+    with pytest.raises(DataError, match="there are no rows"):
+        carry_out(tmp_path / "parts", as_they_are_of, tables=[])
+    assert not (tmp_path / "parts" / "_SUCCESS").exists()
+
+
+def as_they_are_of(block: Block) -> pa.Table:
+    return as_they_are(sent_rows(block))
+
+
+def test_what_does_not_go_with_a_cluster_is_one_line(made, tmp_path):
+    run, data = made
+    (tmp_path / "file").touch()
+    for command, says in {
+        ("impute", run, data, "-o", tmp_path / "x", "-n", 2, "--cluster", "none"): "leave -n out",
+        ("evaluate", run, data, "--cluster", "none"): "--output FOLDER go together",
+        ("evaluate", run, data, "-o", tmp_path / "x"): "--output FOLDER go together",
+        ("encode", run, data, "-o", tmp_path / "file", "--cluster", "none"): "is a file",
+        ("encode", run, data, "-o", "memory://box/x", "--cluster", "none"): "is a URL",
+    }.items():
+        code, _, said = call(*command)
+        assert code == 2
+        assert says in said
+        assert len(said.splitlines()) == 1
+
+
+def test_works_can_be_pickled(made):
+    run, data = made
+    f, score = arrow_function(run, "impute", samples=5), arrow_function(run, "score", samples=5)
+    [first, *_] = blocks_of(open_source(data))
+    for work in (
+        MapRows(BlockRows(str(data), Reading()), Rewritten(f)),
+        MapRows(BlockRows(str(data), Reading()), Labelled(score, "log_likelihood", -9)),
+        Drawn(f.of, 0, {}),
+    ):
+        block = blocks_to_draw(5)[0] if isinstance(work, Drawn) else first
+        assert pickle.loads(pickle.dumps(work))(pickle.loads(pickle.dumps(block))).equals(work(block))
+
+
+def test_an_outcome_tells_warnings_and_errors():
+    with pytest.warns(VelboWarning, match="two cells"):
+        assert Outcome(3, None, ["two cells"]).told() == 3
+    with pytest.raises(DataError, match="a bad cell"):
+        Outcome(0, ("DataError", "a bad cell"), []).told()
+    with pytest.raises(RuntimeError, match="Traceback"):
+        Outcome(0, ("KeyError", "Traceback ..."), []).told()
+    assert list(ThisProcess().run(lambda block: block.n_rows, blocks_to_draw(7))) == [7]
