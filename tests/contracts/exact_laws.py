@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import mpmath
-from mpmath import mp
-
 import torch
+from mpmath import mp
 
 from velbo.likelihoods.bernoulli import BernoulliCell
 from velbo.likelihoods.beta import BetaCell

@@ -20,7 +20,7 @@ F = 5
 def head(*sizes: int, positions: int = 1) -> CategoricalByClass:
     """With a table that is not that of the start."""
     found = CategoricalByClass(F, sizes, positions).double()
-    torch.nn.init.normal_(found.table)
+    torch.nn.init.normal_(found.classes.weight)
     return found
 
 

@@ -29,11 +29,10 @@ from ..evaluation import (
     Evaluation,
     RowScores,
     aggregated_posterior,
-    bound_curve,
     calibrate,
-    score_rows,
     summarise,
 )
+from ..evaluation.bounds.curve import scores_and_curve
 from ..evaluation.samples import two_sample_test
 from ..likelihoods.mixed import row_and_mask
 from ..nets import FieldFeatures
@@ -118,13 +117,13 @@ def examine(
     model, data = fitted.model, fitted.store(test)
     if len(data) < MIN_ROWS:
         raise DataError(f"the doctor needs at least {MIN_ROWS} rows to see anything, not {len(data)}")
-    scores = score_rows(model, data, samples, seed=seed)
+    scores, curve = scores_and_curve(model, data, samples, seed)
     posterior, prior = _draws(model, data, seed, _features(fitted))
     floor_data, floor_latents = _at_the_floor(model, data, seed)
     return Examination(
         test=summarise(scores, data, samples),
         scores=scores,
-        curve=bound_curve(model, data, samples, seed),
+        curve=curve,
         aggregated=aggregated_posterior(model, data, seed=seed),
         calibration=calibrate(model, data, seed),
         names=tuple(cell.name for cell in fitted.schema.cells),

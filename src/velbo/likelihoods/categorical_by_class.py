@@ -1,13 +1,13 @@
-"""Cells that hold one of very many codes without order, C up to 100,000 and more. Codes that stand together are a class,
-c = a W + b with W about sqrt(C), and the law is of the class and then of the code in it:
+"""Cells that hold one of very many codes without order, C up to 100,000 and more. Codes that stand together are a
+class, c = a W + b with W about sqrt(C), and the law is of the class and then of the code in it:
 
     log p(c|h) = log p(a|h) + log p(b|a, h)
     p(a|h)     = softmax of A = C / W logits, linear in the features h
     p(b|a, h)  = softmax of W logits E_c . r(h) + e_c,   r(h) of 16 numbers, linear in h
 
 Both sum to 1, so p(c|h) does: a likelihood and no bound of one. Log p of a value costs A + 17 W numbers and not C, and
-only 17 numbers belong to one code, which few rows may hold. Names stand in their order, so that a class is of names that
-begin alike, as postcodes and catalogue numbers do. At the start p(c|h) is the share of c in the data.
+only 17 numbers belong to one code, which few rows may hold. Names stand in their order, so that a class is of names
+that begin alike, as postcodes and catalogue numbers do. At the start p(c|h) is the share of c in the data.
 
 Sources: Classes for fast maximum entropy training, Goodman, 2001, https://arxiv.org/abs/cs/0108006; Strategies for
 training large vocabulary neural language models, Chen, Grangier and Auli, 2016, https://arxiv.org/abs/1512.04906.
@@ -233,27 +233,35 @@ class CategoricalByClass(Likelihood):
         width = math.isqrt(max(sizes) - 1) + 1
         self.n_classes = -(-max(sizes) // width)
         super().__init__(n_in, len(sizes) * (self.n_classes + RANK), 1, positions)
-        self.sizes = tuple(sizes)
-        self.table = nn.Parameter(torch.zeros(len(sizes) * self.n_classes, width, RANK + 1))
+        self.sizes, self.width = tuple(sizes), width
+        # an embedding, of which a class at a time is looked up, and no matrix that is multiplied by
+        self.classes = nn.Embedding(len(sizes) * self.n_classes, width * (RANK + 1))
         first = (torch.arange(len(sizes)) * self.n_classes).repeat(positions)
         self.register_buffer("first", first, persistent=False)
         self.register_buffer("n_codes", torch.tensor(sizes).repeat(positions), persistent=False)
         starts = torch.arange(self.n_classes) * width
         self.register_buffer("lacking", starts >= cast(Tensor, self.n_codes)[:, None], persistent=False)
-        self._begin_at_shares([own or (1,) * size for own, size in zip(counts or [()] * len(sizes), sizes, strict=True)])
+        known = counts or [()] * len(sizes)
+        self._begin_at_shares([own or (1,) * size for own, size in zip(known, sizes, strict=True)])
 
     @torch.no_grad()
     def _begin_at_shares(self, counts: Sequence[Sequence[int]]) -> None:
         """Rare codes are seen too seldom for steps to find how rare they are."""
-        n_classes, width = self.n_classes, self.table.shape[1]
+        n_classes, width = self.n_classes, self.width
         seen = torch.zeros(len(counts), n_classes * width)
         for d, own in enumerate(counts):
             seen[d, : len(own)] = torch.tensor(own).clamp(min=UNSEEN)
         seen = seen.view(-1, n_classes, width)
+        self.classes.weight.zero_()
         self.table[..., -1] = seen.clamp(min=UNSEEN).log().flatten(0, 1)
         bias, weight = (t.view(len(counts), n_classes + RANK, -1) for t in (self.linear.bias, self.linear.weight))
         bias[:, :n_classes, 0] = seen.sum(-1).clamp(min=UNSEEN).log()
         weight[:, :n_classes] *= 0.1
+
+    @property
+    def table(self) -> Tensor:
+        """E and e, (classes of all cells, W, RANK + 1)."""
+        return self.classes.weight.unflatten(-1, (self.width, RANK + 1))
 
     @property
     def n_cells(self) -> int:
@@ -275,14 +283,14 @@ class CategoricalByClass(Likelihood):
     def law(self, layer: Layer) -> WholeMasses:
         (y,) = self.whole_parameters(layer)
         y = y.reshape(len(y), self.n_cells, -1)
-        lacking, table = cast(Tensor, self.lacking).numpy(), self.table.detach().double().clamp(-MOST, MOST).numpy()
+        lacking = cast(Tensor, self.lacking).numpy()
+        table = self.table.detach().double().clamp(-MOST, MOST).numpy()
         first = fixed.shares(fixed.weights(np.where(lacking, -np.inf, y[..., : self.n_classes])))
         table = np.rint(table * 2.0**TABLE_BITS) / 2.0**TABLE_BITS
-        width = self.table.shape[1]
-        codes = np.arange(self.n_classes * width).reshape(self.n_classes, width)
+        codes = np.arange(self.n_classes * self.width).reshape(self.n_classes, self.width)
         n_codes = cast(Tensor, self.n_codes).numpy()[:, None, None]
         padding = (codes >= n_codes) & ~lacking[..., None]
-        own = table.reshape(len(self.sizes), self.n_classes, width, RANK + 1)
+        own = table.reshape(len(self.sizes), self.n_classes, self.width, RANK + 1)
         return WholeMasses(first, y[..., self.n_classes :], np.tile(own, (self.positions, 1, 1, 1)), padding)
 
 

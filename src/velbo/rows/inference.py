@@ -2,7 +2,7 @@
 
 A field is of the first kind that claims it (kinds/__init__.py). Refused, unless the user says what they are:
 identifiers (all values differ, and they are text, or whole numbers that count the rows or are called so), free text,
-numbers with a few words among them, and many categories that few rows have: more than 1,000, and fewer than 5 rows each.
+numbers with a few words among them, and more than 1,000 categories that have fewer than 5 rows each in the mean.
 """
 
 from __future__ import annotations
