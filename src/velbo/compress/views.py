@@ -93,6 +93,6 @@ def _(view: OfManyNames, x: Floats) -> Floats:
     few, many, first = (cast(Tensor, t).numpy() for t in (view.few, view.many, view.first))
     known = ~np.isnan(x[:, many])
     at = np.where(known, x[:, many], 0.0).astype(np.int64) + first
-    learned = np.float64(view.learned.weight.detach().numpy())[at] * known[..., None]
+    learned = view.learned.weight.detach().double().numpy()[at] * known[..., None]
     parts = [] if view.one_hot is None else [view_of.dispatch(OneHot)(view.one_hot, x[:, few])]
     return np.concatenate((*parts, learned.reshape(len(x), -1)), -1)

@@ -92,7 +92,7 @@ class Kind(ABC):
 
     def default_likelihood(self, field: Field) -> str:
         """Its name, where none is asked for."""
-        return (field.shape and self.likelihood_of_arrays) or self.likelihood
+        return (self.likelihood_of_arrays if field.shape else "") or self.likelihood
 
     @abstractmethod
     def claims(self, found: Statistics) -> str:
