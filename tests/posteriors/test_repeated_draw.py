@@ -20,7 +20,7 @@ def drawn(draw: RowDraw) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize(("most", "made"), [(2**22, 2), (30, 4), (0, 6)])
 def test_every_pass_is_that_of_a_fresh_draw(monkeypatch: pytest.MonkeyPatch, most: int, made: int):
-    """Kept as a whole, in part or not at all: two streams of noise a pass, of which those that are kept are made once."""
+    """Kept as a whole, in part or not at all: two streams of noise a pass; of what is kept they are made once."""
     expected, streams = drawn(RowDraw(ROWS, 7)), list[str]()
     monkeypatch.setattr(row_draw, "MOST_KEPT", most)
     of = row_draw.RowNoise

@@ -52,11 +52,13 @@ class Codes:
         table: E and e of every class, (classes of all cells, W, RANK + 1).
         first: where the classes of each cell begin in it, (D,).
         sizes: C of each cell, (D,).
+        most: the largest of them, or more.
     """
 
     table: Tensor
     first: Tensor
     sizes: Tensor
+    most: int
 
     @property
     def width(self) -> int:
@@ -65,7 +67,7 @@ class Codes:
 
     def at(self, places: Tensor) -> Codes:
         """Of some of the cells."""
-        return Codes(self.table, self.first[places], self.sizes[places])
+        return Codes(self.table, self.first[places], self.sizes[places], self.most)
 
     def is_padding(self, classes: Tensor) -> Tensor:
         """Which codes of classes (..., D) are beyond the cell's last, (..., D, W); none of a class without any, whose
@@ -118,7 +120,7 @@ class CodesByClass(CodedCell):
 
     @property
     def n_codes(self) -> int:
-        return int(self.of.sizes.max())
+        return self.of.most
 
     @property
     def numbers_per_cell(self) -> int:
@@ -277,7 +279,7 @@ class CategoricalByClass(Likelihood):
         log_first = logits.masked_fill(cast(Tensor, self.lacking), -torch.inf).log_softmax(-1)
         # what is measured without gradients is used where they are on again
         table = self.table if torch.is_grad_enabled() else self.table.detach()
-        codes = Codes(table, cast(Tensor, self.first), cast(Tensor, self.n_codes))
+        codes = Codes(table, cast(Tensor, self.first), cast(Tensor, self.n_codes), max(self.sizes))
         return Factorised(CodesByClass(log_first, query, codes))
 
     def law(self, layer: Layer) -> WholeMasses:

@@ -71,8 +71,8 @@ class RowDraw(Pathwise):
 
 
 class RepeatedDraw(RowDraw):
-    """The draws of a `RowDraw`, again and again: noise is kept as far as it is 4 million numbers at most, for to make it
-    takes as long as a small model.
+    """The draws of a `RowDraw`, again and again. Noise is kept as far as it is 4 million numbers at most, for to make
+    it takes as long as a small model.
     """
 
     def __init__(self, rows: Tensor, seed: int) -> None:
