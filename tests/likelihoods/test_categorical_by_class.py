@@ -10,7 +10,7 @@ import torch
 
 from velbo.likelihoods import LIKELIHOODS, CategoricalByClass, Factorised, Mixed, likelihood_of
 from velbo.likelihoods.categorical_by_class import RANK, CodesByClass
-from velbo.rows import Field
+from velbo.rows import KINDS, Field
 from velbo.rows.kinds.coded import MANY, OfManyNames
 from velbo.runtime import fixed_point as fixed
 
@@ -142,7 +142,7 @@ def test_a_head_for_each_rounded_size_beside_other_columns():
 def test_a_view_of_many_names_learns_16_numbers_of_each():
     """Beside one-hot codes of columns of few, in the places that its owners say."""
     sizes = (3, MANY + 5, 4, MANY + 1)
-    view = OfManyNames(sizes)
+    view = OfManyNames(sizes, [size > MANY for size in sizes])
     assert view.n_features == len(view.owners) == 7 + 2 * RANK
     x = torch.tensor([[2.0, 7.0, 0.0, 1000.0], [math.nan, math.nan, 1.0, 0.0]])
     features, owners = view(x), torch.tensor(view.owners)
@@ -150,3 +150,11 @@ def test_a_view_of_many_names_learns_16_numbers_of_each():
     torch.testing.assert_close(features[0, owners == 1], view.learned.weight[7])
     torch.testing.assert_close(features[:, owners == 3], view.learned.weight[[MANY + 5 + 1000, MANY + 5]])
     assert (features[1, owners == 1] == 0).all()
+
+
+def test_a_run_of_before_sees_its_many_names_one_hot():
+    """Its fields have no counts, and its weights are those of one-hot codes."""
+    names = tuple(map(str, range(MANY + 1)))
+    before, now = (Field("c", "categorical", categories=names, counts=n) for n in ((), (5,) * len(names)))
+    assert KINDS["categorical"].view([before]).n_features == MANY + 1
+    assert KINDS["categorical"].view([now]).n_features == RANK

@@ -247,8 +247,9 @@ class Categorical(Coded):
         return self.likelihood_of_many if field.n_categories > MANY else self.likelihood
 
     def view(self, cells: Sequence[Field]) -> View:
-        sizes = [c.n_categories for c in cells]
-        return OneHot(sizes) if max(sizes) <= MANY else OfManyNames(sizes)
+        # runs of before have one-hot codes of more, and no counts
+        sizes, are_many = [c.n_categories for c in cells], [bool(c.counts) for c in cells]
+        return OfManyNames(sizes, are_many) if any(are_many) else OneHot(sizes)
 
 
 class Ordinal(Coded):
@@ -303,16 +304,17 @@ class OneHot(View):
 
 
 class OfManyNames(View):
-    """16 numbers for each category of a cell that has more than 1,000, which are learned; one-hot for all other cells.
+    """16 numbers for each category of a cell that has very many, which are learned; one-hot for all other cells.
 
     Args:
         sizes: C of every cell.
+        are_many: which cells have very many.
     """
 
-    def __init__(self, sizes: Sequence[int]) -> None:
+    def __init__(self, sizes: Sequence[int], are_many: Sequence[bool]) -> None:
         super().__init__()
-        few = [d for d, size in enumerate(sizes) if size <= MANY]
-        many = [d for d, size in enumerate(sizes) if size > MANY]
+        few = [d for d, is_of_many in enumerate(are_many) if not is_of_many]
+        many = [d for d, is_of_many in enumerate(are_many) if is_of_many]
         self.one_hot = OneHot([sizes[d] for d in few]) if few else None
         self.learned = nn.Embedding(sum(sizes[d] for d in many), N_LEARNED)
         self.n_features = (self.one_hot.n_features if self.one_hot else 0) + N_LEARNED * len(many)
