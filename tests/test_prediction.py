@@ -123,6 +123,17 @@ def test_each_row_may_be_given_its_own(fitted):
     assert points["height"].std() < fitted.sample(200, given={"sex": "m"})["height"].std()
 
 
+def test_many_rows_given_the_same_are_drawn_in_chunks(fitted, monkeypatch):
+    """The first chunk is as if alone, those after it go on with noise of their own."""
+    first = fitted.sample(30, given={"sex": "f"})
+    monkeypatch.setattr("velbo.prediction.CELLS_PER_CHUNK", 30 * 7)
+    monkeypatch.setattr("velbo.prediction.numbers_per_row", lambda model, data: 7)
+    found = fitted.sample(70, given={"sex": "f"})
+    pd.testing.assert_frame_equal(found[:30].drop(columns="height"), first.drop(columns="height"))
+    assert (found["sex"] == "f").all()
+    assert len(found["height"].unique()) > 60
+
+
 def test_what_cannot_be_given_or_predicted_is_refused_in_a_sentence(fitted):
     with pytest.raises(DataError, match=r"draws are worth .* to this model it is too rare"):
         fitted.sample(5, given={"height": 1e5})

@@ -17,9 +17,11 @@ from .build import Plan
 from .conditional import AnyModel, Conditional
 from .errors import ConfigError
 from .evaluation import cell_law, draw_given
+from .evaluation.bounds.log_likelihood import CELLS_PER_CHUNK, numbers_per_row
 from .rows import Field, Schema, Store
 from .rows.given import given_numbers, known_numbers
 from .rows.kinds import kind_of
+from .runtime.generators import stream_seed
 
 MOST_VALUES = 1000
 Floats = NDArray[np.float64]
@@ -122,10 +124,25 @@ class Known:
         found = torch.empty(whole.shape, dtype=torch.float64)
         for count in np.unique(counts):  # rows that are given as often are drawn together
             alike = np.flatnonzero(counts == count)
-            drawn = draw_given(self.model, self.store(whole[first[alike]]), int(count), seed=seed, mean=mean).x
+            drawn = self._drawn(self.store(whole[first[alike]]), int(count), seed, mean)
             for row, place in enumerate(alike):
                 found[torch.from_numpy(np.flatnonzero(which.ravel() == place))] = drawn[:, row]
         return found, whole
+
+    def _drawn(self, given: Store, n: int, seed: int, mean: bool) -> Tensor:
+        """n draws of each row, (n, N, D), so many at a time that those of one row fit into memory."""
+        most = max(1, CELLS_PER_CHUNK // numbers_per_row(self.model, given))
+        parts = [
+            draw_given(
+                self.model,
+                given,
+                min(most, n - done),
+                seed=stream_seed(seed, f"draws from {done}") if done else seed,
+                mean=mean,
+            ).x
+            for done in range(0, n, most)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _column(self, name: str) -> Field:
         found = self.schema.field(name)

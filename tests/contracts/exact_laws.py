@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import mpmath
+import torch
 from mpmath import mp
 
 from velbo.likelihoods.bernoulli import BernoulliCell
 from velbo.likelihoods.beta import BetaCell
+from velbo.likelihoods.categorical_by_class import CodesByClass
 from velbo.likelihoods.cell import Cell
 from velbo.likelihoods.coded import CodesCell
 from velbo.likelihoods.continuous_bernoulli import ContinuousBernoulliCell
@@ -248,6 +250,22 @@ def _codes(step: Number) -> Callable[..., Law]:
     return law
 
 
+def _codes_by_class(cell: CodesByClass) -> Callable[..., Law]:
+    """Of one cell: every code's logit is that of its class and its own, each less the logarithm of its sum."""
+    first, size = int(cell.of.first[0]), int(cell.of.sizes[0])
+
+    def law(log_first: list[Number], query: list[Number]) -> Law:
+        known = [p for p in log_first if mp.isfinite(p)]
+        log_p = []
+        for a, log_class in enumerate(known):
+            table = cell.of.table[first + a].tolist()[: size - len(log_p)]
+            logits = [mp.fsum(mp.mpf(e) * r for e, r in zip(row, [*query, 1], strict=True)) for row in table]
+            log_p += [log_class + y - _log_sum(logits) for y in logits]
+        return _codes(mp.mpf(1))(log_p)
+
+    return law
+
+
 LAWS: dict[type[Cell], Callable[..., Law]] = {
     NormalCell: _normal,
     StudentTCell: _student_t,
@@ -266,8 +284,10 @@ LAWS: dict[type[Cell], Callable[..., Law]] = {
 }
 
 
-def law_of(cell: Cell, parameters: Sequence[Number]) -> Law:
-    """Of a cell of this sort with other parameters: a number each, or a list where it has several of a sort."""
+def law_of(cell: Cell, place: int, parameters: Sequence[Number]) -> Law:
+    """Of the cell in this place with other parameters: a number each, or a list where it has several of a sort."""
+    if isinstance(cell, CodesByClass):
+        return _codes_by_class(cell.at(torch.tensor([place])))(*parameters)
     if isinstance(cell, LevelsCell):
         return _levels(cell.n_levels)(*parameters)
     if isinstance(cell, CodesCell):

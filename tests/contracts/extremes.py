@@ -305,7 +305,7 @@ def exactly(cell: Cell, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     with many_digits():
         for row in range(x.shape[1]):
             for d in range(D):
-                law = law_of(cell, [in_digits(t[row][d]) for t in parameters])
+                law = law_of(cell, d, [in_digits(t[row][d]) for t in parameters])
                 mean[row, d], variance[row, d] = as_float(law.mean), as_float(law.variance)
                 for i in range(len(x)):
                     log_p[i, row, d] = as_float(law.log_p(mpmath.mpf(float(x[i, row, d]))))

@@ -163,6 +163,18 @@ class TestDiscretizedLogistic(Oracle):
     def values(self, n: int) -> Tensor:
         return torch.randint(0, 256, (n, D)).double() / 255
 
+    def test_the_mode_is_the_first_of_the_likeliest_levels(self, monkeypatch: pytest.MonkeyPatch):
+        """Also in blocks of few cells; a cell between two levels takes the lower."""
+        cell = self.p(3, 2).cell
+        assert isinstance(cell, LevelsCell)
+        levels = torch.arange(256).double()[:, None, None, None] / 255
+        expected = cell.log_prob(levels.expand(-1, 3, 2, D)).max(0).indices / 255
+        torch.testing.assert_close(cell.mode, expected.double())
+        monkeypatch.setattr("velbo.likelihoods.discretized_logistic.NUMBERS_IN_CACHE", 2000)
+        torch.testing.assert_close(cell.mode, expected.double())
+        between = LevelsCell(torch.zeros(1, 1, 1), torch.full((1, 1, 1), 0.5), torch.full((1, 1, 1), 0.1), 2)
+        assert between.mode == 0
+
     def test_agrees_with_differences_of_scipy_distribution_functions(self):
         loc, scale = torch.tensor([[0.2, 0.7]]).double(), torch.tensor([[0.1, 0.05]]).double()
         cell = LevelsCell(torch.tensor([[0.3, -0.4]]).double().log_softmax(-1), loc, scale, 17)

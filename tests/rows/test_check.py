@@ -54,6 +54,8 @@ FIELD = Field("x", "real", (2,), low=(0.0, 1.0), high=2.0)
         (replace(FIELD, name="x" * 10**6), "its name has 1,000,000 letters"),
         (Field("x", "categorical", categories=("a", "a")), "its categories hold a value twice"),
         (Field("x", "categorical"), "has no categories"),
+        (Field("x", "categorical", categories=("a", "b"), counts=(1,)), "counts does not tell"),
+        (Field("x", "categorical", categories=("a", "b"), counts=(1, -1)), "counts does not tell"),
     ],
 )
 def test_what_contradicts_itself(field, said):

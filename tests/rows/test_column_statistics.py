@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import skew
 
 from velbo.errors import SchemaError
-from velbo.rows.column_statistics import MAX_DISTINCT, ColumnStatistics
+from velbo.rows.column_statistics import MAX_DISTINCT, MAX_NAMES, ColumnStatistics
 from velbo.rows.moments import Moments
 from velbo.rows.statistics import LARGEST
 
@@ -55,7 +55,7 @@ COLUMNS = {
     "named": pa.array(np.random.default_rng(0).choice(["z", "a", "m"], 90)).dictionary_encode(),
     "named numbers": pa.array([3, 1, None, 2] * 20).dictionary_encode(),
     "many": pa.array(np.random.default_rng(0).permutation(MAX_DISTINCT + 500)),
-    "many names": pa.array([f"n{i % (MAX_DISTINCT + 50)}" for i in range(MAX_DISTINCT + 500)]),
+    "many names": pa.array([f"n{i % (MAX_NAMES + 50)}" for i in range(MAX_NAMES + 500)]),
     "nothing": pa.nulls(50),
 }
 
@@ -91,14 +91,17 @@ def test_what_is_known_of_a_column():
 
 
 def test_values_beyond_the_room_are_not_kept_and_the_others_are_counted_on():
-    """Constant memory: the first 10,000 distinct values and how often each came, later ones not at all."""
-    first, later = np.arange(MAX_DISTINCT), np.arange(MAX_DISTINCT, 2 * MAX_DISTINCT)
-    for convert in (lambda v: v, lambda v: v.astype(str), lambda v: v + 2**60):
+    """Constant memory: the first 10,000 distinct values, or 131,072 names, and how often each came, later ones not at
+    all.
+    """
+    cases = ((lambda v: v, MAX_DISTINCT), (lambda v: v + 2**60, MAX_DISTINCT), (lambda v: v.astype(str), MAX_NAMES))
+    for convert, most in cases:
+        first, later = np.arange(most), np.arange(most, 2 * most)
         found = statistics(*map(convert, (first, later, first[:50], later)))
         assert not found.complete
-        assert len(found.counts) == MAX_DISTINCT
-        assert sorted(found.counts.values()) == [1] * (MAX_DISTINCT - 50) + [2] * 50
-    assert statistics(first).complete
+        assert len(found.counts) == most
+        assert sorted(found.counts.values()) == [1] * (most - 50) + [2] * 50
+        assert statistics(convert(first)).complete
 
 
 def test_whole_numbers_beyond_53_bits_are_counted_apart():

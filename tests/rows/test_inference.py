@@ -174,7 +174,7 @@ def test_whole_numbers_that_all_differ_are_identifiers_if_they_count_or_are_call
     [
         ([f"u{i}" for i in range(60)], "holds identifiers, another in every row: leave it out with --column x=drop"),
         ([f"a rather long sentence no. {i}" for i in range(60)], "free text.*--column x=drop"),
-        ([f"n{i}" for i in range(1001)] * 2, "more than 1000 categories.*x=drop"),
+        ([f"n{i}" for i in range(1001)] * 2, "1,001 categories in 2,002 rows, fewer than 5 rows each.*x=categorical"),
         ([*map(str, range(80)), "oops", "hm"], "numbers and words, such as 'oops' in row 80: mend.*x=categorical"),
         ([*map(str, range(80)), "nan"], "numbers and words, such as 'nan' in row 80"),
         ([f"{v:.3f}" for v in RNG.normal(size=99)], "holds numbers as text: convert them.*x=categorical"),
@@ -398,3 +398,16 @@ def test_time_is_linear_in_columns(library):
 
     seconds(50)
     assert min(seconds(4000) for _ in range(3)) < 3 * 8 * min(seconds(500) for _ in range(3))
+
+
+def test_many_names_are_modelled_where_each_has_five_rows():
+    """Whatever their number; without, they are refused. Names that are whole numbers only if the user says so."""
+    names = [f"n{i}" for i in range(12_000)]
+    field = field_of(names * 5)
+    assert (field.kind, field.n_categories, field.counts[:3]) == ("categorical", 12_000, (5, 5, 5))
+    with pytest.raises(SchemaError, match="12,000 categories in 59,999 rows, fewer than 5 rows each"):
+        field_of((names * 5)[:-1])
+    assert field_of(names * 2, "categorical").n_categories == 12_000
+    assert field_of(list(range(12_000)) * 5).kind == "integer"
+    assert field_of(list(range(12_000)) * 5, "categorical").n_categories == 12_000
+    assert field_of([f"n{i}" for i in range(1000)] * 5).counts == ()

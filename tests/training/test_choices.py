@@ -44,6 +44,20 @@ def test_batches_of_convolutions_stay_small_on_a_cpu():
     assert choices.batch_size(60_000, model, torch.device("cuda"))[0] == 512
 
 
+@pytest.mark.parametrize(("rows", "batch"), [(500, 32), (8192, 64), (60_000, 128)])
+def test_few_images_in_a_run_by_the_clock_have_smaller_batches(rows, batch):
+    """A run by epochs knows how many steps it has, and one by the clock does not."""
+    model = ConvEncoder((28, 28, 1), (8, 16))
+    found, reason = choices.batch_size(rows, model, CPU, None)
+    assert found == batch
+    assert (f"for {rows} rows" in reason) == (batch < 128)
+
+
+def test_an_embedding_is_no_matrix_that_is_multiplied_by():
+    layers = nn.Sequential(nn.Linear(30, 64), nn.Linear(64, 64))
+    assert choices.typical_width(nn.Sequential(nn.Embedding(10**5, 16), layers)) == choices.typical_width(layers)
+
+
 def test_the_learning_rate_grows_with_the_square_root_of_the_batch():
     dense, convolutions = nn.Linear(2, 2), nn.Sequential(nn.Conv2d(1, 2, 3))
     assert choices.learning_rate(128, dense) == 2e-3

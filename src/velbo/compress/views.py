@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import ConfigError
 from ..nets import FieldFeatures
 from ..rows.kinds.base import Elementwise, View
-from ..rows.kinds.coded import BinaryView, OneHot
+from ..rows.kinds.coded import BinaryView, OfManyNames, OneHot
 from ..rows.kinds.positive import LogView
 from ..rows.kinds.reals import NEAR, Squashed
 from ..rows.kinds.whole import CountView
@@ -86,3 +86,13 @@ def _(view: OneHot, x: Floats) -> Floats:
         return hot
     tops = np.float64(cast(Tensor, view.tops).numpy())
     return np.concatenate((2 * x / tops - 1, hot), -1)
+
+
+@view_of.register
+def _(view: OfManyNames, x: Floats) -> Floats:
+    few, many, first = (cast(Tensor, t).numpy() for t in (view.few, view.many, view.first))
+    known = ~np.isnan(x[:, many])
+    at = np.where(known, x[:, many], 0.0).astype(np.int64) + first
+    learned = view.learned.weight.detach().double().numpy()[at] * known[..., None]
+    parts = [] if view.one_hot is None else [view_of.dispatch(OneHot)(view.one_hot, x[:, few])]
+    return np.concatenate((*parts, learned.reshape(len(x), -1)), -1)

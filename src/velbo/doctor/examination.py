@@ -29,11 +29,10 @@ from ..evaluation import (
     Evaluation,
     RowScores,
     aggregated_posterior,
-    bound_curve,
     calibrate,
-    score_rows,
     summarise,
 )
+from ..evaluation.bounds.curve import scores_and_curve
 from ..evaluation.samples import two_sample_test
 from ..likelihoods.mixed import row_and_mask
 from ..nets import FieldFeatures
@@ -118,13 +117,13 @@ def examine(
     model, data = fitted.model, fitted.store(test)
     if len(data) < MIN_ROWS:
         raise DataError(f"the doctor needs at least {MIN_ROWS} rows to see anything, not {len(data)}")
-    scores = score_rows(model, data, samples, seed=seed)
-    posterior, prior = _draws(model, data, seed, _features(fitted))
+    scores, curve = scores_and_curve(model, data, samples, seed)
+    posterior, prior = _draws(model, data, seed, _features(fitted, seed))
     floor_data, floor_latents = _at_the_floor(model, data, seed)
     return Examination(
         test=summarise(scores, data, samples),
         scores=scores,
-        curve=bound_curve(model, data, samples, seed),
+        curve=curve,
         aggregated=aggregated_posterior(model, data, seed=seed),
         calibration=calibrate(model, data, seed),
         names=tuple(cell.name for cell in fitted.schema.cells),
@@ -149,15 +148,17 @@ def _takes_a_prior(model: Model) -> bool:
     return True
 
 
-def _features(fitted: TrainedModel) -> FieldFeatures:
+def _features(fitted: TrainedModel, seed: int) -> FieldFeatures:
     """What a classifier sees of a row: all that is modelled, as an encoder does, and nothing that is given.
 
-    Which cells are missing is modelled too, or no cell of the model's own rows is missing.
+    Which cells are missing is modelled too, or no cell of the model's own rows is missing. Of very many names each is
+    16 random numbers.
     """
     schema = fitted.schema
     given = set(schema.dims(fitted.recipe.condition))
     seen = [d for d in range(schema.n_dims) if d not in given]
-    return FieldFeatures(schema.cells, mask=MECHANISMS[fitted.recipe.missing] is not None, only=seen)
+    with OwnGenerator(seed, "features"):
+        return FieldFeatures(schema.cells, mask=MECHANISMS[fitted.recipe.missing] is not None, only=seen)
 
 
 def _quietly(fitted: TrainedModel, rows: Any, seed: int) -> Evaluation:

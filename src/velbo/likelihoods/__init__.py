@@ -5,6 +5,7 @@ from .base import Factorised, Likelihood, point_estimate
 from .bernoulli import Bernoulli
 from .beta import Beta
 from .categorical import Categorical
+from .categorical_by_class import CategoricalByClass
 from .cell import Cell
 from .continuous_bernoulli import ContinuousBernoulli
 from .discretized_logistic import DiscretizedLogistic
@@ -38,6 +39,7 @@ __all__ = [
     "Bernoulli",
     "Beta",
     "Categorical",
+    "CategoricalByClass",
     "Cell",
     "ContinuousBernoulli",
     "DiscretizedLogistic",

@@ -19,6 +19,7 @@ from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
 from .coded import CodesCell, check_sizes, rounded_size
 from .laws import Layer, Values
+from .log_softmax import log_softmax
 
 
 def _n_values(cell: Field) -> int:
@@ -74,7 +75,7 @@ class Categorical(Likelihood):
 
     def forward(self, features: Tensor) -> Factorised:
         (y,) = self.parameters_of_cells(features)
-        return Factorised(CodesCell(self._logits(y).log_softmax(-1), self.step))
+        return Factorised(CodesCell(log_softmax(self._logits(y)), self.step))
 
     def _logits(self, y: Tensor) -> Tensor:
         """(..., n_cells, largest C) of the layer's output, positions one after the other."""

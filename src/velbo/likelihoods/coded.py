@@ -47,6 +47,11 @@ class CodedCell(Cell):
     step: float = 1.0
     """Distance of neighbouring values."""
 
+    @property
+    def n_codes(self) -> int:
+        """C, the most of any cell."""
+        return self.log_masses().shape[-1]
+
     def with_masses(self, log_p: Tensor) -> CodesCell:
         """A cell of the same values with other log masses (..., D, C)."""
         raise self.lacks("with_masses(log_p)", "the law of a missing cell is made by it")

@@ -14,20 +14,21 @@ here every cell is independent given z, colour channels too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
-from torch.nn.functional import log_softmax, logsigmoid, softplus
+from torch.nn.functional import logsigmoid, softplus
 
 from ..nets import inverse_softplus
 from ..rows import Field
 from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
 from .laws import Components, Layer
+from .log_softmax import log_softmax
 from .mixture import MixtureCell
 from .quadrature import Nodes, Rule
 
@@ -85,10 +86,9 @@ class LevelsCell(MixtureCell):
         E[K - c]     = sum over k > c of P(K >= k) - sum over k < c of P(K <= k)
         E[(K - c)^2] = the same with + for -, every term times 2 |k - c| - 1
         """
-        parts = (t.flatten(0, -2) for t in torch.broadcast_tensors(self.log_pi.exp(), self.loc, self.scale))
-        n = NUMBERS_IN_CACHE if self.device.type == "cpu" else NUMBERS_AT_ONCE
-        blocks = [t.split(max(1, n // (self.n_components * self.n_levels))) for t in (*parts, centre.flatten())]
-        found = torch.cat([self._moments_of(*block) for block in zip(*blocks, strict=True)], -1)
+        blocks = [*self._blocks(self.log_pi.exp(), self.loc, self.scale)]
+        centres = centre.flatten().split(len(blocks[0][0]) or 1)
+        found = torch.cat([self._moments_of(*block) for block in zip(*blocks, centres, strict=True)], -1)
         return found[0].view(centre.shape), found[1].view(centre.shape)
 
     def _moments_of(self, weights: Tensor, loc: Tensor, scale: Tensor, centre: Tensor) -> Tensor:
@@ -126,13 +126,21 @@ class LevelsCell(MixtureCell):
 
     @property
     def mode(self) -> Tensor:
-        best = torch.zeros(self.batch_shape, dtype=self.loc.dtype, device=self.loc.device)
-        height = self.log_prob(best)
-        for k in range(1, self.n_levels):
-            x = torch.full_like(best, k / (self.n_levels - 1))
-            log_p = self.log_prob(x)
-            best, height = torch.where(log_p > height, x, best), torch.maximum(log_p, height)
-        return best
+        found = [self._highest(*block) for block in zip(*self._blocks(*self.parameters), strict=True)]
+        return torch.cat(found).view(self.batch_shape) if found else self.loc.new_empty(self.batch_shape)
+
+    def _highest(self, log_pi: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """The first of the likeliest levels of n cells, (n,), for parameters (n, M)."""
+        levels = [k / (self.n_levels - 1) for k in range(self.n_levels)]
+        x = torch.tensor(levels, dtype=loc.dtype, device=loc.device)
+        cell = self.rebuilt(*(t.unsqueeze(-2) for t in (log_pi, loc, scale)))
+        return x[cell.log_prob(x.expand(len(loc), -1)).max(-1).indices]
+
+    def _blocks(self, *of_components: Tensor) -> Iterator[Sequence[Tensor]]:
+        """Parameters of all cells, (n, M), of so many at a time that all their levels fit the cache."""
+        n = NUMBERS_IN_CACHE if self.device.type == "cpu" else NUMBERS_AT_ONCE
+        size = max(1, n // (self.n_components * self.n_levels))
+        return (t.flatten(0, -2).split(size) for t in torch.broadcast_tensors(*of_components))
 
     @property
     def variance(self) -> Tensor:
@@ -190,7 +198,7 @@ class DiscretizedLogistic(Likelihood):
         parts = self.parameters_of_cells(features)
         logits, loc, raw = (t.unflatten(-1, (self.n_cells, self.n_components)) for t in parts)
         scale = softplus(raw) + least_scale(self.n_levels)
-        return Factorised(LevelsCell(log_softmax(logits, -1), loc, scale, self.n_levels))
+        return Factorised(LevelsCell(log_softmax(logits), loc, scale, self.n_levels))
 
     def law(self, layer: Layer) -> Components:
         logits, loc, raw = (y.reshape(len(y), self.n_cells, -1) for y in self.whole_parameters(layer))

@@ -38,13 +38,14 @@ from typing import Any, Self, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import log_softmax, logsigmoid, softplus
+from torch.nn.functional import logsigmoid, softplus
 
 from ..nets import inverse_softplus
 from ..rows import Field
 from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
 from .laws import Components, Layer
+from .log_softmax import log_softmax
 from .mixture import MixtureCell
 from .quadrature import DEPTH, Nodes, Rule, blocks, every_second, pooled, sinh_steps
 
@@ -268,7 +269,7 @@ class DiscretizedMixture(Likelihood):
         # a step of the optimiser moves a component by a share of their distance
         centres = torch.arange(self.n_components, dtype=y.dtype, device=y.device) + 0.5
         loc, scale = low + width * (centres + shift / 2) / self.n_components, width * softplus(raw) + least
-        log_pi = log_softmax(torch.cat((logits, of_atoms.masked_fill(atoms.isnan(), -torch.inf)), -1), -1)
+        log_pi = log_softmax(torch.cat((logits, of_atoms.masked_fill(atoms.isnan(), -torch.inf)), -1))
         of_all = (torch.where(atoms.isnan(), low, atoms), least) if self.n_atoms else ()
         return Factorised(IntegerCell(log_pi, loc, scale, low, step, *of_all))
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, constraints
-from torch.nn.functional import log_softmax, softplus
+from torch.nn.functional import softplus
 
 from ..nets import inverse_softplus
 from ..rows import Field
@@ -17,6 +17,7 @@ from ..runtime import fixed_point as fixed
 from .base import Factorised, Likelihood
 from .cell import MIN_SCALE, Cell
 from .laws import Components, Layer
+from .log_softmax import log_softmax
 from .quadrature import Nodes, Rule, pooled
 from .stirling import HALF_LOG_2_PI
 
@@ -136,7 +137,7 @@ class MixtureOfNormals(Likelihood):
     def forward(self, features: Tensor) -> Factorised:
         parts = self.parameters_of_cells(features)
         logits, loc, raw = (t.unflatten(-1, (self.n_cells, self.n_components)) for t in parts)
-        return Factorised(NormalMixtureCell(log_softmax(logits, -1), loc, MIN_SCALE + softplus(raw)))
+        return Factorised(NormalMixtureCell(log_softmax(logits), loc, MIN_SCALE + softplus(raw)))
 
     def law(self, layer: Layer) -> Components:
         logits, loc, raw = (y.reshape(len(y), self.n_cells, -1) for y in self.whole_parameters(layer))

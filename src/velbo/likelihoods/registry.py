@@ -14,6 +14,7 @@ from .base import Likelihood
 from .bernoulli import Bernoulli
 from .beta import Beta
 from .categorical import Categorical
+from .categorical_by_class import CategoricalByClass
 from .continuous_bernoulli import ContinuousBernoulli
 from .discretized_logistic import DiscretizedLogistic
 from .gamma import Gamma
@@ -49,6 +50,7 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
     "zero-inflated-negative-binomial": ZeroInflatedNegativeBinomial,
     "bernoulli": Bernoulli,
     "categorical": Categorical,
+    "categorical-by-class": CategoricalByClass,
     "ordered-logistic": OrderedLogistic,
 }
 """In the order in which a row's heads are built."""
@@ -63,8 +65,7 @@ def likelihood_of(field: Field, of_all: str = "auto") -> str:
     kind = kind_of(field)
     if not kind.is_modelled:
         raise ConfigError(f"'{field.name}' is of kind '{field.kind}' and has no likelihood; leave it out")
-    default = (field.shape and kind.likelihood_of_arrays) or kind.likelihood
-    name = field.likelihood or (default if of_all == "auto" else of_all)
+    name = field.likelihood or (kind.default_likelihood(field) if of_all == "auto" else of_all)
     if name not in LIKELIHOODS:
         raise unknown(f"likelihood of '{field.name}'", name, LIKELIHOODS)
     kinds = LIKELIHOODS[name].suits()

@@ -7,7 +7,7 @@ from .flow import FlowPosterior, NormalFlow, inverse_autoregressive, spline_coup
 from .full_normal import FullNormal
 from .normal_mixture import MixturePosterior, NormalMixture
 from .points import normal_points
-from .row_draw import RowDraw
+from .row_draw import RepeatedDraw, RowDraw
 from .semi_amortised import SemiAmortised
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "NormalMixture",
     "Pathwise",
     "Posterior",
+    "RepeatedDraw",
     "RowDraw",
     "SemiAmortised",
     "StickingTheLanding",

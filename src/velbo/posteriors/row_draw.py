@@ -19,6 +19,8 @@ from ..rows import RowNoise
 from ..runtime.generators import OwnGenerator
 from .draw import Pathwise, from_noise, noise_like, of_noise
 
+MOST_KEPT = 2**22
+
 
 class RowDraw(Pathwise):
     """Draws whose noise belongs to the rows; posteriors that are no function of normal noise are drawn from one
@@ -31,7 +33,7 @@ class RowDraw(Pathwise):
 
     def __init__(self, rows: Tensor, seed: int) -> None:
         self.rows, self.seed, self.own = rows, seed, OwnGenerator(seed, "latents")
-        self.streams, self.n_drawn = list[RowNoise](), 0
+        self.streams, self.n_drawn = dict[int, RowNoise](), 0
 
     def onwards(self) -> Self:
         """For the next samples of the same rows: every draw goes on in its own stream, from the first draw again."""
@@ -61,8 +63,33 @@ class RowDraw(Pathwise):
 
     def _stream(self) -> RowNoise:
         """Of the draw that is due."""
-        if self.n_drawn == len(self.streams):
+        if self.n_drawn not in self.streams:
             name = f"latents {self.n_drawn}" if self.n_drawn else "latents"
-            self.streams.append(RowNoise(self.rows, self.seed, name))
+            self.streams[self.n_drawn] = RowNoise(self.rows, self.seed, name)
         self.n_drawn += 1
         return self.streams[self.n_drawn - 1]
+
+
+class RepeatedDraw(RowDraw):
+    """The draws of a `RowDraw`, again and again. Noise is kept as far as it is 4 million numbers at most, for to make
+    it takes as long as a small model.
+    """
+
+    def __init__(self, rows: Tensor, seed: int) -> None:
+        super().__init__(rows, seed)
+        self.kept: dict[int, Tensor] = {}
+
+    def again(self) -> Self:
+        """From the first sample of all draws again."""
+        self.streams, self.n_drawn, self.own = {}, 0, OwnGenerator(self.seed, "latents")
+        return self
+
+    def noise(self, q: Distribution, n_samples: int) -> Tensor:
+        place = self.n_drawn
+        if place in self.kept:
+            self.n_drawn += 1
+            return self.kept[place]
+        eps = super().noise(q, n_samples)
+        if sum(t.numel() for t in self.kept.values()) + eps.numel() <= MOST_KEPT:
+            self.kept[place] = eps
+        return eps

@@ -56,6 +56,10 @@ def _wrong(field: Field) -> str:
         return "its categories hold a value twice"
     if field.kind in ("categorical", "ordinal") and not field.categories:
         return f"it is of kind {field.kind} and has no categories"
+    if field.counts and not (
+        len(field.counts) == len(field.categories) and 0 <= min(field.counts) <= max(field.counts) < 2**53
+    ):
+        return "counts does not tell how often each of its categories was seen"
     return _wrong_type(field) or _wrong_statistics(field)
 
 

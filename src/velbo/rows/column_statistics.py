@@ -1,6 +1,6 @@
 """What is known of a column of single cells after one pass, beyond what any field has (statistics.py).
 
-values     distinct values and their counts, the first 10,000 of them in order of appearance
+values     distinct values and their counts, the first 10,000 of them in order of appearance; of names, 131,072
 moments    of log v too, and third ones
 digits     behind the point, by the size of numbers
 decimals of numbers, step of dates, length of texts; the first text that is no number
@@ -26,7 +26,7 @@ from .digits import DigitCounts, Table
 from .statistics import MAX_DECIMALS, ArrayStatistics, Statistics
 from .tensors import shape_of
 
-MAX_DISTINCT = 10_000
+MAX_DISTINCT, MAX_NAMES = 10_000, 2**17
 STEPS = (86_400.0, 3_600.0, 60.0, 1.0)
 """Seconds of a day, an hour, a minute, a second."""
 EXACT = 2.0**53
@@ -49,12 +49,14 @@ class ColumnStatistics(Statistics):
         complete: whether ``counts`` holds all values.
         sort: what cells are, in a word; see `velbo.rows.arrow.sort_of`.
         length: of all texts together.
+        are_names: whether numbers stand for names too, as the user says.
     """
 
     is_skewed = True
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, are_names: bool = False) -> None:
         super().__init__(name)
+        self.are_names = are_names
         self.type = pa.null()
         self.sort = sort_of(self.type)
         self.declared: tuple[Any, ...] = ()
@@ -230,8 +232,9 @@ class ColumnStatistics(Statistics):
 
     def _tally(self, pairs: Iterable[tuple[Any, int]]) -> None:
         """Count values, given in order of first appearance; new ones as long as there is room."""
+        most = MAX_NAMES if self.is_text or self.are_names else MAX_DISTINCT
         for value, n in pairs:
-            if value in self.counts or len(self.counts) < MAX_DISTINCT:
+            if value in self.counts or len(self.counts) < most:
                 self.counts[value] = self.counts.get(value, 0) + n
             else:
                 self.complete = False
@@ -276,6 +279,6 @@ def _decimals(v: NDArray[np.float64], least: int, precision: type[np.floating]) 
     return MAX_DECIMALS + 1
 
 
-def statistics_of(name: str, kind: pa.DataType) -> Statistics:
-    """The statistics of a field whose first chunk is of this type."""
-    return ArrayStatistics(name, kind) if shape_of(kind) else ColumnStatistics(name)
+def statistics_of(name: str, kind: pa.DataType, are_names: bool = False) -> Statistics:
+    """The statistics of a field whose first chunk is of this type; of names, if the user says that it holds such."""
+    return ArrayStatistics(name, kind) if shape_of(kind) else ColumnStatistics(name, are_names)

@@ -33,6 +33,7 @@ class Field:
         key: the name as the data frame has it, where it is a whole number and not text.
         likelihood: name of p(x|z), from velbo.likelihoods.LIKELIHOODS.
         categories: what the codes 0, 1, ... stand for.
+        counts: of very many categories, how often each was seen.
         levels: of kind byte, how many; values are 0 .. levels - 1.
         low: smallest observed v.
         high: largest observed v.
@@ -59,6 +60,7 @@ class Field:
     key: int | None = None
     likelihood: str = ""
     categories: tuple[Category, ...] = ()
+    counts: tuple[int, ...] = ()
     levels: int = 256
     low: Numbers = 0.0
     high: Numbers = 1.0

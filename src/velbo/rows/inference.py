@@ -2,7 +2,7 @@
 
 A field is of the first kind that claims it (kinds/__init__.py). Refused, unless the user says what they are:
 identifiers (all values differ, and they are text, or whole numbers that count the rows or are called so), free text,
-more than 1,000 categories, and numbers with a few words among them.
+numbers with a few words among them, and more than 1,000 categories that have fewer than 5 rows each in the mean.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .column_statistics import ColumnStatistics, statistics_of
 from .containers import Column
 from .field import Field
 from .kinds import KINDS
-from .kinds.coded import MAX_GRADES, is_flag
+from .kinds.coded import MANY, MAX_GRADES, is_flag
 from .statistics import Statistics
 from .tensors import item_type
 
-MAX_CATEGORIES = 1000
+ROWS_PER_NAME = 5
 ROWS_PER_SLICE = 2**20
 MIN_ROWS_OF_IDENTIFIERS, LONG_TEXT = 50, 25.0
 IDENTIFIER = re.compile(r"(?i:(^|[\s_.-])(id|uuid|guid|key|index|nr|no)$)|[a-z](Id|ID|Key|Index|Nr|No)$")
@@ -82,16 +82,16 @@ def _looked_at(
         for name, column in here.items():
             if name not in refused and asked.get(name) != "drop":
                 try:
-                    _add(found, column)
+                    _add(found, column, asked.get(name, "").partition(":")[0] == "categorical")
                 except DataError as error:
                     refused[name] = str(error)
     return first, found, refused
 
 
-def _add(found: dict[str, Statistics], column: Column) -> None:
+def _add(found: dict[str, Statistics], column: Column, are_names: bool) -> None:
     cells = column.cells()
     if column.name not in found:
-        found[column.name] = statistics_of(column.name, cells.type)
+        found[column.name] = statistics_of(column.name, cells.type, are_names)
     # a slice at a time, so that temporary arrays do not count
     for start in range(0, max(1, len(cells)), ROWS_PER_SLICE):
         found[column.name].add(cells.slice(start, ROWS_PER_SLICE), column.native)
@@ -186,8 +186,12 @@ def _refuse_text(p: ColumnStatistics) -> None:
             raise SchemaError(f"column '{p.name}' holds {what}, another in every row: {advice.split(', or')[0]}")
         if n > p.n / 2 and p.length > LONG_TEXT * p.n and p.n >= MIN_ROWS_OF_IDENTIFIERS:
             raise SchemaError(f"column '{p.name}' holds free text: {advice}")
-    if n > MAX_CATEGORIES or not p.complete:
-        raise SchemaError(f"column '{p.name}' has more than {MAX_CATEGORIES} categories: {advice.split(', or')[0]}")
+    if not p.complete:
+        raise SchemaError(f"column '{p.name}' has more than {n:,} categories: {advice.split(', or')[0]}")
+    if n > MANY and n * ROWS_PER_NAME > p.n:
+        raise SchemaError(
+            f"column '{p.name}' has {n:,} categories in {p.n:,} rows, fewer than {ROWS_PER_NAME} rows each: {advice}"
+        )
 
 
 def _refuse_identifiers(p: ColumnStatistics) -> None:

@@ -3,7 +3,8 @@
     batch_size   the power of two next to n_rows / 128, from 128 to 4096: small steps cost the same overhead as large
                  ones, and more than a hundred steps an epoch are left; 128 for convolutions on a CPU, whose steps are
                  work and no overhead. Smaller, down to 32, where the run would have less than 2,000 steps in all: a
-                 short run lacks steps before it lacks rows
+                 short run lacks steps before it lacks rows. How many steps a run by the clock has nobody knows;
+                 convolutions on a CPU then have down to 32 too, as small steps cost them nothing
     lr           0.002 sqrt(batch_size / 128), twice that for convolutions
     threads      those that torch would take, dealt out among processes; one, where more are slower (threads.py)
     precision    bf16 where the hardware multiplies it faster: layers and all where they are wide, else in large batches
@@ -42,6 +43,9 @@ def batch_size(n_rows: int, model: nn.Module, device: torch.device, epochs: int 
     """(rows a step where none are asked for, reason); ``epochs`` if that many end the run."""
     if device.type == "cpu" and has_convolutions(model):
         batch, reason = SMALLEST_BATCH, "larger steps of convolutions save no time on a CPU"
+        if epochs is None:
+            batch = _power_of_two(n_rows / STEPS_PER_EPOCH, SMALLEST_BATCH_OF_A_SHORT_RUN, SMALLEST_BATCH)
+            reason += f", for {n_rows} rows" if batch < SMALLEST_BATCH else ""
     else:
         batch, reason = _power_of_two(n_rows / STEPS_PER_EPOCH, SMALLEST_BATCH, LARGEST_BATCH), f"for {n_rows} rows"
     if epochs is None:
@@ -86,8 +90,11 @@ def bf16_speedup(device_type: str, n_rows: int = 256, width: int = 512) -> float
 
 
 def typical_width(model: nn.Module) -> float:
-    """Of the matrices that a model multiplies by: sides' geometric mean, weighted by the number of weights."""
-    weights = [p for p in model.parameters() if p.dim() > 1]
+    """Of the matrices that a model multiplies by: sides' geometric mean, weighted by the number of weights. Embeddings
+    are none: a few of their rows are looked up.
+    """
+    looked_up = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    weights = [p for p in model.parameters() if p.dim() > 1 and id(p) not in looked_up]
     total = sum(p.numel() for p in weights)
     return sum(p.numel() * math.sqrt(p.numel()) for p in weights) / total if total else 0.0
 

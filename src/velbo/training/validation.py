@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import TrainingError
 from ..objectives import Objective
-from ..posteriors import RowDraw
+from ..posteriors import RepeatedDraw
 from ..rows import Store
 from ..terms import Model
 from .team import Team
@@ -70,11 +70,14 @@ class ValidationSet:
     """
 
     def __init__(self, data: Store, objective: Objective, seed: int, device: torch.device, team: Team) -> None:
-        self.objective, self.seed, self.n_rows, self.team = objective, seed, len(data), team
+        self.objective, self.n_rows, self.team = objective, len(data), team
         if data.weight is not None:
             data = data.weighted(mean_one(data.weight))
         mine = list(data.chunks(CHUNK))[team.rank :: team.size]
-        self.chunks = [(chunk, chunk.fixed(seed).to(device), chunk.log_det().to(device)) for chunk in mine]
+        self.chunks = [
+            (chunk, chunk.fixed(seed).to(device), chunk.log_det().to(device), RepeatedDraw(chunk.kept, seed))
+            for chunk in mine
+        ]
 
     @torch.no_grad()
     def evaluate(self, model: Model, autocast: AbstractContextManager[Any]) -> dict[str, float]:
@@ -82,9 +85,9 @@ class ValidationSet:
         latents the rate of each too, from the top.
         """
         totals, of_groups = {"bound": 0.0, "reconstruction": 0.0, "rate": 0.0}, list[float]()
-        for chunk, x, log_det in self.chunks:
+        for chunk, x, log_det, draw in self.chunks:
             with autocast:
-                terms = model.terms(x, self.objective.samples, RowDraw(chunk.kept, self.seed))
+                terms = model.terms(x, self.objective.samples, draw.again())
             bound = self.objective(terms).plus(log_det)
             bound = bound if chunk.weight is None else bound.weighted(chunk.weight.to(x.device))
             totals["bound"] += float(bound.value.double().sum())

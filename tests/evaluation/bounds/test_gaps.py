@@ -12,6 +12,7 @@ from velbo import VAE, Annealing, LinearGaussian
 from velbo.build.parts import POSTERIORS
 from velbo.errors import ConfigError
 from velbo.evaluation import Ascent, bound_curve, gaps, rate_distortion, score_rows
+from velbo.evaluation.bounds.curve import scores_and_curve
 from velbo.posteriors import DiagonalNormal, FullNormal, SemiAmortised
 from velbo.rows import Store
 
@@ -142,6 +143,18 @@ def test_the_curve_is_made_of_the_same_weights_as_the_bound():
     assert curve.means.shape == curve.standard_errors.shape == (7,)
     with pytest.raises(ConfigError, match="power of two above 1, not 100"):
         bound_curve(vae, data, 100)
+
+
+def test_scores_and_curve_of_one_pass_are_those_of_two():
+    """Bit for bit, in several chunks of rows."""
+    vae, x = LinearGaussian.random(5, 2, seed=1).vae(), LinearGaussian.random(5, 2, seed=1).sample(3000)
+    data = Store.from_tensor(x)
+    scores, curve = scores_and_curve(vae, data, 512, seed=3)
+    again, expected = score_rows(vae, data, 512, seed=3), bound_curve(vae, data, 512, seed=3)
+    assert torch.equal(scores.log_likelihood, again.log_likelihood)
+    assert torch.equal(scores.pareto_shape, again.pareto_shape)
+    assert curve.samples == expected.samples
+    assert torch.equal(curve.bounds, expected.bounds)
 
 
 def test_the_curve_is_flat_where_q_is_the_posterior():

@@ -277,6 +277,17 @@ def test_features_by_hand():
     assert features(np.full((2, 1), np.nan), (REAL,)).tolist() == [[0, 1], [0, 1]]
 
 
+def test_a_column_of_very_many_names_is_how_frequent_they_are():
+    """In the reference: 100,000 names are two features and no 100,000."""
+    column = Field("c", "categorical", categories=tuple(map(str, range(1001))))
+    reference = np.repeat([0.0, 7.0, 1000.0], (1, 2, 5))[:, None]
+    found = features([[0], [7], [1000], [3], [np.nan]], [column], reference)
+    frequency = np.repeat([1.0, 2, 5], (1, 2, 5))
+    expected = (np.array([1.0, 2, 5, 0]) - frequency.mean()) / frequency.std()
+    np.testing.assert_allclose(found[:4, 0], expected)
+    np.testing.assert_array_equal(found[:, 1], [0, 0, 0, 0, 1])
+
+
 def test_efficacy_is_training_by_hand():
     """The same estimator on the same features, its F1 by scikit-learn with the rarer class positive."""
     train, fake, test = table(300, 0, 0.1), table(200, 1, 0.1), table(250, 2, 0.1)

@@ -102,7 +102,7 @@ class TestCategorical(ModelledContract):
         (DATES, "its cells are dates; take kind datetime, or make them text"),
         (DURATIONS, "its cells are durations; take kind real"),
         (np.array([None, None]), "it has no values"),
-        (np.arange(10_001), "it has over 10,000 values"),
+        (np.arange(2**17 + 1), "it has over 131,072 values"),
         (np.array([[0, 2.0]]), "its cells are arrays; take kind byte, count or real"),
     )
     misfits = (

@@ -22,7 +22,7 @@ from ...checks import rows_for
 from ...errors import ConfigError
 from ...rows import AnyRows
 from ...terms import Model
-from .log_likelihood import log_weights
+from .log_likelihood import RowScores, log_weights, score_rows
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,27 @@ def bound_curve(model: Model, data: AnyRows, samples: int = 1024, seed: int = 0)
     Raises:
         ConfigError: if ``samples`` is not a power of two from 2 on.
     """
-    if samples < 2 or samples & (samples - 1):
-        raise ConfigError(f"the curve doubles its samples: the largest must be a power of two above 1, not {samples}")
-    data = rows_for(model, data)
-    counts = tuple(2**i for i in range(samples.bit_length()))
+    counts, data = _doubled(samples), rows_for(model, data)
     parts = [_rises(log_w, counts) for log_w in log_weights(model, data, samples, seed)]
     return BoundCurve(counts, torch.cat(parts, 1) + data.log_det())
+
+
+def scores_and_curve(model: Model, data: AnyRows, samples: int, seed: int = 0) -> tuple[RowScores, BoundCurve]:
+    """`score_rows` and `bound_curve`, which take the same weights, of one pass over the data.
+
+    Raises:
+        ConfigError: if ``samples`` is not a power of two from 2 on.
+    """
+    counts, data, parts = _doubled(samples), rows_for(model, data), list[Tensor]()
+    scores = score_rows(model, data, samples, seed=seed, each=lambda log_w: parts.append(_rises(log_w, counts)))
+    return scores, BoundCurve(counts, torch.cat(parts, 1) + data.log_det())
+
+
+def _doubled(samples: int) -> tuple[int, ...]:
+    """1, 2, 4, ... up to ``samples``."""
+    if samples < 2 or samples & (samples - 1):
+        raise ConfigError(f"the curve doubles its samples: the largest must be a power of two above 1, not {samples}")
+    return tuple(2**i for i in range(samples.bit_length()))
 
 
 def _rises(log_w: Tensor, counts: tuple[int, ...]) -> Tensor:

@@ -11,7 +11,7 @@ Source: Importance weighted autoencoders, Burda, Grosse and Salakhutdinov, 2015,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -108,6 +108,7 @@ def score_rows(
     chunk: int | None = None,
     seed: int = 0,
     precision: str = "float32",
+    each: Callable[[Tensor], None] | None = None,
 ) -> RowScores:
     """Score every row with K = ``samples``.
 
@@ -119,6 +120,7 @@ def score_rows(
         seed: of all noise.
         precision: "float32" computes as the model's weights are; "bf16" and "bf16-products" multiply the trunks'
             matrices in bfloat16, which is faster and no longer exact (docs/log/2026-11-23.md has its bias).
+        each: is told the log-weights of every chunk of rows, (K, B) float64 in nats of x.
     """
     if precision not in COMPUTED_PRECISIONS:
         raise unknown("precision of an evaluation", precision, COMPUTED_PRECISIONS)
@@ -128,7 +130,7 @@ def score_rows(
     n_rows, n_samples = chunk_sizes(samples, numbers_per_row(model, data), chunk)
     device = device_of_model(model)
     with threads(), freed_memory_kept(), autocast(precision, device), products(precision):
-        parts = [_score_chunk(model, part, samples, n_samples, seed) for part in data.chunks(n_rows)]
+        parts = [_score_chunk(model, part, samples, n_samples, seed, each) for part in data.chunks(n_rows)]
     log_p, reconstruction, *others = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     log_det = data.log_det()
     return RowScores(log_p + log_det, reconstruction + log_det, *others)
@@ -148,8 +150,10 @@ def log_weights(model: Model, data: Store, samples: int, seed: int = 0) -> Itera
         yield log_w
 
 
-def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int) -> tuple[Tensor, ...]:
-    device = device_of_model(model)
+def _score_chunk(
+    model: Model, data: Store, samples: int, chunk: int, seed: int, each: Callable[[Tensor], None] | None
+) -> tuple[Tensor, ...]:
+    device, log_w = device_of_model(model), list[Tensor]()
     x, draw = data.fixed(seed).to(device), RowDraw(data.kept, seed)
     weights, reconstruction = StreamingWeights(samples), torch.zeros(len(x), dtype=torch.float64)
     kl, group_kl, done = torch.zeros(()), torch.zeros(()), 0
@@ -159,12 +163,16 @@ def _score_chunk(model: Model, data: Store, samples: int, chunk: int, seed: int)
         if samples > 1:
             terms.as_weights(f"log p(x) by {samples} samples")
         weights.add(terms.log_w)
+        if each is not None:
+            log_w.append(terms.log_w.double().cpu())
         reconstruction += terms.log_px_z.double().cpu().sum(0)
         of_latents = best_rate(terms).unsqueeze(-1) if terms.kl is None else terms.kl
         of_groups = of_latents if terms.kl is None else terms.group_kl
         # of a group below others it depends on the samples
         kl, group_kl = kl + k * of_latents.double().cpu(), group_kl + k * of_groups.double().cpu()
         done += k
+    if each is not None:
+        each(torch.cat(log_w))
     q = view_of(model, x).encode(x)
     mean = mean_of(q, "q(z|x)").double().cpu()
     return (

@@ -36,6 +36,7 @@ from ..bounds.importance import StreamingWeights
 from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
 from .known import importance_draws
 from .weighted import (
+    Cells,
     WeightedMeans,
     cells_with_holes,
     check_weights,
@@ -91,7 +92,7 @@ def impute(model: Model, data: AnyRows, samples: int = 1000, seed: int = 0, chun
     p = probe(model, data)
     missing = x.isnan() & modelled(p)
     rows = missing.any(-1).nonzero().squeeze(-1)
-    n_rows, n_samples = chunk_sizes(samples, numbers_per_row(model, data), chunk)
+    n_rows, n_samples = chunk_sizes(samples, max(numbers_per_row(model, data), n_moments(p)), chunk)
     with threads(), freed_memory_kept():
         for at in chunks_of(rows, n_rows):
             mean, deviation, weights = _filling(model, data.subset(at), samples, n_samples, seed)
@@ -116,6 +117,11 @@ def _filling(model: Model, data: Store, samples: int, chunk: int, seed: int) -> 
     places = [at.cpu() for at, _ in parts]
     value, spread = (at_positions(places, each, data.n_dims, math.nan) for each in zip(*ends, strict=True))
     return value, spread, weights
+
+
+def n_moments(p: Cells) -> int:
+    """Numbers that `_moments` makes at most of one z."""
+    return sum(len(at) * (part.cell.n_codes if isinstance(part.cell, CodedCell) else 2) for at, part in p.parts)
 
 
 def _moments(part: Factorised) -> Tensor:

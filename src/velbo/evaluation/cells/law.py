@@ -17,7 +17,9 @@ from torch import Tensor
 
 from ...checks import rows_for
 from ...errors import ConfigError
+from ...likelihoods import Cell
 from ...likelihoods.autoregressive import cell_at
+from ...likelihoods.coded import CodedCell
 from ...posteriors import RowDraw
 from ...rows import AnyRows
 from ...runtime.generators import OwnGenerator
@@ -117,7 +119,7 @@ def _law(
             log_each = log_joint_of(view, x, z_of(view, state), cell, at_values.flatten(), own) + log_ratio
             law = cell_at(p.given_missing, cell)
         else:
-            log_each = law.log_prob(at_values.expand(-1, *log_w.shape, 1)).squeeze(-1) + log_w
+            log_each = _log_p_at(law, at_values, log_w.shape) + log_w
         log_joint = torch.logaddexp(log_joint, log_each.double().cpu().logsumexp(1).T)
         if not law.is_coded:
             mean, variance = law.mean.double(), law.variance.double()
@@ -130,3 +132,11 @@ def _law(
     if every is not None:
         log_p = log_joint.log_softmax(-1)[:, (values.to(x).unsqueeze(-1) - every).abs().argmin(-1).cpu()]
     return log_p, mean, spread, weights.effective_samples, weights.pareto_shape, weights.log_sum
+
+
+def _log_p_at(law: Cell, values: Tensor, shape: torch.Size) -> Tensor:
+    """log p of V values (V, 1, 1, 1) of the one cell of a law, (V, K, B). Masses of all codes are computed once."""
+    if not isinstance(law, CodedCell) or values.isnan().any():
+        return law.log_prob(values.expand(-1, *shape, 1)).squeeze(-1)
+    log_p = law.log_masses().squeeze(-2)
+    return log_p.expand(*shape, -1)[..., law.codes(values.flatten())].movedim(-1, 0)

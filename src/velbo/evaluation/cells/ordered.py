@@ -71,7 +71,7 @@ class WithDrawn(Factorised):
     def given_missing(self) -> Factorised:
         if not isinstance(self.cell, CodedCell) or not self.cell.is_coded:
             return Factorised(Drawn(self.drawn))
-        codes = torch.arange(self.cell.log_masses().shape[-1], device=self.drawn.device)
+        codes = torch.arange(self.cell.n_codes, device=self.drawn.device)
         is_it = self.cell.codes(self.drawn).unsqueeze(-1) == codes
         return Factorised(self.cell.with_masses(torch.where(is_it, 0.0, -math.inf).to(self.drawn.dtype)))
 
@@ -170,4 +170,4 @@ def every_value(view: View, x: Tensor, cell: int) -> Tensor | None:
     law = cell_at(p, cell)
     if not isinstance(p, OrderedCells) or not isinstance(law, CodedCell):
         return None
-    return law.values(torch.arange(law.log_masses().shape[-1], device=x.device).to(x.dtype))
+    return law.values(torch.arange(law.n_codes, device=x.device).to(x.dtype))

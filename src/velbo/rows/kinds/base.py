@@ -90,6 +90,10 @@ class Kind(ABC):
     is_density: ClassVar[bool] = False
     """Whether p(x|z) is a density, whose value depends on the unit of v."""
 
+    def default_likelihood(self, field: Field) -> str:
+        """Its name, where none is asked for."""
+        return (self.likelihood_of_arrays if field.shape else "") or self.likelihood
+
     @abstractmethod
     def claims(self, found: Statistics) -> str:
         """Why a field looks like this kind; empty if it does not. Kinds are asked in the order of the registry."""

@@ -1,7 +1,7 @@
 """Names: v is the place of a cell's value in the field's categories, and x is v.
 
     binary       two values, or one and missing; an encoder sees 2 x - 1
-    categorical  an encoder sees one-hot
+    categorical  an encoder sees one-hot; of more than 1,000, 16 numbers that are learned of each
     ordinal      categories that have an order; an encoder sees one-hot, and the place 2 x / (C - 1) - 1
 
 Text stands among text as it is, other values by what they mean: 1, 1.0 and "1" are one. Where None is a category, a
@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...errors import VelboWarning
 from ..arrow import decoded, type_of
@@ -38,6 +38,9 @@ from .base import Elementwise, Kind, Measured, Misfit, View, refuse_other_sort, 
 from .restoring import dictionary_of, restored_numbers
 
 MAX_GRADES = 12
+MANY = 1000
+"""Categories that one-hot codes and a logit each are for; more have `likelihood_of_many`, and 16 numbers each."""
+N_LEARNED = 16
 WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
 
 
@@ -62,8 +65,11 @@ def places(column: Any, field: Field, what: str) -> NDArray[np.float64]:
     values = encoded.dictionary.to_pylist()
     named = {v: i for i, v in enumerate(field.categories) if v is not None}
     text, single = isinstance(next(iter(named), None), str), type_of(field.dtype) == pa.float32()
-    loose = {meaning(v, single): i for v, i in reversed(named.items())}  # of several that mean one thing, the first
-    found = [named.get(v) if text and isinstance(v, str) else loose.get(meaning(v, single)) for v in values]
+    if text and all(isinstance(v, str) for v in values):
+        found = [named.get(v) for v in values]
+    else:
+        loose = {meaning(v, single): i for v, i in reversed(named.items())}  # of several that mean one thing, the first
+        found = [named.get(v) if text and isinstance(v, str) else loose.get(meaning(v, single)) for v in values]
     blank = field.categories.index(None) if None in field.categories else np.nan
     at_value = np.array([np.nan if i is None else i for i in found] + [blank])
     at = encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
@@ -223,13 +229,27 @@ class Categorical(Coded):
 
     name = "categorical"
     likelihood = "categorical"
+    likelihood_of_many = "categorical-by-class"
 
     def claims(self, found: Statistics) -> str:
         named = isinstance(found, ColumnStatistics) and (found.is_text or found.declared)
         return f"{len(found.counts)} distinct names" if isinstance(found, ColumnStatistics) and named else ""
 
+    def field(self, found: Statistics, about: dict[str, Any]) -> Field:
+        field = super().field(found, about)
+        if field.n_categories <= MANY:
+            return field
+        assert isinstance(found, ColumnStatistics)
+        seen = {whole_number(value): count for value, count in found.counts.items()}
+        return replace(field, counts=tuple(seen.get(value, 0) for value in field.categories))
+
+    def default_likelihood(self, field: Field) -> str:
+        return self.likelihood_of_many if field.n_categories > MANY else self.likelihood
+
     def view(self, cells: Sequence[Field]) -> View:
-        return OneHot([c.n_categories for c in cells])
+        # runs of before have one-hot codes of more, and no counts
+        sizes, are_many = [c.n_categories for c in cells], [bool(c.counts) for c in cells]
+        return OfManyNames(sizes, are_many) if any(are_many) else OneHot(sizes)
 
 
 class Ordinal(Coded):
@@ -281,3 +301,39 @@ class OneHot(View):
             return hot
         rank = torch.nan_to_num(2 * x / cast(Tensor, self.tops).to(x.dtype) - 1, nan=0.0)
         return torch.cat((rank, hot), -1)
+
+
+class OfManyNames(View):
+    """16 numbers for each category of a cell that has very many, which are learned; one-hot for all other cells.
+
+    Args:
+        sizes: C of every cell.
+        are_many: which cells have very many.
+    """
+
+    def __init__(self, sizes: Sequence[int], are_many: Sequence[bool]) -> None:
+        super().__init__()
+        few = [d for d, is_of_many in enumerate(are_many) if not is_of_many]
+        many = [d for d, is_of_many in enumerate(are_many) if is_of_many]
+        self.one_hot = OneHot([sizes[d] for d in few]) if few else None
+        self.learned = nn.Embedding(sum(sizes[d] for d in many), N_LEARNED)
+        self.n_features = (self.one_hot.n_features if self.one_hot else 0) + N_LEARNED * len(many)
+        self._owners = [few[i] for i in (self.one_hot.owners if self.one_hot else ())]
+        self._owners += [d for d in many for _ in range(N_LEARNED)]
+        self.register_buffer("few", torch.tensor(few, dtype=torch.long), persistent=False)
+        self.register_buffer("many", torch.tensor(many, dtype=torch.long), persistent=False)
+        first = torch.tensor([0, *(sizes[d] for d in many)]).cumsum(0)[:-1]
+        self.register_buffer("first", first, persistent=False)
+
+    @property
+    def owners(self) -> list[int]:
+        return self._owners
+
+    def forward(self, x: Tensor) -> Tensor:
+        of_many = x.index_select(-1, cast(Tensor, self.many))
+        at = torch.nan_to_num(of_many, nan=0.0).long() + cast(Tensor, self.first)
+        known = (~of_many.isnan()).to(x.dtype)
+        learned = (self.learned(at).to(x.dtype) * known.unsqueeze(-1)).flatten(-2)
+        if self.one_hot is None:
+            return learned
+        return torch.cat((self.one_hot(x.index_select(-1, cast(Tensor, self.few))), learned), -1)
