@@ -27,6 +27,7 @@ from ..training import decide, device_of
 from .anomalies import N_NEIGHBORS, WHY, for_anomalies, in_few_steps, in_robust_units, numbers_as_reals
 from .auto import DEFAULT_LATENTS, choice
 from .by_order import in_order
+from .declared import declared
 from .models import check_condition, check_names, encoding, seeded, sized
 from .own import is_own
 from .plan import DataRecord, Plan
@@ -44,6 +45,7 @@ class Asked:
         columns: field -> kind, "kind:likelihood", ":likelihood" or "drop", where the guess is to be another.
         kind: of all fields that ``columns`` does not name.
         levels: of fields of kind byte.
+        constraints: what holds between columns, as in "start <= end" (see `velbo.rows.constraints`).
         schema: of the rows, where it is known; then nothing is inferred.
         data: where the rows come from, as far as it is known.
         anomalies: whether most rows shall be learned, and anomalous ones not.
@@ -57,6 +59,7 @@ class Asked:
     columns: Mapping[str, str] = field(default_factory=dict)
     kind: str | None = None
     levels: int | None = None
+    constraints: tuple[str, ...] = ()
     schema: Schema | None = None
     data: DataRecord = field(default_factory=DataRecord)
     anomalies: bool = False
@@ -89,6 +92,7 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     schema, asked = _schema(rows, asked)
     recipe, choices = closed(asked.recipe, schema)
     numbers = rows_of(rows, schema)
+    schema = declared(schema, asked.constraints, numbers)
     if is_guessed:
         schema = in_robust_units(schema, numbers)
     if recipe.recipe == "autoregressive" and not asked.recipe.order:
@@ -157,6 +161,7 @@ def as_before(before: Plan, asked: Asked) -> Asked:
         objective=_over(before.objective, asked.objective),
         training=TrainingConfig(**groups),
         columns=columns,
+        constraints=asked.constraints or before.schema.constraints.texts,
         n_neighbors=before.n_neighbors or None if asked.n_neighbors is None else asked.n_neighbors,
     )
 

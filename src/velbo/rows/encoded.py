@@ -22,6 +22,8 @@ from .schema import Schema
 from .store import Store
 from .stream import Stream
 
+ROWS_PER_BLOCK = 2**16
+
 
 class Group(Protocol):
     """Rows of a file that can be read by themselves."""
@@ -70,6 +72,10 @@ class Rows(Protocol):
         """Numbers of the rows of these indices, (n, D), in their order."""
         ...
 
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """All numbers in order, some rows at a time."""
+        ...
+
 
 class InMemory:
     """Numbers (N, D) that fit a schema.
@@ -104,6 +110,10 @@ class InMemory:
 
     def at(self, index: NDArray[np.int64]) -> NDArray[Any]:
         return self.rows[index]
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        for start in range(0, len(self), ROWS_PER_BLOCK):
+            yield self.rows[start : start + ROWS_PER_BLOCK]
 
 
 class OnDisk:
@@ -146,6 +156,9 @@ class OnDisk:
             here = group == number
             found[here] = self.read(int(number))[index[here] - starts[number]]
         return found
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        return map(self.read, range(len(self.groups)))
 
 
 def rows_of(x: Any, schema: Schema, what: str = "data") -> Rows:

@@ -24,6 +24,7 @@ from ..rows.arrays import as_rows
 from ..rows.given import given_fields, given_names, given_numbers
 from ..runtime.generators import stream_seed
 from .base import ROWS_PER_CHUNK, Base
+from .kept import Redraw, again, kept_fillings, kept_rows
 
 
 class Making(Base):
@@ -94,24 +95,31 @@ class Making(Base):
                 "--recipe diffusion --condition FIELD"
             )
         if given is None and balance is None and not guidance:
-            x = self._in_chunks(n, seed, lambda at, own: self._with_parts.sample(at.stop - at.start, own, mean))
-            return self._new(x, seed, mean, missing)
+            return self._new(lambda rows, own: self._unconditional(len(rows), own, mean), n, seed, mean, missing)
         if given is not None and not set(given_names(given)) <= set(self.recipe.condition):
             if balance is not None or guidance:
                 said = "guided" if balance is None else "balanced"
                 raise ConfigError(f"rows are {said} by fields of the condition, and others are given; leave one out")
-            x, known = self._known.draws(n, given, seed, mean)
-            return self._new(x, seed, mean, missing, known)
+            known = self._known.given(n, given)
+            return self._new(lambda rows, own: self._known.draws(known[rows], own, mean), n, seed, mean, missing, known)
         model = self._conditional
         known = None if given is None else given_numbers(self.schema, self.recipe.condition, given, n)
         c = None if known is None else self._condition(known)
         if balance is not None:
             even = self._balanced(balance, n, seed)
             c = even if c is None else torch.where(c.isnan(), even.to(c), c)
-        x = self._in_chunks(
-            n, seed, lambda at, own: model.sample(at.stop - at.start, own, mean, None if c is None else c[at], guidance)
-        )
-        return self._new(x, seed, mean, missing, known)
+
+        def drawn(rows: NDArray[np.int64], own: int) -> Tensor:
+            of_rows = None if c is None else c[torch.from_numpy(rows)]
+            return self._in_chunks(
+                len(rows),
+                own,
+                lambda at, seed: model.sample(
+                    at.stop - at.start, seed, mean, None if of_rows is None else of_rows[at], guidance
+                ),
+            )
+
+        return self._new(drawn, n, seed, mean, missing, known)
 
     def variations(self, x: Any, n: int, groups: int = 1, seed: int = 0, mean: bool = False) -> list[Any]:
         """Rows like those of x: the first groups of latents are each row's own, those below are drawn anew.
@@ -163,15 +171,23 @@ class Making(Base):
         category, by ``samples`` importance samples; see `velbo.evaluation.impute`. A field that had one value in
         training is filled with it. What is not filled, and why, is said by `why_left`.
         """
-        data = self.store(x)
-        return self._filled(x, impute(self.model, data, samples, seed).x)
+        filled = impute(self.model, self.store(x), samples, seed).x
+        return self._filled(x, self._clipped(filled)[None], None)[0]
 
     def impute_many(self, x: Any, n: int, samples: int = 100, steps: int = 20, seed: int = 0) -> list[Any]:
         """n fillings of x, drawn from what the model believes of the missing cells given the observed ones; see
         `velbo.evaluation.multiple_imputations`.
         """
-        draws = multiple_imputations(self.model, self.store(x), n, samples=samples, steps=steps, seed=seed)
-        return [self._filled(x, draw, stream_seed(seed, f"digits of filling {i}")) for i, draw in enumerate(draws)]
+        data = self.store(x)
+
+        def drawn(rows: NDArray[np.int64] | None, n: int, own: int) -> NDArray[np.float64]:
+            some = data if rows is None else data.subset(torch.from_numpy(rows))
+            draws = multiple_imputations(self.model, some, n, samples=samples, steps=steps, seed=own)
+            of_digits = [stream_seed(own, f"digits of filling {i}") for i in range(n)]
+            each = zip(draws, of_digits, strict=True)
+            return np.stack([self._as_written(self._clipped(draw), digits) for draw, digits in each])
+
+        return self._filled(x, drawn(None, n, seed), lambda rows, n, round_: drawn(rows, n, again(seed, round_)))
 
     def why_left(self, name: str) -> str:
         """Why missing cells of a field are not filled; nothing if they are. A sentence without its end."""
@@ -196,16 +212,47 @@ class Making(Base):
         parts = [slice(start, min(start + size, n)) for start in range(0, n, size)]
         return torch.cat([drawn(at, stream_seed(seed, f"rows from {at.start}") if at.start else seed) for at in parts])
 
-    def _filled(self, x: Any, filled: Tensor, seed: int | None = None) -> Any:
-        """x with its missing cells as in ``filled``, which are draws if they have a seed."""
-        v = self._finite(self.schema.clipped(self._values(filled)))
-        return self.schema.filled(x, v if seed is None else self._as_written(v, seed))
+    def _unconditional(self, n: int, seed: int, mean: bool) -> Tensor:
+        return self._in_chunks(n, seed, lambda at, own: self._with_parts.sample(at.stop - at.start, own, mean))
 
-    def _new(self, x: Tensor, seed: int, mean: bool, missing: bool, known: NDArray[np.float64] | None = None) -> Any:
-        """New rows, in which what is known is as it was given; with ``missing``, without cells that it leaves out."""
-        v = self._finite(self.schema.clipped(self._values(x)))
-        v = v if mean else self._as_written(v, seed)
-        v = v if known is None else np.where(np.isnan(known), v, known)
+    def _clipped(self, x: Tensor) -> NDArray[np.float64]:
+        """v of rows x that the model has made, within the range of the data."""
+        return self._finite(self.schema.clipped(self._values(x)))
+
+    def _filled(self, x: Any, v: NDArray[np.float64], draw: Redraw | None) -> list[Any]:
+        """x with its missing cells as in each of n tables v (n, N, D)."""
+        if self.schema.constraints.all:
+            v = kept_fillings(self.schema, self.schema.numbers(x).astype(np.float64), v, draw)
+        return [self.schema.filled(x, each) for each in v]
+
+    def _new(
+        self,
+        drawn: Callable[[NDArray[np.int64], int], Tensor],
+        n: int,
+        seed: int,
+        mean: bool,
+        missing: bool,
+        known: NDArray[np.float64] | None = None,
+    ) -> Any:
+        """New rows, in which what is known is as it was given; with ``missing``, without cells that it leaves out.
+
+        Args:
+            drawn: (which of the n rows, seed) -> x of each.
+            n: how many.
+            seed: of draws.
+            mean: whether they are point estimates.
+            missing: whether cells are left out.
+            known: v of what is given, (n, D), NaN elsewhere.
+        """
+
+        def made(rows: NDArray[np.int64], own: int) -> NDArray[np.float64]:
+            v = self._clipped(drawn(rows, own))
+            v = v if mean else self._as_written(v, own)
+            return v if known is None else np.where(np.isnan(known[rows]), v, known[rows])
+
+        v = made(np.arange(n), seed)
+        if self.schema.constraints.all:
+            v = kept_rows(self.schema, v, self.recipe.condition, known, None if mean else made, seed)
         if missing:
             share = [f.has_missing * f.n_missing / (self.plan.data.n_rows * f.size) for f in self.schema.modelled]
             of_cells = np.repeat(share, [f.size for f in self.schema.modelled])
