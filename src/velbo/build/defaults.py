@@ -22,6 +22,7 @@ from ..files import as_json
 from ..likelihoods import LIKELIHOODS, likelihood_of
 from ..objectives import make_objective
 from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
+from ..rows.sparse import in_blocks
 from ..terms import view_of
 from ..training import decide, device_of
 from .anomalies import N_NEIGHBORS, WHY, for_anomalies, in_few_steps, in_robust_units, numbers_as_reals
@@ -88,6 +89,7 @@ def complete(rows: Any, asked: Asked) -> Prepared:
         ConfigError: for names that there are not, or that do not go together.
     """
     check_names(asked.recipe)
+    rows = in_blocks(rows, _beside(asked))
     is_guessed = asked.schema is None
     schema, asked = _schema(rows, asked)
     recipe, choices = closed(asked.recipe, schema)
@@ -114,6 +116,13 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     why = {"anomalies": WHY} if asked.anomalies else {}
     plan = Plan(schema, recipe, objective, training, data, choices | reasons | why)
     return Prepared(replace(plan, n_neighbors=_n_neighbors(asked, plan, model, numbers)), numbers, model)
+
+
+def _beside(asked: Asked) -> list[str]:
+    """Columns beside a sparse matrix that are asked for."""
+    if asked.schema is not None:
+        return [f.name for f in asked.schema.modelled]
+    return [*(name for name, kind in asked.columns.items() if kind != "drop"), *asked.recipe.condition]
 
 
 def _n_neighbors(asked: Asked, plan: Plan, model: AnyModel, rows: Rows) -> int:
