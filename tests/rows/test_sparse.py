@@ -97,10 +97,10 @@ def test_what_is_sparse():
 
 
 def test_a_model_of_sparse_rows_is_that_of_dense_ones(monkeypatch):
-    """To the last bit, as all of these are one block of a stream; scores of several blocks are those of one."""
+    """To the last bit, where the dense ones come in the same blocks; scores of several blocks are those of one."""
     sparse = sp.csr_matrix(COUNTS)
     model = velbo.fit(sparse, RECIPE, training=SHORT)
-    other = velbo.fit(COUNTS, RECIPE, training=SHORT, columns={"x": "count"})
+    other = velbo.fit(Annotated(COUNTS), RECIPE, training=SHORT)
     assert model.plan.data.stream
     for a, b in zip(model.model.parameters(), other.model.parameters(), strict=True):
         assert (a == b).all()
