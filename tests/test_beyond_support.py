@@ -50,8 +50,8 @@ def test_all_say_the_same_line(model, name, value, why, kind):
     rows = table().astype(float)
     rows.loc[[7, 12], name] = value
     said = (
-        rf"^data: row 7, column '{name}' holds {value:g}, which {why}; the model has no likelihood for these 2 cells of "
-        rf"'{name}': .* leave such rows out, or fit again with --column {name}={kind}$"
+        rf"^data: row 7, column '{name}' holds {value:g}, which {why}; the model has no likelihood for these 2 "
+        rf"cells of '{name}': .* leave such rows out, or fit again with --column {name}={kind}$"
     )
     for verb in (model.log_likelihood, model.scores, model.evaluate, model.encode, model.impute, model.explain):
         with pytest.raises(SchemaError, match=said):

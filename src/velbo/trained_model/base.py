@@ -26,6 +26,7 @@ from ..prediction import Known
 from ..rows import Schema, Store, Stored
 from ..rows.sparse import in_blocks
 from ..runtime.devices import device_of
+from ..runtime.generators import stream_seed
 from ..terms import device_of_model
 from ..training import History
 
@@ -131,3 +132,14 @@ class Base(ABC):
         made = np.delete(v, self.schema.dims(self.recipe.condition), axis=1)
         refuse_rows(~np.isfinite(made).all(-1), "cell that the model has made")
         return v
+
+    def _clipped(self, x: Tensor) -> NDArray[np.float64]:
+        """v of rows x that the model has made, within the range of the data."""
+        return self._finite(self.schema.clipped(self._values(x)))
+
+    def _as_written(self, v: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+        """Drawn rows v (N, D) with the digits that the data have; given cells are of the data."""
+        written = self.schema.as_written(v, np.random.default_rng(stream_seed(seed, "digits")))
+        given = self.schema.dims(self.recipe.condition)
+        written[:, given] = v[:, given]
+        return written

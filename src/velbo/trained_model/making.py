@@ -1,4 +1,4 @@
-"""Rows that a trained model makes: from latents, from nothing, from other rows, with their missing cells filled.
+"""Rows that a trained model makes: from latents, from nothing, from other rows.
 
 Rows come back as they came in: arrays as arrays, frames in their own library, and of these only what the model fills in
 or makes anew is changed.
@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import ConfigError, DataError, unknown
-from ..evaluation import impute, multiple_imputations
 from ..evaluation.bounds.log_likelihood import chunk_sizes, numbers_per_row
 from ..limits import NOT_NEGATIVE
 from ..rows import Store
 from ..rows.arrays import as_rows
 from ..rows.given import given_fields, given_names, given_numbers
 from ..runtime.generators import stream_seed
-from .base import ROWS_PER_CHUNK, Base
-from .kept import Redraw, again, kept_fillings, kept_rows
+from .base import ROWS_PER_CHUNK
+from .filling import Filling
+from .kept import kept_rows
 
 
-class Making(Base):
+class Making(Filling):
     """What makes rows."""
 
     @torch.no_grad()
@@ -166,42 +166,6 @@ class Making(Base):
         line = self._flat.interpolate(a, b, steps)
         return np.stack([np.asarray(self.schema.new(self._values(x))) for x in line])
 
-    def impute(self, x: Any, samples: int = 1000, seed: int = 0) -> Any:
-        """x with its missing cells filled, observed cells untouched: the conditional mean of numbers, the likeliest
-        category, by ``samples`` importance samples; see `velbo.evaluation.impute`. A field that had one value in
-        training is filled with it. What is not filled, and why, is said by `why_left`.
-        """
-        filled = impute(self.model, self.store(x), samples, seed).x
-        return self._filled(x, self._clipped(filled)[None], None)[0]
-
-    def impute_many(self, x: Any, n: int, samples: int = 100, steps: int = 20, seed: int = 0) -> list[Any]:
-        """n fillings of x, drawn from what the model believes of the missing cells given the observed ones; see
-        `velbo.evaluation.multiple_imputations`.
-        """
-        data = self.store(x)
-
-        def drawn(rows: NDArray[np.int64] | None, n: int, own: int) -> NDArray[np.float64]:
-            some = data if rows is None else data.subset(torch.from_numpy(rows))
-            draws = multiple_imputations(self.model, some, n, samples=samples, steps=steps, seed=own)
-            of_digits = [stream_seed(own, f"digits of filling {i}") for i in range(n)]
-            each = zip(draws, of_digits, strict=True)
-            return np.stack([self._as_written(self._clipped(draw), digits) for draw, digits in each])
-
-        return self._filled(x, drawn(None, n, seed), lambda rows, n, round_: drawn(rows, n, again(seed, round_)))
-
-    def why_left(self, name: str) -> str:
-        """Why missing cells of a field are not filled; nothing if they are. A sentence without its end."""
-        f = next((f for f in self.schema.fields if f.name == name), None)
-        if f is None or f.kind == "drop":
-            return "the model was trained without it"
-        if None in f.categories:
-            return "missing is a value of its own there"
-        if name in self.recipe.condition:
-            return "it is given to the model, which fills the others alone"
-        if name not in self.schema.places and f.value is None:
-            return "it held no value in training"
-        return ""
-
     def _in_chunks(self, n: int, seed: int, drawn: Callable[[slice, int], Tensor]) -> Tensor:
         """n rows, drawn for (where they stand, a seed of their own), few enough at a time for a p(x|z) of a few MB.
 
@@ -214,16 +178,6 @@ class Making(Base):
 
     def _unconditional(self, n: int, seed: int, mean: bool) -> Tensor:
         return self._in_chunks(n, seed, lambda at, own: self._with_parts.sample(at.stop - at.start, own, mean))
-
-    def _clipped(self, x: Tensor) -> NDArray[np.float64]:
-        """v of rows x that the model has made, within the range of the data."""
-        return self._finite(self.schema.clipped(self._values(x)))
-
-    def _filled(self, x: Any, v: NDArray[np.float64], draw: Redraw | None) -> list[Any]:
-        """x with its missing cells as in each of n tables v (n, N, D)."""
-        if self.schema.constraints.all:
-            v = kept_fillings(self.schema, self.schema.numbers(x).astype(np.float64), v, draw)
-        return [self.schema.filled(x, each) for each in v]
 
     def _new(
         self,
@@ -258,13 +212,6 @@ class Making(Base):
             of_cells = np.repeat(share, [f.size for f in self.schema.modelled])
             v[np.random.default_rng(seed).random(v.shape) < of_cells] = np.nan
         return self.schema.new(v)
-
-    def _as_written(self, v: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-        """Drawn rows v (N, D) with the digits that the data have; given cells are of the data."""
-        written = self.schema.as_written(v, np.random.default_rng(stream_seed(seed, "digits")))
-        given = self.schema.dims(self.recipe.condition)
-        written[:, given] = v[:, given]
-        return written
 
     def _remade(self, x: Any, made: Tensor, also: Collection[str] = (), seed: int | None = None) -> Any:
         """Rows x with their modelled cells, and those of the given fields ``also``, as the model made them: draws, if
