@@ -227,6 +227,10 @@ def _limits(plan: Plan) -> list[str]:
         f"themselves{_how_private(plan)}",
         f"{'Columns' if plan.schema.is_table else 'Numbers'} of new rows stay within the range of the training rows.",
     ]
+    if texts := plan.schema.constraints.texts:
+        said.append(f"New rows and fillings keep: {', '.join(map(escaped, texts))}. Scores do not count it.")
+    if plan.schema.constraints.combinations:
+        said.append("config.json holds every combination that training rows have of the columns named there.")
     if plan.schema.missing and plan.recipe.missing == "at-random":
         said.append("Which cells are missing is taken to depend on observed cells alone (missing at random).")
     if any(f.categories for f in plan.schema.modelled):

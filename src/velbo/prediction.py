@@ -113,12 +113,14 @@ class Known:
             law.pareto_shape.numpy(),
         )
 
-    def draws(self, n: int, given: Any, seed: int = 0, mean: bool = False) -> tuple[Tensor, Floats]:
-        """(x of n rows given some of their cells, (n, D), and v of what is given, NaN elsewhere); see
-        `TrainedModel.sample`.
-        """
+    def given(self, n: int, given: Any) -> Floats:
+        """v of what is given in n rows, (n, D), NaN elsewhere; see `TrainedModel.sample`."""
         whole = given_numbers(self.schema, list(self.schema.places), given, n, "field of the model")
         self._require_condition(whole)
+        return whole
+
+    def draws(self, whole: Floats, seed: int = 0, mean: bool = False) -> Tensor:
+        """x of rows given some of their cells, v (n, D), NaN elsewhere, (n, D)."""
         rows = np.ascontiguousarray(whole).view(np.dtype((np.void, whole.itemsize * whole.shape[1]))).ravel()
         _, first, which, counts = np.unique(rows, return_index=True, return_inverse=True, return_counts=True)
         found = torch.empty(whole.shape, dtype=torch.float64)
@@ -127,7 +129,7 @@ class Known:
             drawn = self._drawn(self.store(whole[first[alike]]), int(count), seed, mean)
             for row, place in enumerate(alike):
                 found[torch.from_numpy(np.flatnonzero(which.ravel() == place))] = drawn[:, row]
-        return found, whole
+        return found
 
     def _drawn(self, given: Store, n: int, seed: int, mean: bool) -> Tensor:
         """n draws of each row, (n, N, D), so many at a time that those of one row fit into memory."""

@@ -206,7 +206,7 @@ def test_what_does_not_go_with_a_cluster_is_one_line(made, tmp_path):
     run, data = made
     (tmp_path / "file").touch()
     for command, says in {
-        ("impute", run, data, "-o", tmp_path / "x", "-n", 2, "--cluster", "none"): "leave -n out",
+        ("impute", run, data, "-o", tmp_path / "x", "-n", 2, "--cluster", "none"): "leave -n and --seconds out",
         ("evaluate", run, data, "--cluster", "none"): "--output FOLDER go together",
         ("evaluate", run, data, "-o", tmp_path / "x"): "--output FOLDER go together",
         ("encode", run, data, "-o", tmp_path / "file", "--cluster", "none"): "is a file",

@@ -6,6 +6,7 @@ The full product of recipes and likelihoods is benchmarks/export_parity.py.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,6 +138,18 @@ def test_what_has_no_graph_is_refused_by_name(recipe, part, says, tmp_path):
     with pytest.raises(ConfigError, match=says):
         model.export(tmp_path / "m.onnx", part)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_score_of_anomalies_is_refused_as_log_p_is_another_number(tmp_path):
+    """Its encoder is not, and a model whose score is log p has a graph of it."""
+    x, kinds = rows_for(["normal-narrow"] * 3)
+    found = untrained(x, Recipe("mlp", 2, (8,)), columns=kinds)
+    model = replace(found, plan=replace(found.plan, n_neighbors=20))
+    with pytest.raises(ConfigError, match=r"latents of training rows.*AnomalyDetector\(n_neighbors=0\)"):
+        model.export(tmp_path / "m.pt2", "score", samples=2)
+    assert not (tmp_path / "m.pt2").exists()
+    assert model.export(tmp_path / "m.pt2", "encoder").what == "encoder"
+    assert found.export(tmp_path / "s.pt2", "score", samples=2).what == "score"
 
 
 def test_other_suffixes_and_parts_are_refused(tmp_path):

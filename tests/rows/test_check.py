@@ -11,6 +11,7 @@ import pytest
 from velbo.errors import ConfigError
 from velbo.rows import Field, Schema, infer
 from velbo.rows.check import require_sound
+from velbo.rows.constraints import Combination, Constraints, Linear
 
 RNG = np.random.default_rng(0)
 TABLE = pa.table(
@@ -77,3 +78,32 @@ def test_names_and_containers():
         require_sound(Schema((FIELD, FIELD)), "schema")
     with pytest.raises(ConfigError, match="no container of the name 'sqlite'"):
         require_sound(Schema((FIELD,), "sqlite"), "schema")
+
+
+NUMBERS = (Field("a", "real"), Field("b", "real"), Field("c", "categorical", categories=("x", "y")))
+SUM = Linear("a = b", ("a", "b"), (1.0, -1.0), "=")
+PAIR = Combination("a with c", ("a", "c"), ((0.0, 1.0),))
+
+
+@pytest.mark.parametrize(
+    ("constraint", "said"),
+    [
+        (replace(SUM, columns=("a", "d")), "names a column"),
+        (replace(SUM, columns=("a", "a")), "names a column"),
+        (replace(SUM, columns=("a", "c")), "compares names"),
+        (replace(SUM, relation="~"), "relation '~' is none of"),
+        (replace(SUM, coefficients=(1.0,)), "a coefficient for each column"),
+        (replace(SUM, coefficients=(1.0, 0.0)), "a coefficient for each column"),
+        (replace(SUM, constant=np.nan), "a coefficient for each column"),
+        (replace(PAIR, values=()), "no combinations"),
+        (replace(PAIR, values=((0.0,),)), "no combinations"),
+        (replace(PAIR, values=((0.0, np.inf),)), "no combinations"),
+    ],
+)
+def test_constraints_that_data_would_not_have_are_refused(constraint, said):
+    """The sound ones, of which these differ in one value, are let through."""
+    require_sound(Schema(NUMBERS, constraints=Constraints((SUM,), (PAIR,))), "schema")
+    is_pair = isinstance(constraint, Combination)
+    found = Constraints((), (constraint,)) if is_pair else Constraints((constraint,))
+    with pytest.raises(ConfigError, match=said):
+        require_sound(Schema(NUMBERS, constraints=found), "schema")

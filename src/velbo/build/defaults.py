@@ -22,11 +22,13 @@ from ..files import as_json
 from ..likelihoods import LIKELIHOODS, likelihood_of
 from ..objectives import make_objective
 from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
+from ..rows.sparse import in_blocks
 from ..terms import view_of
 from ..training import decide, device_of
 from .anomalies import N_NEIGHBORS, WHY, for_anomalies, in_few_steps, in_robust_units, numbers_as_reals
 from .auto import DEFAULT_LATENTS, choice
 from .by_order import in_order
+from .declared import declared
 from .models import check_condition, check_names, encoding, seeded, sized
 from .own import is_own
 from .plan import DataRecord, Plan
@@ -44,6 +46,7 @@ class Asked:
         columns: field -> kind, "kind:likelihood", ":likelihood" or "drop", where the guess is to be another.
         kind: of all fields that ``columns`` does not name.
         levels: of fields of kind byte.
+        constraints: what holds between columns, as in "start <= end" (see `velbo.rows.constraints`).
         schema: of the rows, where it is known; then nothing is inferred.
         data: where the rows come from, as far as it is known.
         anomalies: whether most rows shall be learned, and anomalous ones not.
@@ -57,6 +60,7 @@ class Asked:
     columns: Mapping[str, str] = field(default_factory=dict)
     kind: str | None = None
     levels: int | None = None
+    constraints: tuple[str, ...] = ()
     schema: Schema | None = None
     data: DataRecord = field(default_factory=DataRecord)
     anomalies: bool = False
@@ -85,10 +89,12 @@ def complete(rows: Any, asked: Asked) -> Prepared:
         ConfigError: for names that there are not, or that do not go together.
     """
     check_names(asked.recipe)
+    rows = in_blocks(rows, _beside(asked))
     is_guessed = asked.schema is None
     schema, asked = _schema(rows, asked)
     recipe, choices = closed(asked.recipe, schema)
     numbers = rows_of(rows, schema)
+    schema = declared(schema, asked.constraints, numbers)
     if is_guessed:
         schema = in_robust_units(schema, numbers)
     if recipe.recipe == "autoregressive" and not asked.recipe.order:
@@ -110,6 +116,13 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     why = {"anomalies": WHY} if asked.anomalies else {}
     plan = Plan(schema, recipe, objective, training, data, choices | reasons | why)
     return Prepared(replace(plan, n_neighbors=_n_neighbors(asked, plan, model, numbers)), numbers, model)
+
+
+def _beside(asked: Asked) -> list[str]:
+    """Columns beside a sparse matrix that are asked for."""
+    if asked.schema is not None:
+        return [f.name for f in asked.schema.modelled]
+    return [*(name for name, kind in asked.columns.items() if kind != "drop"), *asked.recipe.condition]
 
 
 def _n_neighbors(asked: Asked, plan: Plan, model: AnyModel, rows: Rows) -> int:
@@ -157,6 +170,7 @@ def as_before(before: Plan, asked: Asked) -> Asked:
         objective=_over(before.objective, asked.objective),
         training=TrainingConfig(**groups),
         columns=columns,
+        constraints=asked.constraints or before.schema.constraints.texts,
         n_neighbors=before.n_neighbors or None if asked.n_neighbors is None else asked.n_neighbors,
     )
 

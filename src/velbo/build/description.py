@@ -38,6 +38,7 @@ def description(plan: Plan) -> dict[str, str]:
         "data": made_for(plan),
         "source": plan.data.source,
         "given": ", ".join(plan.recipe.condition),
+        "constraints": ", ".join(plan.schema.constraints.texts),
         "model": made_of(plan),
         "training": _said(as_json(plan.training)),
         "chosen": "; ".join(f"{name} {why}" for name, why in plan.choices.items()),

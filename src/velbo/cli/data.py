@@ -55,6 +55,8 @@ def rows_to_fit(name: str, reading: Reading, stream: bool) -> tuple[Source, Any]
 
 def _is_too_large(source: Source) -> bool:
     """Whether the numbers of a source would take more than a quarter of the memory, and it can be read in parts."""
+    if any(part.stays_on_disk for part in source.parts):
+        return True
     return source.n_rows is not None and 8 * source.n_rows * len(source.names) > physical_memory() / 4
 
 

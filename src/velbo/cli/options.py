@@ -215,12 +215,15 @@ class FieldOptions:
     Attributes:
         column: what a column is, age=count, and its likelihood if wanted, age=count:poisson; id=drop leaves one out;
             'velbo schema DATA' shows what was guessed. May be given many times.
+        constraint: what holds between columns and shall hold in all rows that are made, 'start <= end', 'a + b = c',
+            'city with country' (fixed combinations). May be given many times.
         kind: what every field is that --column does not name, such as count or real.
         levels: number of levels of fields of kind byte.
         schema: a file that 'velbo schema DATA -o FILE' wrote, edited perhaps; --column goes before it.
     """
 
     column: ColumnKinds = ()
+    constraint: ColumnKinds = ()
     kind: str | None = None
     levels: int | None = None
     schema: SomeFile = None

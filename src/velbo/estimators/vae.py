@@ -50,6 +50,8 @@ class VAEEstimator(Using, Saved, BaseEstimator):
         columns: column -> kind, "kind:likelihood" or "drop", where the guess is to be another; those of an array are
             called "0", "1", ..., an image "x".
         condition: columns of a data frame that are given, not modelled.
+        constraints: what holds between columns and is kept in all rows that are made: "start <= end", "a + b = c",
+            "city with country" (fixed combinations).
         prior: a name from `velbo.config.Recipe`.
         posterior: a name from `velbo.config.Recipe`.
         dropout: share of the inner units of residual blocks dropped in training.
@@ -92,6 +94,7 @@ class VAEEstimator(Using, Saved, BaseEstimator):
         likelihood: str = "auto",
         columns: Mapping[str, str] | None = None,
         condition: Sequence[str] = (),
+        constraints: Sequence[str] = (),
         prior: str = "auto",
         posterior: str = "diagonal",
         dropout: float = 0.0,
@@ -116,6 +119,7 @@ class VAEEstimator(Using, Saved, BaseEstimator):
         self.likelihood = likelihood
         self.columns = columns
         self.condition = condition
+        self.constraints = constraints
         self.prior = prior
         self.posterior = posterior
         self.dropout = dropout
@@ -232,7 +236,13 @@ class VAEEstimator(Using, Saved, BaseEstimator):
             posterior=self.posterior,
             condition=tuple(self.condition),
         )
-        return Asked(recipe, ObjectiveConfig(self.objective), training, dict(self.columns or {}))
+        return Asked(
+            recipe,
+            ObjectiveConfig(self.objective),
+            training,
+            dict(self.columns or {}),
+            constraints=tuple(self.constraints),
+        )
 
     def _training(self, epochs: int, validation: float | None = None) -> TrainingConfig:
         return TrainingConfig(

@@ -67,7 +67,8 @@ def export(
         seed: of the noise in it.
 
     Raises:
-        ConfigError: for an unknown name or suffix, for what cannot be exported, or if the file is too far from velbo.
+        ConfigError: for an unknown name or suffix, for what cannot be exported, among it the score of a model of
+            anomalies by latents of training rows, or if the file is too far from velbo.
         MissingExtraError: if what writes or tries the file is not installed.
     """
     if what not in GRAPHS:
@@ -75,6 +76,12 @@ def export(
     if path.suffix not in FORMATS:
         raise ConfigError(f"{path}: models are exported as {' or '.join(FORMATS)}; give the file one of these suffixes")
     require_exportable(model, what, path.suffix)
+    if what == "score" and plan.n_neighbors:
+        raise ConfigError(
+            "the score of this model, of anomalies, is made of latents of training rows beside the model, and has no "
+            "graph, and log p(x) is another number: score rows with 'velbo score', or fit with "
+            "AnomalyDetector(n_neighbors=0), whose score is log p(x), and export that"
+        )
     graph = (Score(model, plan, samples, seed) if what == "score" else GRAPHS[what](model, plan, seed)).eval()
     about = described(graph, what, samples, seed)
     inputs, form = inputs_of(graph, model.n_latents), FORMATS[path.suffix]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from ..build import Asked, DataRecord
@@ -20,6 +20,8 @@ class Options(TypedDict, total=False):
         columns: field -> kind, "kind:likelihood", ":likelihood" or "drop", where the guess is to be another.
         kind: of all other fields.
         levels: of fields of kind byte.
+        constraints: what holds between columns and is kept in all rows that are made: "start <= end", "a + b = c",
+            "city with country" (fixed combinations); see `velbo.rows.constraints`.
         schema: of the rows; then nothing is inferred.
         source: where the rows come from, for `velbo resume`.
         anomalies: learn what most rows are like, so that anomalous ones do not bend the model.
@@ -30,6 +32,7 @@ class Options(TypedDict, total=False):
     columns: Mapping[str, str] | None
     kind: str | None
     levels: int | None
+    constraints: Sequence[str]
     schema: Schema | None
     source: str
     anomalies: bool
@@ -52,6 +55,7 @@ def asked_for(recipe: Recipe | str | None, options: Options) -> Asked:
         columns=dict(options.get("columns") or {}),
         kind=options.get("kind"),
         levels=options.get("levels"),
+        constraints=tuple(options.get("constraints", ())),
         schema=options.get("schema"),
         data=DataRecord(options.get("source", "")),
         anomalies=options.get("anomalies", False),

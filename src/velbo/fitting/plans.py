@@ -27,8 +27,10 @@ def plan(rows: Any, recipe: Recipe | str | None = None, **options: Unpack[Option
     """What would be trained on these rows: nothing in it is open, and why is said.
 
     Args:
-        rows: an array (N, *shape), which is one field "x"; a mapping of arrays, a field each; a data frame; or a
-            `velbo.formats.Source` of rows in files, which is trained on in a stream.
+        rows: an array (N, *shape), which is one field "x"; a mapping of arrays, a field each; a data frame; a matrix of
+            scipy.sparse, which is one field "x", or an AnnData, whose X that is, beside the columns of obs that
+            ``columns`` or the recipe's condition name; or a `velbo.formats.Source` of rows in files. Files and sparse
+            rows are trained on in a stream.
         recipe: the model; a `Recipe`, or a name of one.
         options: see `Options`.
 

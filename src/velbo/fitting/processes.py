@@ -5,6 +5,7 @@ they leave beside the weights is the card, and what cells are worth in most rows
 from __future__ import annotations
 
 import copy
+import json
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ from ..trained_model import TrainedModel
 from ..training import History, Logger, Run, Team, Trainer, device_of, launch
 from ..training.loggers import opened
 from ..training.order import first_kept
-from ..training.team import joined
+from ..training.team import joined, told
 
 
 def trained_by(
@@ -66,6 +67,7 @@ def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequenc
             kept = first_kept(trainer.data, trainer.order, MOST_REFERENCE if plan.n_neighbors else MOST_ROWS)
             known = reference_of(model, plan, kept)
             log_p = usual(model, plan, kept, known)
+        log_p, known = shared_by(team, log_p, known)
         if run is not None and team.rank == 0:
             _write_card(run, plan, history)
             if known is not None:
@@ -79,6 +81,21 @@ def reference_of(model: Any, plan: Plan, rows: Store) -> Reference | None:
     if not plan.n_neighbors:
         return None
     return reference(model, rows.subset(torch.arange(min(len(rows), MOST_REFERENCE))), plan.n_neighbors)
+
+
+def shared_by(
+    team: Team, log_p: tuple[float, ...], known: Reference | None
+) -> tuple[tuple[float, ...], Reference | None]:
+    """What the first of a team knows of training rows, at all of them: medians of cells, and latents."""
+    if team.size == 1:
+        return log_p, known
+    shape = None if known is None else (*known.z.shape, known.k)
+    log_p, shape = json.loads(told(team, json.dumps((log_p, shape))))
+    if shape is None:
+        return tuple(log_p), None
+    z = b"" if known is None else known.z.numpy().tobytes()
+    whole = torch.frombuffer(bytearray(team.deal([z] * team.size)), dtype=torch.float32)
+    return tuple(log_p), Reference(whole.view(shape[:2]), shape[2])
 
 
 def settings_of(plan: Plan) -> dict[str, Any]:

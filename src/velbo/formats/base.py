@@ -47,6 +47,8 @@ class Part(ABC):
         extra: columns that are none of the rows' own, but come back when the file is rewritten: an index of pandas.
         written: names and types as in the file, with all that it says of them; None for text.
         can_splice: whether it has a `splice`, which copies cells as they are written.
+        stays_on_disk: whether its rows are trained on in a stream, as all of them at once would be far larger.
+        kinds: of columns, name -> kind, where the format tells it.
     """
 
     path: Path
@@ -54,6 +56,12 @@ class Part(ABC):
     extra: pa.Schema = pa.schema([])
     written: pa.Schema | None = None
     can_splice: ClassVar[bool] = False
+    stays_on_disk: ClassVar[bool] = False
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """Name of a column -> its kind, where the file tells it."""
+        return {}
 
     @property
     def choices(self) -> list[str]:

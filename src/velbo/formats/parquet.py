@@ -25,7 +25,7 @@ from .typed import TypedPart, bytes_of, sound, told
 PAGES = 2**18
 """Bytes of each column's pages that are read at a time."""
 FOOTERS = 8
-"""Files of which the footer is kept. Of 1,000 columns in 1,000 row groups it has 100 MB, and was read for every group."""
+"""Files of which the footer is kept: that of 1,000 columns in 1,000 row groups has 100 MB."""
 FOOTER_END = 8
 """Bytes behind the footer of a Parquet file: its length, and PAR1."""
 

@@ -8,6 +8,7 @@ from ..errors import ConfigError, DataError, unknown
 from .arrow import ARROW
 from .base import Format, Part
 from .excel import EXCEL
+from .h5ad import H5AD
 from .images import IMAGES, is_image
 from .json_lines import JSON_LINES
 from .npy import NPY, NPZ
@@ -23,6 +24,7 @@ FORMATS: tuple[Format, ...] = (
     NPZ,
     JSON_LINES,
     EXCEL,
+    H5AD,
     IMAGES,
 )
 

@@ -147,6 +147,12 @@ class Source:
         return not self._keys and not self._opened.columns
 
     @property
+    def kinds(self) -> dict[str, str]:
+        """Name of a column -> its kind, where all files tell the same."""
+        every = [part.kinds for part in self.parts]
+        return {name: kind for name, kind in every[0].items() if all(kinds.get(name) == kind for kinds in every)}
+
+    @property
     def n_rows(self) -> int | None:
         """Number of rows; None for text, which does not say."""
         counts = [part.n_rows for part in self.parts]

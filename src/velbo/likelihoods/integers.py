@@ -146,12 +146,20 @@ class IntegerCell(MixtureCell):
 
     @cached_property
     def _moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and variance of every component, exact; computed in steps from ``low``.
+        """Mean and variance of every component. Those of atoms, which do not depend on z, are computed once."""
+        own = self._exact(self.loc, self.scale)
+        if not self.atoms:
+            return own
+        atoms = self._exact(*(t.expand_as(self.atoms[0]) for t in self.atoms))
+        whole = [tuple(t.expand(*self.batch_shape, t.shape[-1]) for t in pair) for pair in zip(own, atoms, strict=True)]
+        return torch.cat(whole[0], -1), torch.cat(whole[1], -1)
+
+    def _exact(self, loc: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of components, exact; computed in steps from ``low``.
 
         With q = exp(-2 pi^2 sigma), 1 / sinh(pi sigma t) = 2 q^n / (1 - q^2n), and the powers, sines and cosines of the
         next term are products of those of the last.
         """
-        loc, scale = self.components
         mu, sigma = (loc - self.low) / self.step, scale / self.step
         # the sines ask for the distance to the grid alone, and float32 knows it best near 0
         turn = 2 * math.pi * (mu - mu.round())

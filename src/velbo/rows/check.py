@@ -11,6 +11,10 @@ import numpy as np
 from ..errors import ConfigError
 from ..limits import Limits, shown
 from .arrow import type_of
+from .constraints import Combination, Constraint
+from .constraints.combination import MOST
+from .constraints.linear import RELATIONS
+from .constraints.reading import are_numbers
 from .containers import CONTAINERS
 from .digits import WIDTH
 from .field import Field
@@ -40,6 +44,9 @@ def require_sound(schema: Schema, where: str) -> None:
     for field in schema.fields:
         if wrong := _wrong(field):
             raise ConfigError(f"{where}: field {shown(field.name)}: {wrong}; restore the file, or fit again")
+    for constraint in schema.constraints.all:
+        if wrong := _wrong_constraint(constraint, schema):
+            raise ConfigError(f"{where}: constraint {shown(constraint.text)}: {wrong}; restore the file, or fit again")
 
 
 def _wrong(field: Field) -> str:
@@ -61,6 +68,23 @@ def _wrong(field: Field) -> str:
     ):
         return "counts does not tell how often each of its categories was seen"
     return _wrong_type(field) or _wrong_statistics(field)
+
+
+def _wrong_constraint(constraint: Constraint, schema: Schema) -> str:
+    """What is wrong with a constraint; nothing if nothing is."""
+    fields = [f for f in schema.modelled if f.name in constraint.columns]
+    if not fields or len(fields) != len(constraint.columns) or any(f.shape for f in fields):
+        return "it names a column that is not modelled, or one twice"
+    if isinstance(constraint, Combination):
+        rows = constraint.values
+        is_table = 0 < len(rows) <= MOST and all(len(row) == len(fields) for row in rows)
+        return "" if is_table and np.isfinite(rows).all() else "its values are no combinations of these columns"
+    if constraint.relation not in RELATIONS:
+        return f"its relation {shown(constraint.relation)} is none of {', '.join(RELATIONS)}"
+    numbers = np.array([*constraint.coefficients, constraint.constant])
+    if len(numbers) != len(fields) + 1 or not np.isfinite(numbers).all() or not numbers[:-1].all():
+        return "it needs a coefficient for each column, a finite number that is not 0"
+    return "" if all(are_numbers(f) for f in fields) else "it compares names"
 
 
 def _wrong_type(field: Field) -> str:

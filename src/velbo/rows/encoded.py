@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -19,8 +20,13 @@ from .containers import Column, container_of
 from .encodings import Encoding
 from .inference import infer_fields
 from .schema import Schema
+from .sparse import SparseRows, in_blocks
 from .store import Store
 from .stream import Stream
+
+ROWS_PER_BLOCK = 2**16
+TOLD = {"count": "whole numbers from 0, of a sparse matrix"}
+"""Reasons of kinds that rows tell of themselves."""
 
 
 class Group(Protocol):
@@ -70,6 +76,10 @@ class Rows(Protocol):
         """Numbers of the rows of these indices, (n, D), in their order."""
         ...
 
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """All numbers in order, some rows at a time."""
+        ...
+
 
 class InMemory:
     """Numbers (N, D) that fit a schema.
@@ -104,6 +114,10 @@ class InMemory:
 
     def at(self, index: NDArray[np.int64]) -> NDArray[Any]:
         return self.rows[index]
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        for start in range(0, len(self), ROWS_PER_BLOCK):
+            yield self.rows[start : start + ROWS_PER_BLOCK]
 
 
 class OnDisk:
@@ -147,9 +161,13 @@ class OnDisk:
             found[here] = self.read(int(number))[index[here] - starts[number]]
         return found
 
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        return map(self.read, range(len(self.groups)))
+
 
 def rows_of(x: Any, schema: Schema, what: str = "data") -> Rows:
-    """Whatever a user hands over, for a known schema; what is `Stored` stays on disk."""
+    """Whatever a user hands over, for a known schema; what is `Stored` stays on disk, and sparse rows stay sparse."""
+    x = in_blocks(x, (f.name for f in schema.modelled), what)
     return OnDisk(x, schema) if isinstance(x, Stored) else InMemory(schema.numbers(x, what))
 
 
@@ -157,7 +175,8 @@ def infer(x: Any, columns: dict[str, str] | None = None, kind: str | None = None
     """What the fields of rows are, guessed from their types and values.
 
     Args:
-        x: an array (N, *shape), which is one field "x"; a mapping of arrays; a data frame; or rows in files.
+        x: an array (N, *shape), which is one field "x"; a mapping of arrays; a data frame; a sparse matrix or an
+            AnnData (see `velbo.rows.sparse`), of whose obs the columns named below are taken; or rows in files.
         columns: field -> kind, "kind:likelihood" or "drop", where the guess is to be another.
         kind: of all fields that ``columns`` does not name.
         levels: of fields of kind byte.
@@ -167,18 +186,26 @@ def infer(x: Any, columns: dict[str, str] | None = None, kind: str | None = None
         SchemaError: if fields are identifiers, free text, or not of the kinds asked for.
         ConfigError: for names that there are not, or unknown kinds.
     """
+    columns = columns or {}
+    x = in_blocks(x, (name for name, asked in columns.items() if asked != "drop"))
+    told = {} if kind else {name: of for name, of in getattr(x, "kinds", {}).items() if name not in columns}
+    columns = {**told, **columns}
     chunks, container = _chunks(x)
     first = next(chunks, [])
-    asked = (dict.fromkeys([c.name for c in first], kind) if kind else {}) | (columns or {})
+    asked = (dict.fromkeys([c.name for c in first], kind) if kind else {}) | columns
 
     def again() -> Iterator[Sequence[Column]]:
         yield from ([first] if first else [])
         yield from chunks
 
-    return Schema(infer_fields(again(), asked, levels), container)
+    fields = infer_fields(again(), asked, levels)
+    return Schema(tuple(replace(f, reason=TOLD[f.kind]) if f.name in told else f for f in fields), container)
 
 
 def _chunks(x: Any) -> tuple[Iterator[list[Column]], str]:
+    if isinstance(x, SparseRows):
+        chunks = (container_of(table).columns(table, x.name) for table in x.batches())
+        return chunks, "mapping" if x.columns else "array"
     if isinstance(x, Stored):
         return (container_of(table).columns(table, "data") for table in x.batches()), "pyarrow"
     container = container_of(x)

@@ -1,8 +1,9 @@
 """From the statistics of fields to their kinds, with the reason and what is in doubt, or to a refusal with advice.
 
-A field is of the first kind that claims it (kinds/__init__.py). Refused, unless the user says what they are:
-identifiers (all values differ, and they are text, or whole numbers that count the rows or are called so), free text,
-numbers with a few words among them, and more than 1,000 categories that have fewer than 5 rows each in the mean.
+A field is of the first kind that claims it (kinds/__init__.py), or of that of others like it (alike.py). Refused,
+unless the user says what they are: identifiers (all values differ, and they are text, or whole numbers that count the
+rows or are called so), free text, numbers with a few words among them, and more than 1,000 categories that have fewer
+than 5 rows each in the mean.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import DataError, SchemaError, unknown
+from .alike import counts_too
 from .arrow import is_number_text
 from .column_statistics import ColumnStatistics, statistics_of
 from .containers import Column
@@ -60,7 +62,15 @@ def infer_fields(
             refused.setdefault(name, str(error))
     if refused:
         raise SchemaError("; ".join(refused[name] for name in first if name in refused))
-    return tuple(fields)
+    together = counts_too(fields, found, asked)
+    return tuple(_as_count(f, found[f.name], together[f.name]) if f.name in together else f for f in fields)
+
+
+def _as_count(field: Field, found: Statistics, reason: str) -> Field:
+    """A field of whole numbers as one of kind count."""
+    about = {name: getattr(field, name) for name in ("name", "shape", "dtype", "native", "key", "likelihood")}
+    rest: dict[str, Any] = {"kind": "count", "n_missing": field.n_missing, "reason": reason}
+    return KINDS["count"].field(found, {**about, **rest, "doubts": doubts(found, "count")})
 
 
 def _looked_at(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..errors import SchemaError, unknown
 from ..limits import MAX_CELLS
 from ..tables import Shown, Table
 from .arrow import missing_of
+from .constraints import Constraints
 from .containers import Change, Column, Container, container_named, container_of
 from .digits import as_written
 from .field import Field
@@ -38,10 +39,12 @@ class Schema(Shown):
     Attributes:
         fields: in the order of the data, those that are left out of the model included.
         container: what rows came in, and new ones are given in: a name of velbo.rows.containers.
+        constraints: what holds between columns, as declared, and in all rows that are made.
     """
 
     fields: tuple[Field, ...]
     container: str = "pyarrow"
+    constraints: Constraints = field(default_factory=Constraints)
 
     def __post_init__(self) -> None:
         if not self.modelled:

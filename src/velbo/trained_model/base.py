@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -23,8 +23,10 @@ from ..errors import ConfigError
 from ..evaluation import Reference
 from ..model import LatentVariableModel, Viewed
 from ..prediction import Known
-from ..rows import Schema, Store
+from ..rows import Schema, Store, Stored
+from ..rows.sparse import in_blocks
 from ..runtime.devices import device_of
+from ..runtime.generators import stream_seed
 from ..terms import device_of_model
 from ..training import History
 
@@ -74,12 +76,18 @@ class Base(ABC):
             return x
         return Store.from_rows(self.schema.numbers(x, what), self.plan.encoding, self.dtype)
 
+    def _parts(self, x: Any) -> Iterator[Store]:
+        """Rows encoded: all at once, or of sparse rows and rows in files a block after the other."""
+        rows = x if isinstance(x, Store) else in_blocks(x, (f.name for f in self.schema.modelled))
+        yield from (self.store(part) for part in (rows.batches() if isinstance(rows, Stored) else (rows,)))
+
     @torch.no_grad()
     def encode(self, x: Any, seed: int = 0) -> NDArray[Any]:
         """Posterior means, (N, Z)."""
-        z = self._map(self.store(x), seed, lambda rows: self._with_parts.encode(rows).mean).numpy()
-        refuse_rows(~np.isfinite(z).all(-1), "embedding")
-        return z
+        z = [self._map(part, seed, lambda rows: self._with_parts.encode(rows).mean).numpy() for part in self._parts(x)]
+        whole = np.concatenate(z)
+        refuse_rows(~np.isfinite(whole).all(-1), "embedding")
+        return whole
 
     @property
     def _with_parts(self) -> AnyModel:
@@ -124,3 +132,14 @@ class Base(ABC):
         made = np.delete(v, self.schema.dims(self.recipe.condition), axis=1)
         refuse_rows(~np.isfinite(made).all(-1), "cell that the model has made")
         return v
+
+    def _clipped(self, x: Tensor) -> NDArray[np.float64]:
+        """v of rows x that the model has made, within the range of the data."""
+        return self._finite(self.schema.clipped(self._values(x)))
+
+    def _as_written(self, v: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+        """Drawn rows v (N, D) with the digits that the data have; given cells are of the data."""
+        written = self.schema.as_written(v, np.random.default_rng(stream_seed(seed, "digits")))
+        given = self.schema.dims(self.recipe.condition)
+        written[:, given] = v[:, given]
+        return written

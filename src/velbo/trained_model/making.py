@@ -1,4 +1,4 @@
-"""Rows that a trained model makes: from latents, from nothing, from other rows, with their missing cells filled.
+"""Rows that a trained model makes: from latents, from nothing, from other rows.
 
 Rows come back as they came in: arrays as arrays, frames in their own library, and of these only what the model fills in
 or makes anew is changed.
@@ -16,17 +16,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import ConfigError, DataError, unknown
-from ..evaluation import impute, multiple_imputations
 from ..evaluation.bounds.log_likelihood import chunk_sizes, numbers_per_row
 from ..limits import NOT_NEGATIVE
 from ..rows import Store
 from ..rows.arrays import as_rows
 from ..rows.given import given_fields, given_names, given_numbers
 from ..runtime.generators import stream_seed
-from .base import ROWS_PER_CHUNK, Base
+from .base import ROWS_PER_CHUNK
+from .filling import Filling
+from .kept import kept_rows
 
 
-class Making(Base):
+class Making(Filling):
     """What makes rows."""
 
     @torch.no_grad()
@@ -94,24 +95,31 @@ class Making(Base):
                 "--recipe diffusion --condition FIELD"
             )
         if given is None and balance is None and not guidance:
-            x = self._in_chunks(n, seed, lambda at, own: self._with_parts.sample(at.stop - at.start, own, mean))
-            return self._new(x, seed, mean, missing)
+            return self._new(lambda rows, own: self._unconditional(len(rows), own, mean), n, seed, mean, missing)
         if given is not None and not set(given_names(given)) <= set(self.recipe.condition):
             if balance is not None or guidance:
                 said = "guided" if balance is None else "balanced"
                 raise ConfigError(f"rows are {said} by fields of the condition, and others are given; leave one out")
-            x, known = self._known.draws(n, given, seed, mean)
-            return self._new(x, seed, mean, missing, known)
+            known = self._known.given(n, given)
+            return self._new(lambda rows, own: self._known.draws(known[rows], own, mean), n, seed, mean, missing, known)
         model = self._conditional
         known = None if given is None else given_numbers(self.schema, self.recipe.condition, given, n)
         c = None if known is None else self._condition(known)
         if balance is not None:
             even = self._balanced(balance, n, seed)
             c = even if c is None else torch.where(c.isnan(), even.to(c), c)
-        x = self._in_chunks(
-            n, seed, lambda at, own: model.sample(at.stop - at.start, own, mean, None if c is None else c[at], guidance)
-        )
-        return self._new(x, seed, mean, missing, known)
+
+        def drawn(rows: NDArray[np.int64], own: int) -> Tensor:
+            of_rows = None if c is None else c[torch.from_numpy(rows)]
+            return self._in_chunks(
+                len(rows),
+                own,
+                lambda at, seed: model.sample(
+                    at.stop - at.start, seed, mean, None if of_rows is None else of_rows[at], guidance
+                ),
+            )
+
+        return self._new(drawn, n, seed, mean, missing, known)
 
     def variations(self, x: Any, n: int, groups: int = 1, seed: int = 0, mean: bool = False) -> list[Any]:
         """Rows like those of x: the first groups of latents are each row's own, those below are drawn anew.
@@ -158,34 +166,6 @@ class Making(Base):
         line = self._flat.interpolate(a, b, steps)
         return np.stack([np.asarray(self.schema.new(self._values(x))) for x in line])
 
-    def impute(self, x: Any, samples: int = 1000, seed: int = 0) -> Any:
-        """x with its missing cells filled, observed cells untouched: the conditional mean of numbers, the likeliest
-        category, by ``samples`` importance samples; see `velbo.evaluation.impute`. A field that had one value in
-        training is filled with it. What is not filled, and why, is said by `why_left`.
-        """
-        data = self.store(x)
-        return self._filled(x, impute(self.model, data, samples, seed).x)
-
-    def impute_many(self, x: Any, n: int, samples: int = 100, steps: int = 20, seed: int = 0) -> list[Any]:
-        """n fillings of x, drawn from what the model believes of the missing cells given the observed ones; see
-        `velbo.evaluation.multiple_imputations`.
-        """
-        draws = multiple_imputations(self.model, self.store(x), n, samples=samples, steps=steps, seed=seed)
-        return [self._filled(x, draw, stream_seed(seed, f"digits of filling {i}")) for i, draw in enumerate(draws)]
-
-    def why_left(self, name: str) -> str:
-        """Why missing cells of a field are not filled; nothing if they are. A sentence without its end."""
-        f = next((f for f in self.schema.fields if f.name == name), None)
-        if f is None or f.kind == "drop":
-            return "the model was trained without it"
-        if None in f.categories:
-            return "missing is a value of its own there"
-        if name in self.recipe.condition:
-            return "it is given to the model, which fills the others alone"
-        if name not in self.schema.places and f.value is None:
-            return "it held no value in training"
-        return ""
-
     def _in_chunks(self, n: int, seed: int, drawn: Callable[[slice, int], Tensor]) -> Tensor:
         """n rows, drawn for (where they stand, a seed of their own), few enough at a time for a p(x|z) of a few MB.
 
@@ -196,28 +176,42 @@ class Making(Base):
         parts = [slice(start, min(start + size, n)) for start in range(0, n, size)]
         return torch.cat([drawn(at, stream_seed(seed, f"rows from {at.start}") if at.start else seed) for at in parts])
 
-    def _filled(self, x: Any, filled: Tensor, seed: int | None = None) -> Any:
-        """x with its missing cells as in ``filled``, which are draws if they have a seed."""
-        v = self._finite(self.schema.clipped(self._values(filled)))
-        return self.schema.filled(x, v if seed is None else self._as_written(v, seed))
+    def _unconditional(self, n: int, seed: int, mean: bool) -> Tensor:
+        return self._in_chunks(n, seed, lambda at, own: self._with_parts.sample(at.stop - at.start, own, mean))
 
-    def _new(self, x: Tensor, seed: int, mean: bool, missing: bool, known: NDArray[np.float64] | None = None) -> Any:
-        """New rows, in which what is known is as it was given; with ``missing``, without cells that it leaves out."""
-        v = self._finite(self.schema.clipped(self._values(x)))
-        v = v if mean else self._as_written(v, seed)
-        v = v if known is None else np.where(np.isnan(known), v, known)
+    def _new(
+        self,
+        drawn: Callable[[NDArray[np.int64], int], Tensor],
+        n: int,
+        seed: int,
+        mean: bool,
+        missing: bool,
+        known: NDArray[np.float64] | None = None,
+    ) -> Any:
+        """New rows, in which what is known is as it was given; with ``missing``, without cells that it leaves out.
+
+        Args:
+            drawn: (which of the n rows, seed) -> x of each.
+            n: how many.
+            seed: of draws.
+            mean: whether they are point estimates.
+            missing: whether cells are left out.
+            known: v of what is given, (n, D), NaN elsewhere.
+        """
+
+        def made(rows: NDArray[np.int64], own: int) -> NDArray[np.float64]:
+            v = self._clipped(drawn(rows, own))
+            v = v if mean else self._as_written(v, own)
+            return v if known is None else np.where(np.isnan(known[rows]), v, known[rows])
+
+        v = made(np.arange(n), seed)
+        if self.schema.constraints.all:
+            v = kept_rows(self.schema, v, self.recipe.condition, known, None if mean else made, seed)
         if missing:
             share = [f.has_missing * f.n_missing / (self.plan.data.n_rows * f.size) for f in self.schema.modelled]
             of_cells = np.repeat(share, [f.size for f in self.schema.modelled])
             v[np.random.default_rng(seed).random(v.shape) < of_cells] = np.nan
         return self.schema.new(v)
-
-    def _as_written(self, v: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-        """Drawn rows v (N, D) with the digits that the data have; given cells are of the data."""
-        written = self.schema.as_written(v, np.random.default_rng(stream_seed(seed, "digits")))
-        given = self.schema.dims(self.recipe.condition)
-        written[:, given] = v[:, given]
-        return written
 
     def _remade(self, x: Any, made: Tensor, also: Collection[str] = (), seed: int | None = None) -> Any:
         """Rows x with their modelled cells, and those of the given fields ``also``, as the model made them: draws, if

@@ -17,7 +17,7 @@ from ..checks import refuse_rows
 from ..errors import RunError
 from ..evaluation import Evaluation, contributions, score_rows, usual_cells
 from ..evaluation.bounds.log_likelihood import RowScores
-from ..evaluation.bounds.summary import summarise, warn_if_collapsed
+from ..evaluation.bounds.summary import summarise, summarise_parts, warn_if_collapsed
 from ..prediction import Prediction
 from .base import Base
 
@@ -29,8 +29,9 @@ class Measuring(Base):
         """log p of each row in the data's units, nats, (N,): the importance-weighted bound of ``samples`` draws; of a
         conditional model log p(x|given).
         """
-        data = self.store(x)
-        found = score_rows(self._on(device), data, samples, seed=seed).log_likelihood.numpy()
+        model = self._on(device)
+        each = (score_rows(model, part, samples, seed=seed).log_likelihood.numpy() for part in self._parts(x))
+        found = np.concatenate(list(each))
         refuse_rows(~np.isfinite(found), "log-likelihood")
         return found
 
@@ -48,7 +49,8 @@ class Measuring(Base):
         """
         if not self.plan.n_neighbors:
             return self.log_likelihood(x, samples, seed, device)
-        return np.nansum(self._usual_cells(x, seed, device), axis=-1)
+        each = (np.nansum(self._usual_cells(part, seed, device), axis=-1) for part in self._parts(x))
+        return np.concatenate(list(each))
 
     def _usual_cells(self, x: Any, seed: int, device: str) -> NDArray[np.float64]:
         if self.reference is None:
@@ -71,7 +73,12 @@ class Measuring(Base):
         device: str = "auto",
     ) -> Evaluation:
         """Means and standard errors over rows; see `velbo.evaluate`."""
-        return self.evaluation(self.row_scores(x, samples, chunk, seed, precision, device), x, samples)
+        model, scores, n_cells, log_det = self._on(device), list[RowScores](), 0, 0.0
+        for part in self._parts(x):
+            scores.append(score_rows(model, part, samples, chunk, seed, precision))
+            n_cells, log_det = n_cells + part.n_cells(), log_det + float(part.log_det().sum())
+        n_rows = sum(len(each.log_likelihood) for each in scores)
+        return self._told(summarise_parts(RowScores.joined(scores), n_cells, log_det / n_rows, samples))
 
     def row_scores(
         self,
@@ -83,7 +90,8 @@ class Measuring(Base):
         device: str = "auto",
     ) -> RowScores:
         """What `evaluate` knows of each row; that of several parts of the rows is that of all."""
-        return score_rows(self._on(device), self.store(x), samples, chunk, seed, precision)
+        model = self._on(device)
+        return RowScores.joined([score_rows(model, part, samples, chunk, seed, precision) for part in self._parts(x)])
 
     def evaluation(self, scores: RowScores, x: Any, samples: int) -> Evaluation:
         """Means and standard errors over rows that have been scored; see `velbo.evaluate`.
@@ -91,7 +99,9 @@ class Measuring(Base):
         Warns:
             CollapseWarning: if the posterior carries no information.
         """
-        found = summarise(scores, self.store(x), samples)
+        return self._told(summarise(scores, self.store(x), samples))
+
+    def _told(self, found: Evaluation) -> Evaluation:
         warn_if_collapsed(found)
         return replace(found, given=self.given)
 

@@ -4,6 +4,7 @@ This is what Python, the scikit-learn estimators and the command line share. Enc
 posterior means, and Monte Carlo noise fixed by row and seed.
 
 base        rows to numbers and back
+filling     rows whose missing cells the model fills
 making      rows that the model makes
 measuring   what it says of rows
 showing     pictures, pages, files to take along

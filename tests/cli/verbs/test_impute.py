@@ -67,3 +67,20 @@ def test_nothing_is_said_where_nothing_is_left(run, tmp_path):
     new.to_csv(tmp_path / "new.csv", index=False)
     code, _, err = call("impute", run, tmp_path / "new.csv", "--samples", 5, "-o", tmp_path / "full.csv")
     assert (code, "stay" in err) == (0, False)
+
+
+def test_a_budget_of_seconds_says_its_samples_and_gives_what_they_give(run, tmp_path):
+    """Of a million seconds all 60 samples are left; which the same command takes by --samples."""
+    new = table()
+    new.loc[::3, "size"] = None
+    new.to_csv(tmp_path / "new.csv", index=False)
+    code, _, err = call(
+        "impute", run, tmp_path / "new.csv", "--seconds", 1e6, "--samples", 60, "-o", tmp_path / "timed.csv"
+    )
+    assert code == 0
+    assert "60 samples of each of 20 rows, about " in err
+    assert call("impute", run, tmp_path / "new.csv", "--samples", 60, "-o", tmp_path / "full.csv")[0] == 0
+    assert (tmp_path / "timed.csv").read_bytes() == (tmp_path / "full.csv").read_bytes()
+    code, _, err = call("impute", run, tmp_path / "new.csv", "--seconds", 9, "-n", 2, "-o", tmp_path / "no.csv")
+    assert code == 2
+    assert "--seconds is for one filling" in err

@@ -97,7 +97,15 @@ def fit(
             return
         Run(run).refuse_if_taken()  # before the data are read
         training = TrainingConfig(budget, optimisation, weighting, validation, machine)
-        asked = Asked(recipe.plain(), objective, training, kind=what.kind, levels=what.levels, anomalies=anomalies)
+        asked = Asked(
+            recipe.plain(),
+            objective,
+            training,
+            kind=what.kind,
+            levels=what.levels,
+            constraints=what.constraint,
+            anomalies=anomalies,
+        )
         prepared = _prepared(data, asked, like, what, read, rows, stream)
         plan = prepared.plan
         say(f"data: {plan.data.n_rows} rows of {plan.schema.describe()} (see 'velbo schema', override with --column)")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ...errors import ConfigError
-from ...limits import COUNT
+from ...limits import COUNT, POSITIVE
 from ..app import app, say
 from ..options import (
     ClusterOptions,
@@ -28,6 +28,11 @@ from ..pages import USE
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ...formats import Source
+    from ...trained_model import TrainedModel
+
+SomeSeconds = Annotated[float | None, Parameter(validator=POSITIVE.validate)]
+TRIAL_ROWS = 48
 COLUMNS_SHOWN = 8
 
 
@@ -39,6 +44,7 @@ def impute(
     output: Output,
     n: Annotated[int | None, Parameter(name=["--n", "-n"], validator=COUNT.validate)] = None,
     samples: Count = 1000,
+    seconds: SomeSeconds = None,
     steps: CountOr0 = 20,
     seed: Seed = 0,
     model: OwnParts = None,
@@ -56,7 +62,8 @@ def impute(
         output: file to write; of several fillings, full.csv becomes full-1.csv ...; with --cluster a folder, of
             one filling that is not drawn.
         n: draw so many fillings from what the model believes instead, for multiple imputation.
-        samples: importance samples.
+        samples: importance samples of each row; with --seconds, the most.
+        seconds: the time for it, about: as many samples of each row are taken as it leaves, 25 at least.
         steps: of Gibbs refinement of every drawn filling.
         seed: of all noise.
     """
@@ -68,14 +75,18 @@ def impute(
         from ...cluster.works import Rewritten
         from ..bulk import Bulk, function_of
 
-        if n is not None:
-            raise ConfigError("--cluster writes one filling, that of the means; leave -n out")
+        if n is not None or seconds is not None:
+            raise ConfigError("--cluster writes one filling, of the means by --samples; leave -n and --seconds out")
         trained = TrainedModel.load(run, model)
         f, about = function_of(trained, run, model, "impute", {"samples": samples, "seed": seed})
         Bulk(parts, output, about).map(open_for(trained, data, read), Rewritten(f))
         return
     with together("cpu") as team:
         trained = TrainedModel.load(run, model)
+        if seconds is not None:
+            if n is not None or team.size > 1:
+                raise ConfigError("--seconds is for one filling by one process; leave -n out, or say --samples instead")
+            samples = _samples_in(trained, open_for(trained, data, read), seconds, samples, seed)
         with shared(team, lambda rows: trained.impute(rows, samples, seed)) as by_all:
             if by_all is None:
                 return
@@ -98,6 +109,29 @@ def impute(
         if cells:
             why = trained.why_left(name)
             say(f"impute: {_cells(cells)} of '{name}' stay{', as ' + why if why else ''}")
+
+
+def _samples_in(trained: TrainedModel, source: Source, seconds: float, most: int, seed: int) -> int:
+    """How many samples of each row fit into a budget, which is said."""
+    import numpy as np
+    import pyarrow as pa
+
+    n_rows, some, few = 0, list[pa.Table](), 0
+    for rows in source.batches():
+        missing = np.isnan(trained.schema.numbers(rows)).any(-1)
+        n_rows += int(missing.sum())
+        if few < TRIAL_ROWS:
+            some.append(rows.filter(pa.array(missing)).slice(0, TRIAL_ROWS - few))
+            few += len(some[-1])
+    found = trained.samples_in(pa.concat_tables(some), seconds, most, seed, n_rows) if few else None
+    if found is None:
+        return most
+    late = "" if found.seconds <= seconds else f"; {found.samples} are the least"
+    say(
+        f"{found.samples} samples of each of {n_rows} rows, about {found.seconds:.0f} s{late}: again by --samples "
+        f"{found.samples}"
+    )
+    return found.samples
 
 
 def _cells(n: int) -> str:

@@ -11,7 +11,7 @@ Source: Importance weighted autoencoders, Burda, Grosse and Salakhutdinov, 2015,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -67,6 +67,11 @@ class RowScores:
     @property
     def elbo(self) -> Tensor:
         return self.reconstruction - self.rate
+
+    @classmethod
+    def joined(cls, parts: Sequence[RowScores]) -> RowScores:
+        """Of the rows of all parts, in their order."""
+        return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def to_table(self) -> pa.Table:
         """A column for each; numbers of a row that are several are tensors."""

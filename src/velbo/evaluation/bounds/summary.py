@@ -167,16 +167,28 @@ def evaluate(
 
 def summarise(scores: RowScores, data: Store, samples: int) -> Evaluation:
     """Means, errors and latent diagnostics of scored rows."""
+    return summarise_parts(scores, data.n_cells(), float(data.log_det().mean()), samples)
+
+
+def summarise_parts(scores: RowScores, n_cells: int, log_det: float, samples: int) -> Evaluation:
+    """The same of rows that are not there any more.
+
+    Args:
+        scores: of all rows.
+        n_cells: observed cells that have a likelihood.
+        log_det: the mean of what a row adds to make log p(x) nats of the data.
+        samples: that rows were scored by.
+    """
     log_p, elbo, mean = scores.log_likelihood, scores.elbo, scores.signal
-    bits = -float(log_p.sum()) / (max(data.n_cells(), 1) * math.log(2))
+    bits = -float(log_p.sum()) / (max(n_cells, 1) * math.log(2))
     return Evaluation(
-        rows=len(data),
+        rows=len(log_p),
         samples=samples,
         elbo=float(elbo.mean()),
         elbo_se=standard_error(elbo),
         reconstruction=float(scores.reconstruction.mean()),
         rate=float(scores.rate.mean()),
-        log_det=float(data.log_det().mean()),
+        log_det=log_det,
         log_likelihood=float(log_p.mean()),
         log_likelihood_se=standard_error(log_p),
         bits_per_dim=bits,

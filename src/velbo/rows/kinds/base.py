@@ -71,10 +71,12 @@ class Misfit:
     Attributes:
         found: which, (N, size).
         why: what they are not, to be read after "holds 3, which".
+        instead: a kind that has them; empty where none is likely to be meant.
     """
 
     found: NDArray[np.bool_]
     why: str
+    instead: str = ""
 
 
 class Kind(ABC):
@@ -193,17 +195,30 @@ class Measured(Kind):
     def numbers(self, cells: Any, field: Field, what: str) -> NDArray[Any]:
         require_shape(cells, field, what)
         v = block_in(cells, field) if field.shape else self.column(cells, field, what)[:, None]
+        self._refuse_misfits(v, field, what)
+        return as_trained(v, field)
+
+    def _refuse_misfits(self, v: NDArray[Any], field: Field, what: str) -> None:
+        """
+        Raises:
+            SchemaError: for cells that have no likelihood: their first one, how many there are, and what to do.
+        """
+        first, again, n = "", "", 0
         for start, part in blocks(v):
             with np.errstate(invalid="ignore", over="ignore"):
                 misfits = self.misfits(part, field)
-            for misfit in misfits:
-                if misfit.found.any():
-                    row, d = (int(i) for i in np.argwhere(misfit.found)[0])
-                    raise SchemaError(
-                        f"{what}: row {start + row}, {field.cell_name(d)} holds {part[row, d]:g}, which {misfit.why}; "
-                        "mend it, or mark it missing"
-                    )
-        return as_trained(v, field)
+            n += int(np.any([misfit.found for misfit in misfits], axis=0).sum()) if misfits else 0
+            wrong = next((misfit for misfit in misfits if misfit.found.any()), None)
+            if wrong is not None and not first:
+                row, d = (int(i) for i in np.argwhere(wrong.found)[0])
+                first = f"row {start + row}, {field.cell_name(d)} holds {part[row, d]:g}, which {wrong.why}"
+                again = f", or fit again with --column {field.name}={wrong.instead}" if wrong.instead else ""
+        if first:
+            cells = "this cell" if n == 1 else f"these {n:,} cells"
+            raise SchemaError(
+                f"{what}: {first}; the model has no likelihood for {cells} of '{field.name}': mend or mark missing "
+                f"what is no value, leave such rows out{again}"
+            )
 
     def column(self, cells: Any, field: Field, what: str) -> NDArray[np.float64]:
         """v (N,) of a column."""

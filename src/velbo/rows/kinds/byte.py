@@ -53,7 +53,7 @@ class Byte(Measured):
         if v.dtype == np.uint8 and field.levels == 256:
             return []
         bad = (v < 0) | (v >= field.levels) | (v % 1 > 0)
-        return [Misfit(bad, f"is no whole number from 0 to {field.levels - 1}")]
+        return [Misfit(bad, f"is no whole number from 0 to {field.levels - 1}", "real")]
 
     def view(self, cells: Sequence[Field]) -> View:
         return Elementwise(len(cells))

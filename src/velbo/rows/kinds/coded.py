@@ -201,7 +201,7 @@ class _ZerosAndOnes(Measured):
         return Field(**about, levels=2, decimals=0)
 
     def misfits(self, v: NDArray[Any], field: Field) -> list[Misfit]:
-        return [Misfit((v != 0) & (v != 1) & ~np.isnan(v), "is neither 0 nor 1")]
+        return [Misfit((v != 0) & (v != 1) & ~np.isnan(v), "is neither 0 nor 1", "real")]
 
     def view(self, cells: Sequence[Field]) -> View:
         return Elementwise(len(cells))

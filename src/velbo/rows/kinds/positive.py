@@ -60,7 +60,7 @@ class Positive(Measured):
         scale = field.each("scale")
         usual = (v <= MOST_TIMES_TYPICAL * scale) & (v * MOST_TIMES_TYPICAL >= scale)
         return [
-            Misfit(v <= 0, "is not above 0"),
+            Misfit(v <= 0, "is not above 0", "real"),
             Misfit(~usual & ~np.isnan(v), f"differs from what is usual by a factor of over {MOST_TIMES_TYPICAL:g}"),
         ]
 
@@ -96,7 +96,7 @@ class Bounded(Measured):
     def misfits(self, v: NDArray[Any], field: Field) -> list[Misfit]:
         low, high = field.each("location"), field.each("location") + field.each("scale")
         ends = f"between {np.min(low):g} and {np.max(high):g}"
-        return [Misfit((v <= low) | (v >= high), f"does not lie {ends}")]
+        return [Misfit((v <= low) | (v >= high), f"does not lie {ends}", "real")]
 
     def view(self, cells: Sequence[Field]) -> View:
         return Elementwise(len(cells), math.sqrt(12), -math.sqrt(12) / 2)

@@ -52,7 +52,7 @@ class Integer(Measured):
         return self.measured(found, about, np.round(found.moments.mean), found.spread, _frequent(found))
 
     def misfits(self, v: NDArray[Any], field: Field) -> list[Misfit]:
-        return [Misfit(v % 1 > 0, "is not whole"), too_far(v, field)]
+        return [Misfit(v % 1 > 0, "is not whole", "real"), too_far(v, field)]
 
     def view(self, cells: Sequence[Field]) -> View:
         return Squashed(len(cells))
@@ -81,7 +81,7 @@ class Count(Measured):
 
     def misfits(self, v: NDArray[Any], field: Field) -> list[Misfit]:
         return [
-            Misfit((v % 1 > 0) | (v < 0), "is no whole number from 0"),
+            Misfit((v % 1 > 0) | (v < 0), "is no whole number from 0", "real" if (v % 1 > 0).any() else "integer"),
             Misfit(v > MOST_TIMES_TYPICAL, f"is over {MOST_TIMES_TYPICAL:g}"),
         ]
 

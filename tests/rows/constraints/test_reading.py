@@ -1,0 +1,73 @@
+"""Constraints as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from velbo.errors import ConfigError
+from velbo.rows import Field
+from velbo.rows.constraints import Combination, Linear
+from velbo.rows.constraints.reading import constraints_of
+
+FIELDS = [
+    *(Field(name, "real") for name in ("start", "end", "a", "b", "c", "capital-gain", "with tax", "b > a", "x=1")),
+    Field("grade", "ordinal", categories=(1, 2, 3)),
+    Field("town", "categorical", categories=("Jena", "Delft")),
+    Field("country", "categorical", categories=("DE", "NL")),
+    Field("id", "drop"),
+    Field("image", "byte", (2, 2)),
+]
+
+
+def only(text: str) -> Linear | Combination:
+    (found,) = constraints_of(text, FIELDS)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "coefficients", "relation", "constant"),
+    [
+        ("start <= end", ("start", "end"), (1, -1), "<=", 0),
+        ("end >= start", ("start", "end"), (1, -1), "<=", 0),
+        ("end > start", ("start", "end"), (1, -1), "<", 0),
+        ("start<end", ("start", "end"), (1, -1), "<", 0),
+        ("a + b = c", ("a", "b", "c"), (1, 1, -1), "=", 0),
+        ("a+b=c", ("a", "b", "c"), (1, 1, -1), "=", 0),
+        ("a + 2.5 <= capital-gain", ("a", "capital-gain"), (1, -1), "<=", -2.5),
+        ("18 <= a", ("a",), (-1,), "<=", -18),
+        ("b > a <= x=1", ("b > a", "x=1"), (1, -1), "<=", 0),
+        ("grade < with tax", ("grade", "with tax"), (1, -1), "<", 0),
+    ],
+)
+def test_inequalities_and_sums(text, columns, coefficients, relation, constant):
+    assert only(text) == Linear(text, columns, coefficients, relation, constant)
+
+
+def test_chains_are_several():
+    low, high = constraints_of("0 <= a < b", FIELDS)
+    assert (low.columns, high.columns) == (("a",), ("a", "b"))
+    assert isinstance(low, Linear)
+    assert isinstance(high, Linear)
+    assert (low.relation, high.relation) == ("<=", "<")
+
+
+def test_combinations():
+    assert only("town with country") == Combination("town with country", ("town", "country"))
+    assert only("town with country with grade").columns == ("town", "country", "grade")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("start", "is none: write 'start <= end'"),
+        ("start <= ende", "There is no|unknown|'end'"),
+        ("town <= country", "'town' holds names; .* 'town with OTHER'"),
+        ("a + a = c", "each of them once"),
+        ("1 <= 2", "needs columns"),
+        ("id with town", "'id'"),
+        ("image <= a", "'image'"),
+    ],
+)
+def test_what_declares_nothing_is_refused(text, said):
+    with pytest.raises(ConfigError, match=said):
+        constraints_of(text, FIELDS)
