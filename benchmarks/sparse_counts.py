@@ -33,7 +33,7 @@ def made(n_rows: int, n_columns: int, seed: int = 0) -> sp.csr_matrix:
         group = rng.integers(0, GROUPS, min(ROWS_AT_ONCE, n_rows - start))
         size = rng.lognormal(0, 0.3, (len(group), 1))
         parts.append(sp.csr_matrix(rng.poisson(rates[group] * size).astype(np.float32)))
-    return sp.vstack(parts, format="csr")
+    return sp.csr_matrix(sp.vstack(parts))
 
 
 def megabytes() -> float:

@@ -51,7 +51,6 @@ class Lazy:
         (Lazy(), "not Lazy; compute it first"),
         (pd.Series([1]), "not Series; give .to_frame.. of it"),
         (pl.Series([1]), "not Series; give .to_frame.. of it"),
-        (csr_matrix(np.eye(2)), "not csr_matrix; give .toarray.. of it"),
         (None, "not NoneType"),
         ("digits", "not str"),
         (3, "not int"),
@@ -63,6 +62,13 @@ def test_what_holds_no_rows_is_refused_with_advice(x, words):
     for ask in (infer, X.numbers, lambda rows: X.filled(rows, np.zeros((1, 1)))):
         with pytest.raises(DataError, match=f"a data frame or an array is needed, {words}"):
             ask(x)
+
+
+def test_sparse_rows_are_made_dense_by_the_user_where_cells_are_asked_for():
+    """`infer` and what goes block by block take them; see test_sparse.py."""
+    for ask in (X.numbers, lambda rows: X.filled(rows, np.zeros((1, 1)))):
+        with pytest.raises(DataError, match=r"needed, not csr_matrix; give .toarray\(\) of it"):
+            ask(csr_matrix(np.eye(2)))
 
 
 @pytest.mark.parametrize(
