@@ -38,9 +38,9 @@ class Counted(io.FileIO):
         self.counts[start : start + n] += 1
         return n
 
-    def read(self, size=-1):
+    def read(self, size: int | None = -1):
         start = self.tell()
-        data = super().read(size)
+        data = super().read(-1 if size is None else size)
         self.counts[start : start + len(data)] += 1
         return data
 

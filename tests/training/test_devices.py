@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -168,6 +170,25 @@ def test_two_processes_of_one_gpu_are_refused():
     require_own(["a", "b", "c"])
     with pytest.raises(ConfigError, match=r"processes 1 and 3 compute on one GPU.* start as many"):
         require_own(["a", "b", "c", "b"])
+
+
+def nothing(team: Team, rows: np.ndarray) -> None:
+    pass
+
+
+def test_one_that_is_killed_before_it_has_its_rows_ends_all():
+    """They are more than a pipe holds, and the first process reads none of them."""
+
+    def kill() -> None:
+        while not multiprocessing.active_children():
+            time.sleep(0.001)
+        min(multiprocessing.active_children(), key=lambda child: child.pid or 0).kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(LostProcessError, match=r"^process 1 of 2 was ended by SIGKILL"):
+        launch(2, "cpu", nothing, np.zeros(10**6))
+    killer.join()
 
 
 def test_rows_are_dealt_out_once():

@@ -108,6 +108,7 @@ def nothing():
     pass
 
 
+@pytest.mark.filterwarnings("ignore:.*training goes on")
 def test_a_server_that_is_away_for_a_while_costs_nothing_but_time(server, tmp_path, monkeypatch):
     monkeypatch.setattr(mirror, "WAITS", (0.2,) * 100)
     assert np.array_equal(np.column_stack(rows().columns), X)

@@ -13,8 +13,8 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from multiprocessing.connection import wait
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +59,20 @@ def launch(n_devices: int, device_type: str, work: Callable[..., None], *argumen
     context = torch.multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         place = store.port, n_devices, device_type, folder
-        processes = [context.Process(target=_worker, args=(rank, *place, work, arguments)) for rank in range(n_devices)]
+        pipes = [context.Pipe(duplex=False) for _ in range(n_devices)]
+        processes = [
+            context.Process(target=_worker, args=(rank, *place, inlet)) for rank, (inlet, _) in enumerate(pipes)
+        ]
         with _signals_passed_on(processes):
             try:
-                for process in processes:
+                for process, (inlet, _) in zip(processes, pipes, strict=True):
                     process.start()
+                    inlet.close()
+                # not as arguments of a process: multiprocessing waits for ever for one that is killed before it has
+                # read more than a pipe holds
+                for _, outlet in pipes:
+                    with suppress(BrokenPipeError, ConnectionResetError), outlet:
+                        outlet.send((work, arguments))
                 first = _wait(processes)
             finally:
                 for process in processes:
@@ -122,11 +131,10 @@ def _signals_passed_on(processes: Sequence[Any]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _worker(
-    rank: int, port: int, size: int, device_type: str, folder: str, work: Callable[..., None], arguments: Any
-) -> None:
+def _worker(rank: int, port: int, size: int, device_type: str, folder: str, inlet: Connection) -> None:
     end_with_parent()
     try:
+        work, arguments = inlet.recv()
         with lost_told(), group(TCPStore(HERE, port), rank, size, own_device(device_type, rank)) as team:
             work(team, *arguments)
     except (errors.LostProcessError, KeyboardInterrupt):
