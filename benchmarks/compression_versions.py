@@ -1,6 +1,6 @@
 """The same file from every Python: compressed by each interpreter, and read again by each of the others.
 
-    PYTHONPATH=src:tests python -m benchmarks.compression_versions PYTHON [PYTHON ...] [--also RUN DATA] ...
+    PYTHONPATH=src:tests python -m benchmarks.compression_versions PYTHON ... [--only WORD] [--also RUN DATA] ...
 
 A PYTHON is the path of an interpreter with velbo's dependencies, of any versions; the one that runs this is the first.
 Models have random weights, which ask more of whole numbers than trained ones; ``--also`` takes a run and its data. A
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -28,6 +29,13 @@ from velbo.rows import infer
 VERSIONS = """
 import platform, numpy, scipy, torch, pyarrow
 print(platform.python_version(), *(f"{m.__name__} {m.__version__}" for m in (numpy, scipy, torch, pyarrow)))
+"""
+COMMANDS = """
+import json, sys
+from velbo.cli import main
+for command in json.loads(sys.argv[1]):
+    if main(command):
+        raise SystemExit(f"velbo {' '.join(command)}")
 """
 
 
@@ -65,12 +73,17 @@ def cases(folder: Path) -> dict[str, tuple[Path, Path, list[str]]]:
     return found
 
 
-def velbo_of(python: str, *arguments: str | Path) -> None:
+def commands(python: str, *of: list[str]) -> None:
+    """Commands of velbo, all in one process of an interpreter.
+
+    Raises:
+        SystemExit: if one fails.
+    """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p.endswith("src"))}
-    command = [python, "-m", "velbo", *map(str, arguments)]
+    command = [python, "-c", COMMANDS, json.dumps(of)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+        raise SystemExit(f"{python}: {done.stderr}")
 
 
 def digest(path: Path) -> str:
@@ -80,6 +93,7 @@ def digest(path: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("python", nargs="+")
+    parser.add_argument("--only", default="", help="cases whose name has this in it")
     parser.add_argument("--also", nargs=2, action="append", default=[], metavar=("RUN", "DATA"))
     options = parser.parse_args()
     pythons = [sys.executable, *options.python]
@@ -88,23 +102,28 @@ def main() -> None:
     n_bad = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        chosen = cases(folder)
+        chosen = {case: of for case, of in cases(folder).items() if options.only in case}
         chosen |= {f"{run} of {data}": (Path(run), Path(data).absolute(), list[str]()) for run, data in options.also}
-        for case, (run, data, flags) in chosen.items():
-            files = [folder / f"{i}.vlb" for i in range(len(pythons))]
-            for python, file in zip(pythons, files, strict=True):
-                velbo_of(python, "compress", run, data, "-o", file, *flags)
-            said = {digest(file) for file in files}
-            again = set[str]()
-            for python, file in zip(pythons, [*files[1:], files[0]], strict=True):
-                back = folder / f"again{data.suffix}"
-                velbo_of(python, "decompress", file, "--run", run, "-o", back)
-                again.add(digest(back))
+        n, of_all = len(pythons), list(enumerate(chosen.values()))
+        for i, python in enumerate(pythons):
+            written = [
+                ["compress", run, data, "-o", folder / f"{j}-{i}.vlb", *flags] for j, (run, data, flags) in of_all
+            ]
+            commands(python, *([str(word) for word in command] for command in written))
+        for i, python in enumerate(pythons):
+            read = [
+                ["decompress", folder / f"{j}-{(i + 1) % n}.vlb", "--run", run, "-o", folder / f"{j}-{i}{data.suffix}"]
+                for j, (run, data, _) in of_all
+            ]
+            commands(python, *([str(word) for word in command] for command in read))
+        for j, (case, (_, data, flags)) in enumerate(chosen.items()):
+            said = [digest(folder / f"{j}-{i}.vlb") for i in range(n)]
+            again = {digest(folder / f"{j}-{i}{data.suffix}") for i in range(n)}
             as_before = len(again) == 1 and ("--any-order" in flags or again == {digest(data)})
-            n_bad += len(said) > 1 or not as_before
-            same = "the same from all" if len(said) == 1 else "OTHERS"
-            rows = "as they were" if as_before else "OTHERS"
-            print(f"{case}: {files[0].stat().st_size} bytes, {min(said)[:16]}, {same}; rows {rows}", flush=True)
+            is_same = len(set(said)) == 1
+            n_bad += not (is_same and as_before)
+            same, rows = ("the same from all" if is_same else "OTHERS"), ("as they were" if as_before else "OTHERS")
+            print(f"{case}: {(folder / f'{j}-0.vlb').stat().st_size} bytes, {said[0][:16]}, {same}; rows {rows}")
     print(f"{len(chosen)} cases, {len(pythons)} interpreters, {n_bad} that differ")
     raise SystemExit(n_bad > 0)
 

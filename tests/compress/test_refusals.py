@@ -55,7 +55,7 @@ def test_a_diffusion_is_refused(tmp_path):
     rows = np.random.default_rng(0).normal(size=(20, 3))
     training = velbo.TrainingConfig(velbo.Budget(epochs=1))
     trained = velbo.fit(rows, Recipe("diffusion", hidden=(4,)), training=training)
-    with pytest.raises(ConfigError, match="a Diffusion has no form .*; compress with a model of recipe mlp, resmlp, "):
+    with pytest.raises(ConfigError, match=r"a Diffusion has no form .*; compress with a model of recipe mlp, resmlp, "):
         compress(trained, rows, tmp_path / "x.vlb")
 
 
@@ -70,7 +70,7 @@ def test_likelihoods_are_refused(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype=np.uint8)
     training = velbo.TrainingConfig(velbo.Budget(epochs=1))
     grey = velbo.fit(images, Recipe("mlp", 2, (4,), likelihood="bernoulli"), training=training)
-    with pytest.raises(ConfigError, match="drawn afresh of each cell, .*; train with another likelihood, such as "):
+    with pytest.raises(ConfigError, match=r"drawn afresh of each cell, .*; train with another likelihood, such as "):
         compress(grey, images, tmp_path / "x.vlb")
     for name, likelihood in {"positive": "gamma", "bounded": "beta"}.items():
         trained = model_of(infer(table(99).select([name]), {name: f"{name}:{likelihood}"}))
