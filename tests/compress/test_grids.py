@@ -7,11 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
-from contracts.compressed import model_of
-from velbo.compress import compress, decompress
 from velbo.compress.grids import FloatGrid, Lattice, grids_of
 from velbo.likelihoods import likelihood_of
 from velbo.rows import Field, infer
@@ -103,38 +99,3 @@ def test_a_value_that_is_frequent_by_itself_shares_its_k_with_none():
     )
     (grid,) = grids_of(field)
     assert grid.is_plain
-
-
-KINDS = {
-    "real": st.floats(-1e6, 1e6) | st.none(),
-    "wild": st.floats(allow_nan=False, allow_infinity=False, width=32) | st.none(),
-    "decimal": st.integers(-9999, 9999).map(lambda n: n / 100),
-    "whole": st.integers(-(2**50), 2**50) | st.none(),
-    "count": st.integers(0, 30),
-    "name": st.sampled_from(["", "a", "b", "é", " c"]) | st.none(),
-    "flag": st.booleans() | st.none(),
-    "text": st.text(max_size=5) | st.none(),
-}
-
-
-@settings(max_examples=25, deadline=None, phases=(Phase.explicit, Phase.generate), derandomize=True)
-@given(st.data())
-def test_tables_of_any_schema_come_back(tmp_path_factory, data):
-    """Hypothesis draws columns of any kinds and their cells; the model has seen the first half of the rows."""
-    kinds = data.draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=4, unique=True))
-    n = data.draw(st.integers(8, 24))
-    rows = pa.table({kind: pa.array(data.draw(st.lists(KINDS[kind], min_size=n, max_size=n))) for kind in kinds})
-    known = rows[: n // 2].append_column("own", pa.array(np.arange(n // 2) * 0.5))
-    try:
-        schema = infer(known, {"text": "drop"} if "text" in kinds else None)
-    except ValueError:  # names that are identifiers
-        return
-    trained = model_of(schema, hidden=(4,), latent=2)
-    rows = rows.append_column("own", pa.array(np.arange(n) * 0.5))
-    path = tmp_path_factory.mktemp("x") / "x.vlb"
-    compress(trained, rows, path, any_order=False)
-    again = decompress(path, trained=trained)
-    for name in rows.column_names:
-        a, b = rows[name].combine_chunks(), again[name].combine_chunks()
-        assert a.equals(b), name
-        assert a.type == b.type

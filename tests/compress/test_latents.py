@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from velbo.compress.coder import Coder, borrowed_words
-from velbo.compress.latents import Correlated, Law, Mixture, Normals, SameNormals, Steps
+from velbo.compress.latents import Correlated, Law, Mixture, Normals, OfLatent, SameNormals, Steps
 from velbo.errors import DataError
 
 N, Z, STEPS = 3000, 4, Steps()
@@ -71,3 +71,36 @@ def test_the_prior_takes_what_it_says():
     v = STEPS.values(k)
     known = (v**2 / 2 + np.log(2 * np.pi) / 2).sum() / np.log(2) + 8 * v.size
     assert coder.n_bits - before == pytest.approx(known, rel=1e-3)
+
+
+@pytest.mark.parametrize("least", [0, 1])
+@pytest.mark.parametrize("kind", ["diagonal", "full", "mixture"])
+def test_a_latent_is_found_where_halving_finds_it(kind, least, monkeypatch):
+    """Of 3,000 rows, anywhere and at both ends; a guess of a Normal is right but for few rows, so that
+    about two values of F a row are enough, where halving 4,096 steps takes twelve."""
+    law, r = posterior(kind), np.random.default_rng(2)
+    law.least, asked, inside = least, list[int](), OfLatent.inside
+    monkeypatch.setattr(OfLatent, "inside", lambda self, k: (asked.append(len(k)), inside(self, k))[1])
+    at = np.append(r.integers(0, 1 << 24, N - 2), [0, (1 << 24) - 1])
+    law.begin(N)
+    for j in range(Z):
+        asked.clear()
+        k, interval = law.find(j, at)
+        assert (law.below(j, k) == interval.start).all()
+        assert (law.below(j, k + 1) == interval.start + interval.freq).all()
+        assert (interval.start <= at).all()
+        assert (at < interval.start + interval.freq).all()
+        assert kind == "mixture" or sum(asked) < (2.6 if least else 2.1) * N
+        law.move(j, k)
+
+
+@pytest.mark.parametrize("kind", ["diagonal", "full", "mixture"])
+def test_the_interval_of_a_latent_is_taken_as_it_is_looked_at(kind):
+    ones, others, k = posterior(kind), posterior(kind), np.full(N, STEPS.n // 2)
+    ones.begin(N)
+    others.begin(N)
+    for j in range(Z):
+        known, found = others.interval(j, k), ones.taken(j, k)
+        others.move(j, k)
+        assert (found.start == known.start).all()
+        assert (found.freq == known.freq).all()

@@ -11,16 +11,19 @@ what the latents before say of the components; of a Normal with a full covarianc
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..runtime import fixed_point as fixed
 from ..runtime.fixed_point import Floats, Ints
 from .coder import Coder
+from .search import interval_with
 
 STEP_BITS = 8
 BITS = 24
@@ -52,6 +55,10 @@ class Steps:
     def edges(self, k: Ints) -> Floats:
         return k / (1 << STEP_BITS) - self.reach
 
+    def near(self, z: Floats) -> Ints:
+        """In which step z is; infinite ones are at the ends."""
+        return np.clip(np.floor((z + self.reach) * (1 << STEP_BITS)), 0, self.n - 1).astype(np.int64)
+
 
 class Law(ABC):
     """A law over z (B, Z).
@@ -60,7 +67,12 @@ class Law(ABC):
         steps: of every z_j.
         n_latents: Z.
         least: l, the least frequency of a step.
+
+    Attributes:
+        of_rows: names of the attributes that hold something of each row, (B, ...) or (1, ...).
     """
+
+    of_rows: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, steps: Steps, n_latents: int, least: int = 1) -> None:
         self.steps, self.n_latents, self.least = steps, n_latents, least
@@ -76,6 +88,10 @@ class Law(ABC):
     @abstractmethod
     def move(self, j: int, k: Ints) -> None:
         """z_j is known."""
+
+    def quantile(self, j: int, p: Floats) -> Floats | None:
+        """About where P(z_j < z | the latents before) = p, (B,), which no bit depends on; none if that is not known."""
+        return None
 
     def pop(self, coder: Coder, n: int) -> Ints:
         """Latents of n rows, (n, Z)."""
@@ -97,38 +113,68 @@ class Law(ABC):
         intervals = []
         self.begin(len(k))
         for j in range(self.n_latents):
-            intervals.append(self.interval(j, k[:, j]))
+            intervals.append(self.taken(j, k[:, j]))
             if not self.least and (intervals[-1].freq < 1).any():
                 raise DataError("its code is that of no rows")
-            self.move(j, k[:, j])
         for interval in reversed(intervals):
             coder.push(*interval)
+
+    def taken(self, j: int, k: Ints) -> Interval:
+        """The interval of z_j, which is known from then on."""
+        found = self.interval(j, k)
+        self.move(j, k)
+        return found
 
     def interval(self, j: int, k: Ints) -> Interval:
         start = self.below(j, k)
         return Interval(start, self.below(j, k + 1) - start, BITS)
 
     def below(self, j: int, k: Ints) -> Ints:
-        p = self.probability(j, self.steps.edges(k))
+        """F_k."""
+        return self.whole(k, self.probability(j, self.steps.edges(k)))
+
+    def whole(self, k: Ints, p: Ints) -> Ints:
+        """F_k of what `probability` says."""
         p = np.where(k <= 0, 0, np.where(k >= self.steps.n, fixed.WHOLE, p))
         return k * self.least + ((p * ((1 << BITS) - self.steps.n * self.least)) >> fixed.CDF_BITS)
 
     def find(self, j: int, at: Ints) -> tuple[Ints, Interval]:
-        """By halving."""
-        low, high = np.zeros_like(at), np.full_like(at, self.steps.n)
-        first, after = np.zeros_like(at), np.full_like(at, 1 << BITS)
-        while (high - low).max() > 1:
-            middle = (low + high) >> 1
-            edge = self.below(j, middle)
-            is_open = high - low > 1
-            up, down = (edge <= at) & is_open, (edge > at) & is_open
-            low, first = np.where(up, middle, low), np.where(up, edge, first)
-            high, after = np.where(down, middle, high), np.where(down, edge, after)
-        return low, Interval(first, after - first, BITS)
+        """(the steps in whose intervals ``at`` is, these)."""
+        # the least frequencies of half of the steps are below the middle
+        spare = self.steps.n * self.least
+        p = np.clip((at + 0.5 - spare / 2) / ((1 << BITS) - spare), 0.0, 1.0)
+        near = self.quantile(j, p)
+        guess = None if near is None else self.steps.near(near)
+        k, first, after = interval_with(OfLatent(self, j), at, self.steps.n, 1 << BITS, guess)
+        return k, Interval(first, after - first, BITS)
+
+    def some(self, rows: NDArray[np.intp]) -> Self:
+        """Of some of the rows."""
+        found = copy.copy(self)
+        for name in self.of_rows:
+            numbers = getattr(self, name)
+            setattr(found, name, numbers if len(numbers) == 1 else numbers[rows])
+        return found
+
+
+class OfLatent(NamedTuple):
+    """F_k of z_j."""
+
+    law: Law
+    j: int
+
+    def inside(self, k: Ints) -> Ints:
+        """F_k."""
+        return self.law.below(self.j, k)
+
+    def some(self, which: NDArray[np.intp]) -> OfLatent:
+        return OfLatent(self.law.some(which), self.j)
 
 
 class Normals(Law):
     """Independent Normals; mean and standard deviation (B, Z)."""
+
+    of_rows = ("mean", "scale")
 
     def __init__(self, steps: Steps, mean: Floats, scale: Floats, least: int = 1) -> None:
         super().__init__(steps, mean.shape[-1], least)
@@ -138,10 +184,13 @@ class Normals(Law):
         """Nothing depends on the latents before."""
 
     def probability(self, j: int, edges: Floats) -> Ints:
-        return fixed.NORMAL.between(np.clip((edges - self.mean[:, j]) / self.scale[:, j], -1e6, 1e6))
+        return fixed.NORMAL.between(standard(edges, self.mean[:, j], self.scale[:, j]))
 
     def move(self, j: int, k: Ints) -> None:
         """Nothing moves."""
+
+    def quantile(self, j: int, p: Floats) -> Floats:
+        return self.mean[:, j] + self.scale[:, j] * fixed.ndtri(p)
 
 
 class SameNormals(Normals):
@@ -166,6 +215,8 @@ class SameNormals(Normals):
 class Correlated(Law):
     """A Normal with a full covariance: z = mean + L eps, mean (B, Z), L (B, Z, Z) lower triangular."""
 
+    of_rows = ("_mean", "lower")
+
     def __init__(self, steps: Steps, mean: Floats, lower: Floats, least: int = 1) -> None:
         super().__init__(steps, mean.shape[-1], least)
         self.mean, self.lower = mean, lower
@@ -174,16 +225,20 @@ class Correlated(Law):
         self._mean = self.mean.copy()
 
     def probability(self, j: int, edges: Floats) -> Ints:
-        t = (edges - self._mean[:, j]) / self.lower[:, j, j]
-        return fixed.NORMAL.between(np.clip(t, -1e6, 1e6))
+        return fixed.NORMAL.between(standard(edges, self._mean[:, j], self.lower[:, j, j]))
 
     def move(self, j: int, k: Ints) -> None:
         eps = np.clip((self.steps.values(k) - self._mean[:, j]) / self.lower[:, j, j], -40.0, 40.0)
         self._mean[:, j + 1 :] += self.lower[:, j + 1 :, j] * eps[:, None]
 
+    def quantile(self, j: int, p: Floats) -> Floats:
+        return self._mean[:, j] + self.lower[:, j, j] * fixed.ndtri(p)
+
 
 class Mixture(Law):
     """A mixture of Normals; logits (B, C), mean and scale (B, C, Z), or all with B = 1 for the same in all rows."""
+
+    of_rows = ("_shares", "mean", "scale")
 
     def __init__(self, steps: Steps, logits: Floats, mean: Floats, scale: Floats, least: int = 1) -> None:
         super().__init__(steps, mean.shape[-1], least)
@@ -192,19 +247,35 @@ class Mixture(Law):
     def begin(self, n: int) -> None:
         self._shares = np.broadcast_to(self.start, (n, self.start.shape[-1]))
 
-    def _of_components(self, j: int, edges: Floats) -> Ints:
-        t = (edges[:, None] - self.mean[:, :, j]) / self.scale[:, :, j]
-        return fixed.NORMAL.between(np.clip(t, -1e6, 1e6))
+    def taken(self, j: int, k: Ints) -> Interval:
+        # what the interval takes of the components, the move takes as well
+        parts = [self._of_components(j, self.steps.edges(i)) for i in (k, k + 1)]
+        start, end = (self.whole(k + i, self._mixed(part)) for i, part in enumerate(parts))
+        self._move(*parts)
+        return Interval(start, end - start, BITS)
 
     def probability(self, j: int, edges: Floats) -> Ints:
-        return (self._of_components(j, edges) * self._shares).sum(-1) >> fixed.CDF_BITS
+        return self._mixed(self._of_components(j, edges))
 
     def move(self, j: int, k: Ints) -> None:
-        first, after = (self._of_components(j, self.steps.edges(i)) for i in (k, k + 1))
+        self._move(*(self._of_components(j, self.steps.edges(i)) for i in (k, k + 1)))
+
+    def _of_components(self, j: int, edges: Floats) -> Ints:
+        return fixed.NORMAL.between(standard(edges[:, None], self.mean[:, :, j], self.scale[:, :, j]))
+
+    def _mixed(self, parts: Ints) -> Ints:
+        return (parts * self._shares).sum(-1) >> fixed.CDF_BITS
+
+    def _move(self, first: Ints, after: Ints) -> None:
         # a step in no component's reach says nothing of them
         moved = self._shares * np.maximum(after - first, 1)
         moved >>= np.maximum(0, _bit_length(moved.max(-1)) - 30)[:, None]
         self._shares = fixed.shares(moved)
+
+
+def standard(z: Floats, mean: Floats, scale: Floats) -> Floats:
+    """(z - mean) / scale, limited."""
+    return np.clip((z - mean) / scale, -1e6, 1e6)
 
 
 def _bit_length(x: Ints) -> Ints:

@@ -53,7 +53,7 @@ class WholeModel:
         if isinstance(model, Conditional):
             raise ConfigError(
                 "this model has given fields, of which it has no law, so rows cannot be coded by it; train one without "
-                "--condition"
+                "--condition and --library-size"
             )
         if not isinstance(model, VAE):
             raise ConfigError(

@@ -38,6 +38,8 @@ MOST_CELLS = 1 << 18
 """Of a chunk."""
 CELLS_PER_SIDE, MOST_SIDES = 48, 64
 GROWTH = 2
+LANE_BITS, LANES_BITS, LANES_SHARE = 4.5, 1 << 12, 1e-3
+"""What a lane costs, and what all may cost beside each other: so many bits, and such a share of the stack."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,7 @@ def most_rows(codec: RowCoder, rows: Placed) -> int:
 
 
 def next_size(coder: Coder, codec: RowCoder, taken: float, last: int) -> int:
-    """Rows of the next chunk, a power of 2: those that the stack can pay for. Fewer sizes are shorter to write down.
+    """Rows of the next chunk, a power of 2: those that the stack can pay for, in bits for z and in lanes.
 
     Args:
         coder: the stack.
@@ -266,6 +268,7 @@ def next_size(coder: Coder, codec: RowCoder, taken: float, last: int) -> int:
     size = n_bits / a_row
     if size * codec.n_sides > n_lanes:  # new lanes take a word each
         size = (n_bits + 32 * n_lanes) / (a_row + 32 * codec.n_sides)
+    size = min(size, (LANES_BITS + LANES_SHARE * n_bits) / (LANE_BITS * codec.n_sides))
     return 1 << (max(1, min(GROWTH * last, int(size))).bit_length() - 1)
 
 

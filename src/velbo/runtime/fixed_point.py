@@ -51,6 +51,13 @@ def ndtr(x: Floats) -> Floats:
     return special.ndtr(x)
 
 
+def ndtri(p: Floats) -> Floats:
+    """The inverse of Phi; for guesses alone, whose bits do not matter."""
+    from scipy import special
+
+    return special.ndtri(p)
+
+
 def stdtr(nu: float, t: Floats) -> Floats:
     """The distribution function of Student's law."""
     from scipy import special
