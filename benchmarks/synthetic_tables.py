@@ -80,7 +80,7 @@ def anomalies(name: str, data: Path) -> Frame:
 TABLES: dict[str, tuple[Callable[[Path], Frame], str]] = {
     "wine": (partial(scikit, load_wine), "target"),
     "banknote": (partial(uci, "banknote"), "target"),
-    "diabetes": (partial(scikit, load_diabetes), "target"),
+    "diabetes": (partial(scikit, partial(load_diabetes, scaled=False)), "target"),
     "wine_red": (partial(uci, "wine_red"), "target"),
     "breast_cancer": (partial(scikit, load_breast_cancer), "target"),
     "Pima": (partial(anomalies, "Pima"), "target"),
