@@ -104,7 +104,7 @@ def split(frame: Frame, seed: int) -> tuple[Frame, Frame]:
 def known(train: Frame, test: Frame) -> Frame:
     """Rows of test whose names were all seen in training."""
     seen = [test[c].isin(set(train[c])).to_numpy() for c in train if train[c].dtype.kind not in "biuf"]
-    return test[np.all([np.ones(len(test), bool), *seen], axis=0)].reset_index(drop=True)
+    return test.iloc[np.flatnonzero(np.all([np.ones(len(test), bool), *seen], axis=0))].reset_index(drop=True)
 
 
 def made(method: str, train: Frame, test: Frame, seed: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def judged(rows: Frame, train: Frame, test: Frame, frame: Frame, target: str, se
         "ratio": middle[0] / middle[1] if middle[1] else float("nan"),
         "copies": report.copies / len(rows),
     }
-    if frame[target].nunique() == 2:
+    if len(np.unique(frame[target].to_numpy())) == 2:
         place = [c.name for c in schema.modelled].index(target)
         inputs = [c for c in schema.modelled if c.name != target]
         x, y = (features(np.delete(c, place, 1), inputs, np.delete(codes[1], place, 1)) for c in codes[1:])
