@@ -17,7 +17,9 @@ def add(path: Path, table: str, method: str, found: dict[str, Any]) -> None:
     about = {"processor": machine.processor(), "threads": torch.get_num_threads()}
     record.setdefault(table, {})[method] = {**found, **about}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    whole = path.with_suffix(".part")  # a run that is stopped here leaves the old file
+    whole.write_text(json.dumps(record, indent=2) + "\n")
+    whole.replace(path)
 
 
 def read(path: Path) -> dict[str, dict[str, dict[str, Any]]]:

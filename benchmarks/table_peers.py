@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +37,14 @@ RANDOM = ("PyOD PCA", "PyOD IForest", "PyOD VAE")
 """Those that take a seed; others give the same scores each time."""
 
 
-def ask(python: Path, task: str, arrays: Mapping[str, Any], **options: Any) -> Arrays:
+def ask(python: Path, task: str, arrays: Mapping[str, Any], script: Path = Path(__file__), /, **options: Any) -> Arrays:
     """What a task answers.
 
     Args:
         python: an interpreter that has the peer.
-        task: a name of `TASKS`.
+        task: a name of the script's tasks.
         arrays: of numbers or text.
+        script: a file that calls `serve`.
         options: further arguments, plain values.
 
     Raises:
@@ -53,7 +54,7 @@ def ask(python: Path, task: str, arrays: Mapping[str, Any], **options: Any) -> A
         folder = Path(name)
         np.savez(folder / "question.npz", **arrays)
         (folder / "options.json").write_text(json.dumps(options))
-        run = subprocess.run([str(python), __file__, task, name], capture_output=True, text=True, check=False)
+        run = subprocess.run([str(python), str(script), task, name], capture_output=True, text=True, check=False)
         if run.returncode:
             raise RuntimeError(f"{task} failed in {python}:\n" + "\n".join(run.stderr.splitlines()[-5:]))
         return _arrays(folder / "answer.npz")
@@ -63,6 +64,13 @@ def columns(frame: Any) -> Arrays:
     """A pandas frame without holes as arrays of numbers or text by name; the inverse is `pandas.DataFrame`."""
     text = {name: frame[name].dtype.kind not in "biuf" for name in frame}
     return {name: frame[name].to_numpy(str if text[name] else None) for name in frame}
+
+
+def frame_of(arrays: Mapping[str, Any]) -> Any:
+    """The inverse of `columns`, text as objects."""
+    import pandas as pd
+
+    return pd.DataFrame({k: v.astype(object) if v.dtype.kind == "U" else v for k, v in arrays.items()})
 
 
 def _arrays(path: Path) -> Arrays:
@@ -92,13 +100,10 @@ def tvae(arrays: Arrays, n: int, epochs: int, seed: int) -> Arrays:
 
     Text is its discrete columns, numbers the others.
     """
-    import pandas as pd
     import torch
     from ctgan import TVAE
 
-    frame = pd.DataFrame(
-        {name: column.astype(object) if column.dtype.kind == "U" else column for name, column in arrays.items()}
-    )
+    frame = frame_of(arrays)
     np.random.seed(seed)  # noqa: NPY002
     torch.manual_seed(seed)
     start = time.perf_counter()
@@ -132,12 +137,13 @@ def scvi(arrays: Arrays, samples: int, seed: int, likelihood: str) -> Arrays:
 TASKS: dict[str, Callable[..., Arrays]] = {f.__name__: f for f in (detector, tvae, scvi)}
 
 
-def main() -> None:
-    task, folder = sys.argv[1], Path(sys.argv[2])
+def serve(tasks: Mapping[str, Callable[..., Arrays]], arguments: Sequence[str]) -> None:
+    """Do what `ask` asks of a script: its arguments are the script, a task and a folder."""
+    folder = Path(arguments[2])
     warnings.simplefilter("ignore")
     options = json.loads((folder / "options.json").read_text())
-    np.savez(folder / "answer.npz", **TASKS[task](_arrays(folder / "question.npz"), **options))
+    np.savez(folder / "answer.npz", **tasks[arguments[1]](_arrays(folder / "question.npz"), **options))
 
 
 if __name__ == "__main__":
-    main()
+    serve(TASKS, sys.argv)

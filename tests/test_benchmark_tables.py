@@ -16,8 +16,17 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 if not FOLDER.is_dir():
     pytest.skip("benchmarks are not part of this copy", allow_module_level=True)
 sys.path.insert(0, str(FOLDER))
-networks, peers, detectors, anomaly = (
-    importlib.import_module(name) for name in ("bayesian_networks", "table_peers", "detectors", "anomaly")
+networks, peers, detectors, anomaly, generators, synthetic, imputation = (
+    importlib.import_module(name)
+    for name in (
+        "bayesian_networks",
+        "table_peers",
+        "detectors",
+        "anomaly",
+        "generators",
+        "synthetic_tables",
+        "imputation",
+    )
 )
 
 ASIA = """
@@ -134,19 +143,18 @@ def test_a_file_that_is_not_whole_is_refused(old, new, message):
         networks.parse(ASIA.replace(old, new))
 
 
-def test_a_peer_gets_arrays_and_gives_arrays_and_its_failure_is_told(tmp_path, monkeypatch):
+def test_a_peer_gets_arrays_and_gives_arrays_and_its_failure_is_told(tmp_path):
     """In this interpreter, with a task of our own: what the subprocess does is the same for every task."""
     script = tmp_path / "peer.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import table_peers as t\n"
-        "t.TASKS['twice'] = lambda arrays, by: {k: v * by for k, v in arrays.items()}\nt.main()"
+        "t.serve({'twice': lambda arrays, by: {k: v * by for k, v in arrays.items()}}, sys.argv)"
     )
-    monkeypatch.setattr(peers, "__file__", str(script))
     frame = pd.DataFrame({"a-b": [1, 2], "c": [0.5, 1.5]})
-    answer = pd.DataFrame(peers.ask(Path(sys.executable), "twice", peers.columns(frame), by=2))
+    answer = pd.DataFrame(peers.ask(Path(sys.executable), "twice", peers.columns(frame), script, by=2))
     pd.testing.assert_frame_equal(answer, frame * 2)
     with pytest.raises(RuntimeError, match="KeyError: 'thrice'"):
-        peers.ask(Path(sys.executable), "thrice", {})
+        peers.ask(Path(sys.executable), "thrice", {}, script)
 
 
 def test_columns_of_text_and_numbers_keep_their_kind():
@@ -201,3 +209,77 @@ def test_what_is_chosen_on_other_tables_is_what_is_best_there(capsys):
     results = {f"t{i}": {"velbo": {"auroc": [70.0]}, "trim 0.2": {"auroc": [71.0]}} for i in range(10)}
     anomaly.choose(results)
     assert "chosen on other tables: 71.00; taken {'trim 0.2': 100} times" in capsys.readouterr().out
+
+
+# synthetic rows
+
+
+def test_training_and_held_out_rows_are_different_ones():
+    train, held_out = synthetic.split(pd.DataFrame({"x": np.arange(100)}), 3)
+    assert (len(train), len(held_out)) == (70, 30)
+    assert set(train["x"]) | set(held_out["x"]) == set(range(100))
+    assert (synthetic.split(pd.DataFrame({"x": np.arange(100)}), 4)[0]["x"] != train["x"]).any()
+
+
+def test_rows_with_a_name_that_training_does_not_have_get_no_likelihood():
+    train = pd.DataFrame({"a": ["u", "v"], "n": [1, 2]})
+    test = pd.DataFrame({"a": ["v", "w", "u"], "n": [7, 1, 8]})
+    assert synthetic.known(train, test).to_dict("list") == {"a": ["v", "u"], "n": [7, 8]}
+    assert len(synthetic.known(train[["n"]], test[["n"]])) == 3
+
+
+def test_a_number_in_a_bin_is_one_of_its_whole_numbers():
+    """Bins [0, 4) and [4, 10) between tokens of their own for the ends; another column has no bins."""
+    rows = pd.DataFrame({"x": [0, 1, 3, 4, 9, 10], "y": 1})
+    found = generators.log_widths({"x": {"bins": [0, 4, 10]}, "y": {"codes": {}}}, rows)
+    np.testing.assert_allclose(np.exp(found), [1, 4, 4, 6, 6, 1])
+
+
+def test_a_generator_comes_back_with_rows_and_likelihoods(tmp_path, monkeypatch):
+    """In this interpreter, with a generator of our own: its rows and order of columns are those of training."""
+    script = tmp_path / "generator.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import generators as g\n"
+        "g.GENERATORS['copy'] = lambda train, seed: (lambda n: train[:n], lambda rows: rows['n'] + seed)\n"
+        "g.serve({'generator': g.generator}, sys.argv)"
+    )
+    monkeypatch.setattr(generators, "__file__", str(script))
+    frame = pd.DataFrame({"s": ["u", "v"], "n": [1, 2], "r": [0.5, 0.25]})
+    found = generators.generate(Path(sys.executable), "copy", frame, frame[:1], 5)
+    pd.testing.assert_frame_equal(found["rows"], frame, check_dtype=False)
+    assert found["log_p"].tolist() == [6]
+    assert min(found["training"], found["sampling"], found["scoring"]) >= 0
+    assert found["megabytes"] > 1
+
+
+# imputation
+
+
+def test_large_cells_of_the_first_half_of_the_columns_are_missing():
+    x = np.array([[0.0, 5.0, 0.0], [2.0, 1.0, 9.0], [4.0, 0.0, 3.0]])
+    assert imputation.large(x, 0).tolist() == [[False] * 3, [False] * 3, [True, False, False]]
+
+
+def test_faults_count_deleted_cells_alone():
+    frame = pd.DataFrame({"s": ["u", "v", "u"], "n": [0.0, 3.0, 6.0]})
+    filled = pd.DataFrame({"s": ["v", "u", "u"], "n": [9.0, 3.0, 0.0]})
+    missing = pd.DataFrame({"s": [True, False, True], "n": [True, True, False]})
+    found = imputation.faults(filled, frame, missing, ["n"])
+    assert found == {"s": 0.5, "n": pytest.approx(np.sqrt(81 / 2) / np.sqrt(6))}
+
+
+@pytest.mark.parametrize("method", ["mean and mode", "nearest neighbours", "forests"])
+def test_peers_of_mixed_tables_fill_what_is_missing_and_nothing_else(method):
+    """n tells s; of 40 rows 4 lack s and 4 lack n, so that nearest neighbours and forests know each s for certain."""
+    n = np.repeat([0.0, 10.0], 20)
+    full = pd.DataFrame({"s": np.where(n > 5, "v", "u"), "n": n})
+    holes = full.copy()
+    holes.loc[[0, 1, 20, 21], "s"] = None
+    holes.loc[[2, 3, 22, 23], "n"] = np.nan
+    filled = imputation.MIXED[method](holes, 0)
+    known = holes.notna()
+    assert not filled.isna().any(axis=None)
+    pd.testing.assert_frame_equal(filled.where(known), full.where(known), check_dtype=False)
+    if method != "mean and mode":
+        assert (filled["s"] == full["s"]).all()
+        np.testing.assert_allclose(filled["n"], full["n"], atol=1e-9)

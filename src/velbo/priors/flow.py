@@ -71,13 +71,14 @@ class FlowPrior(nn.Module):
 class Coupling(GeneralCouplingTransform):
     """zuko's, which knows the places of the two halves from the start: a device is not asked for them at every call."""
 
-    def __init__(self, features: int, *, mask: Tensor, **more: Any) -> None:
-        super().__init__(features, mask=cast(BoolTensor, mask), **more)
+    def __init__(self, features: int, *, mask: BoolTensor, **more: Any) -> None:
+        super().__init__(features, mask=mask, **more)
         for name, half in (("fixed", mask), ("moved", ~mask)):
             self.register_buffer(name, half.nonzero().squeeze(-1), persistent=False)
 
     def forward(self, c: Tensor | None = None) -> Transform:
-        return HalvesAt(partial(self.meta, c), cast(Tensor, self.fixed), cast(Tensor, self.moved))
+        # zuko passes None on, though its annotation has none
+        return HalvesAt(partial(self.meta, cast(Tensor, c)), cast(Tensor, self.fixed), cast(Tensor, self.moved))
 
 
 class HalvesAt(CouplingTransform):
@@ -95,10 +96,8 @@ class HalvesAt(CouplingTransform):
 
 def real_nvp(n_latents: int, n_layers: int = 6, hidden: tuple[int, ...] = (128, 128)) -> FlowPrior:
     """Real NVP prior: fast both ways."""
-    layers = [
-        Coupling(n_latents, mask=torch.arange(n_latents) % 2 == i % 2, hidden_features=hidden, activation=nn.SiLU)
-        for i in range(n_layers)
-    ]
+    halves = (cast(BoolTensor, torch.arange(n_latents) % 2 == i % 2) for i in range(n_layers))
+    layers = [Coupling(n_latents, mask=half, hidden_features=hidden, activation=nn.SiLU) for half in halves]
     return FlowPrior(zuko.flows.Flow(layers, zuko.flows.RealNVP(n_latents, transforms=1).base))
 
 
