@@ -5,6 +5,7 @@ python by_ray_script.py RUN DATA FOLDER
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -108,8 +109,7 @@ def workers_of_ray(name: bytes) -> list[int]:
 
 def check_ray_data(ray, run_folder: str, data: str) -> dict[str, float]:
     """Scores by identifier, by the call of docs/machines.md."""
-    import ray.data
-
+    importlib.import_module("ray.data")  # whose absence pyright cannot know
     score = arrow_function(run_folder, "score", samples=5)
     scored = ray.data.read_parquet(data).map_batches(score, batch_format="pyarrow")
     return {row["id"]: row["log_likelihood"] for row in scored.take_all()}
