@@ -178,6 +178,25 @@ def test_what_was_stopped_goes_on_where_it_was(tmp_path):
     again = Stops(-1)
     carry_out(tmp_path, again)
     assert again.calls == []
+    (tmp_path / "part-000004.parquet").unlink()
+    carry_out(tmp_path, again)
+    assert again.calls == [4]
+
+
+def test_a_folder_that_is_not_done_is_no_table(tmp_path):
+    with pytest.raises(DataError):
+        carry_out(tmp_path, Stops(3))
+    with pytest.raises(DataError, match="not all of its parts are there yet; give the command again"):
+        open_source(tmp_path)
+
+
+def test_the_same_file_read_in_another_way_is_other_work(tmp_path):
+    (tmp_path / "in.csv").write_text("a,b\n1,x\n2,y\n")
+    convert = ("convert", tmp_path / "in.csv", tmp_path / "parts", "--cluster", "none")
+    assert call(*convert)[0] == 0
+    code, _, said = call(*convert, "--type", "a=text")
+    assert (code, "holds parts of other work" in said) == (2, True)
+    assert call(*convert)[0] == 0
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
@@ -210,6 +229,18 @@ def test_what_does_not_go_with_a_cluster_is_one_line(made, tmp_path):
         ("evaluate", run, data, "--cluster", "none"): "--output FOLDER go together",
         ("evaluate", run, data, "-o", tmp_path / "x"): "--output FOLDER go together",
         ("encode", run, data, "-o", tmp_path / "file", "--cluster", "none"): "is a file",
+        (
+            "fit",
+            data,
+            "--run",
+            tmp_path / "r",
+            "--column",
+            "id=drop",
+            "--cluster",
+            "local",
+            "--log",
+            "mlflow",
+        ): "leave one of the two out",
         ("encode", run, data, "-o", "memory://box/x", "--cluster", "none"): "is a URL",
     }.items():
         code, _, said = call(*command)

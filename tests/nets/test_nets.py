@@ -11,7 +11,7 @@ from contracts import TrunkContract
 from velbo.errors import ConfigError
 from velbo.nets import MLP, ConvDecoder, ConvEncoder, FillMissing, FullPrecisionLinear, ResidualMLP
 from velbo.nets.conv import smallest
-from velbo.runtime.precision import products
+from velbo.runtime.precision import KERNELS, products
 
 
 class TestMLP(TrunkContract):
@@ -148,15 +148,22 @@ def test_parameters_of_distributions_are_multiplied_in_full():
     alone = layer(x)
     with products("bf16-products"):
         assert torch.equal(layer(x), alone)
-        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(layer(x), alone)
 
 
-def test_the_precision_of_products_is_put_back():
-    before = torch.get_float32_matmul_precision()
-    with pytest.raises(ZeroDivisionError), products("bf16-products"):
-        raise ZeroDivisionError
-    with products("float32"):
-        assert torch.get_float32_matmul_precision() == before
-    assert torch.get_float32_matmul_precision() == before
+@pytest.mark.parametrize("own", ["none", "ieee", "tf32"])
+def test_the_precision_of_products_is_put_back(own):
+    """Whatever was set before, torch's newer settings for one kind of kernel among it."""
+    convolutions = KERNELS[-1]
+    at_first, convolutions.fp32_precision = convolutions.fp32_precision, own
+    try:
+        before = [kernel.fp32_precision for kernel in KERNELS]
+        with pytest.raises(ZeroDivisionError), products("bf16-products"):
+            raise ZeroDivisionError
+        with products("float32"):
+            assert [kernel.fp32_precision for kernel in KERNELS] == ["ieee"] * 3
+        assert [kernel.fp32_precision for kernel in KERNELS] == before
+    finally:
+        convolutions.fp32_precision = at_first

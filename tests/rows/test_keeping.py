@@ -138,3 +138,29 @@ def test_what_comes_out_keeps_it(kind):
     written = works.written(v)
     assert (written / day).tolist() == [[2, 2], [1, 1], [1, 0]]
     assert works.breaks(written)[:, 0].tolist() == [False, False, True]
+
+
+def test_calls_of_one_round_draw_other_rows():
+    """40,000 rows are drawn again in several calls, each by noise of its own."""
+
+    def draw(rows, n, call):
+        return np.random.default_rng(call).uniform(0, 1, (n, len(rows), 2))
+
+    fields = tuple(Field(name, "real", low=0.0, high=1.0, scale=0.3) for name in "ab")
+    v = np.tile([1.0, 0.0], (1, 40_000, 1))
+    kept = keeping(AT_MOST, fields=fields).keep(v, np.ones((40_000, 2), bool), draw)
+    assert len(np.unique(kept.v[0], axis=0)) == 40_000
+
+
+def test_whole_numbers_end_below_what_lies_between_them():
+    fields = (DICE[0], Field("b", "real", low=0.0, high=10.0, decimals=2))
+    kept = keeping(AT_MOST, fields=fields).keep(np.array([[[5, 3.77]]]), np.array([[True, False]]), None)
+    assert kept.v.tolist() == [[[3, 3.77]]]
+
+
+def test_what_is_left_is_as_it_was_drawn():
+    tax = tuple(Field(name, "positive", low=0.1, high=99.0, decimals=2, scale=10.0) for name in ("net", "tax", "gross"))
+    total = Linear("net + tax = gross", ("net", "tax", "gross"), (1, 1, -1), "=")
+    kept = keeping(total, fields=tax).keep(np.array([[[30, 4.67, 20]]]), np.array([[False, True, False]]), None)
+    assert kept.left.all()
+    assert kept.v.tolist() == [[[30, 4.67, 20]]]

@@ -15,6 +15,7 @@ from ..cluster.executors import executor
 from ..cluster.parts import Parts, Work
 from ..cluster.works import MapRows
 from ..errors import ConfigError
+from ..files import as_json
 from ..formats import Source, absolute_name
 from ..formats.remote import url_of
 from ..training import Run
@@ -56,7 +57,7 @@ class Bulk:
 
     def map(self, source: Source, f: Callable[[pa.Table], pa.Table]) -> None:
         """The same by a function of the rows of a source."""
-        self.about["rows"] = source.fingerprint()
+        self.about |= {"rows": source.fingerprint(), "reading": as_json(source.reading())}
         self.carry_out(MapRows(BlockRows(absolute_name(str(source.name)), source.reading()), f), blocks_of(source))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import nn
 
 from ..build import Plan, is_own, made_of
-from ..errors import Interrupted, LostProcessError
+from ..errors import ConfigError, Interrupted, LostProcessError
 from ..fitting import rows_again, train_plan
 from ..rows import Rows
 from ..training import Logger, MLflow, ProgressBar, ProgressLines, Run, TensorBoard, WandB
@@ -62,6 +62,15 @@ def train_and_tell(
     )
     if report and run.report_file.exists():
         say(f"report: {run.place}/{run.report_file.name}")
+
+
+def require_together(log: Sequence[str], cluster: str | None) -> None:
+    """
+    Raises:
+        ConfigError: if workers of Ray, who have no loggers, are asked for some.
+    """
+    if log and cluster is not None:
+        raise ConfigError("--log is of a training without --cluster; leave one of the two out")
 
 
 def train_by_ray(plan: Plan, folder: Path, cluster: str, workers: int, new: bool = True, report: bool = True) -> None:

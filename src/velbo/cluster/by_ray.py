@@ -118,6 +118,8 @@ def _work(config: dict[str, Any]) -> None:
     """What each worker does, in a process group that Ray has made."""
     ray: Any = need("ray", "cluster")
     told = config["told"]
+    if ray.get(told.all.remote()):
+        return  # an error ended the workers before these
     try:
         plan = Plan.from_json(config["plan"], "the plan")
         model = plan.build(plan.recipe.recipe if is_own(plan.recipe.recipe) else None)
@@ -127,3 +129,4 @@ def _work(config: dict[str, Any]) -> None:
         raise  # Ray starts the workers anew
     except Exception as error:
         ray.get(told.tell.remote(*as_told(error)))
+        raise  # else the others would wait for this one, half an hour

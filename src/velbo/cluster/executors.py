@@ -128,6 +128,8 @@ class RayActors:
             following = returned.pop() if returned else next(waiting, None)
             if following is not None:
                 self._busy[actor.do.remote(following)] = actor, following
+            elif not any(held for _, held in self._busy.values()):
+                return  # those that have not begun, for want of a processor perhaps, are not needed
 
     def _start(self, task: Task) -> None:
         actor = self._worker.remote(task)

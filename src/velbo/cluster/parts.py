@@ -2,7 +2,7 @@
 
     _work.json            what was asked for: of which model and rows, by which options
     part-000000.parquet   what became of block 0, in the order of the rows
-    _SUCCESS              nothing; the last file, once all parts are there
+    _SUCCESS              how many parts there are; the last file, once all are there
 
 A part is written under a temporary name and renamed. Work that is called again passes over the parts that are there, so
 whatever was killed, no row is lost and none is there twice. The folder is read as one table, by velbo and by others.
@@ -22,12 +22,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import DataError, RunError
-from ..files import locked, read_json, remove_temporaries, write_bytes, write_json
+from ..files import locked, read_json, remove_temporaries, write_json, write_text
 from ..formats import write_table
+from ..formats.folder import ABOUT, SUCCESS
 from .blocks import Block
 from .executors import Executor
 
-ABOUT, SUCCESS = "_work.json", "_SUCCESS"
 SAY_SECONDS = 10.0
 
 
@@ -101,7 +101,7 @@ class Parts:
             VelboError: what the work raises; the parts that are done stay.
         """
         with self._opened():
-            if self.success.exists():
+            if self.success.exists() and self._are_all():
                 say(f"{self.folder} has all its parts")
                 return
             numbers, start, n = list[int](), time.monotonic(), 0
@@ -116,7 +116,12 @@ class Parts:
                 raise DataError("there are no rows, of which parts could be made")
             if [part_file(self.folder, number) for number in numbers] != self.files:
                 raise RunError(f"{self.folder} holds parts that are none of this work's; give another folder")
-            write_bytes(self.success, b"")
+            write_text(self.success, f"{len(numbers)}\n")
+
+    def _are_all(self) -> bool:
+        """Whether the parts are those that were there when the work was done."""
+        n = self.success.read_text().strip()
+        return n.isdecimal() and self.files == [part_file(self.folder, number) for number in range(int(n))]
 
     def _missing(self, blocks: Iterable[Block], numbers: list[int]) -> Iterator[Block]:
         """Blocks without a part; the numbers of all go into a list."""
@@ -132,6 +137,7 @@ class Parts:
         if is_new and self.folder.is_dir() and any(not file.name.startswith(".") for file in self.folder.iterdir()):
             raise RunError(f"{self.folder} holds other files, and parts have a folder of their own; give another name")
         with locked(self.folder):
+            is_new = not self.about_file.exists()  # another process may have been here meanwhile
             if not is_new and read_json(self.about_file) != self.about:
                 raise RunError(
                     f"{self.folder} holds parts of other work: of another model, other rows or options, as {ABOUT} in "

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ConfigError, RunError
-from .urls import shown, url_of
+from .urls import local_path, shown, url_of
 
 LOCK = ".lock"
 MAX_FOLDERS = 500
@@ -22,7 +22,7 @@ def as_path(text: str | Path) -> Path:
     """
     if not str(text) or "\0" in str(text):
         raise ConfigError("a path must have a name" if not str(text) else "a path must not hold the character NUL")
-    path = Path(text)
+    path = local_path(str(text)) or Path(text)
     if len(path.parts) > MAX_FOLDERS:
         raise ConfigError(f"a path of {len(path.parts):,} folders is too long; {MAX_FOLDERS} are the most")
     return path

@@ -20,6 +20,8 @@ from .typed import UNFIT
 JUNK = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 SYSTEM = frozenset(("/", "/dev", "/etc", "/proc", "/sys", "/usr", "/var"))
 MAX_FILES = 10_000_000
+ABOUT, SUCCESS = "_work.json", "_SUCCESS"
+"""Of a folder of parts that is being written: what they are of; and that all are there."""
 HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"
 
 

@@ -17,7 +17,7 @@ from ..errors import ConfigError, DataError, unknown
 from ..files import is_url, local_path
 from .base import Format, Part
 from .builtin import BUILTIN, BUILTIN_FORMAT
-from .folder import files_in, is_marked
+from .folder import ABOUT, SUCCESS, files_in, is_marked
 from .images import IMAGES, is_image
 from .reading import Note, Reading
 from .registry import format_by_suffix, format_named, format_to_read, is_table, opened, readable
@@ -106,6 +106,8 @@ def _open_path(path: Path, reading: Reading) -> Opened:
 
 def _files_of(folder: Path, reading: Reading) -> tuple[list[Path], Format]:
     """(files, or the folder itself if it is one of images; their format)."""
+    if (folder / ABOUT).exists() and not (folder / SUCCESS).exists():
+        raise DataError(f"{folder}: not all of its parts are there yet; give the command again that writes them")
     files = files_in(folder)
     known = [file for file in files if format_by_suffix(file) and not is_marked(file, folder)]
     tables = [file for file in known if is_table(file)] or known

@@ -5,6 +5,7 @@ may write what no data would have given.
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -78,13 +79,21 @@ def _wrong_constraint(constraint: Constraint, schema: Schema) -> str:
     if isinstance(constraint, Combination):
         rows = constraint.values
         is_table = 0 < len(rows) <= MOST and all(len(row) == len(fields) for row in rows)
-        return "" if is_table and np.isfinite(rows).all() else "its values are no combinations of these columns"
+        is_sound = is_table and np.isfinite(rows).all() and _are_codes(np.array(rows), constraint, schema)
+        return "" if is_sound else "its values are no combinations of these columns"
     if constraint.relation not in RELATIONS:
         return f"its relation {shown(constraint.relation)} is none of {', '.join(RELATIONS)}"
     numbers = np.array([*constraint.coefficients, constraint.constant])
     if len(numbers) != len(fields) + 1 or not np.isfinite(numbers).all() or not numbers[:-1].all():
         return "it needs a coefficient for each column, a finite number that is not 0"
     return "" if all(are_numbers(f) for f in fields) else "it compares names"
+
+
+def _are_codes(values: Any, constraint: Combination, schema: Schema) -> bool:
+    """Whether values of columns with categories are codes of theirs."""
+    sizes = np.array([schema.field(name).n_categories or np.inf for name in constraint.columns])
+    coded = values[:, np.isfinite(sizes)]
+    return bool(((coded >= 0) & (coded < sizes[np.isfinite(sizes)]) & (coded % 1 == 0)).all())
 
 
 def _wrong_type(field: Field) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,35 +109,47 @@ class Keeping:
             found[:, i] = wrong & (some > 0)
         return found
 
-    def keep(self, v: Floats, free: Flags, draw: Callable[[NDArray[np.int64], int, int], Floats] | None) -> Kept:
+    def keep(
+        self,
+        v: Floats,
+        free: Flags,
+        draw: Callable[[NDArray[np.int64], int, int], Floats] | None,
+        drawn: Flags | None = None,
+    ) -> Kept:
         """Rows that keep all constraints.
 
         Args:
             v: n tables of N rows, (n, N, D).
             free: cells that velbo makes, (N, D).
-            draw: (which of the N rows, n, round) -> n more draws of each, (n, rows, D); None for point estimates.
+            draw: (which of the N rows, n, a number of the call) -> n more draws of each, (n, rows, D), other ones at
+                every call; None for point estimates.
+            drawn: cells that draws make, (N, D), where these are more than may be moved.
         """
         n, n_rows, _ = v.shape
         every = np.tile(free, (n, 1))
-        first = self.settled(self.written(v.reshape(-1, v.shape[-1])), every)
-        found, wrong = first.reshape(v.shape), self.broken(first, every, draw is not None)
+        first = self.settled(self._made(v.reshape(-1, v.shape[-1]), every), every)
+        drawn = free if drawn is None or draw is None else drawn
+        found, wrong = first.reshape(v.shape), self.broken(first, np.tile(drawn, (n, 1)), draw is not None)
         said = self._first(wrong)
         bad = wrong.any(1).reshape(n, n_rows)
         if draw is not None:
-            for round_, tries in enumerate(TRIES):
+            calls = count()
+            for tries in TRIES:
                 rows = np.flatnonzero(bad.any(0))
                 size = max(1, MOST_AT_ONCE // (tries * n))
                 for some in (rows[start : start + size] for start in range(0, len(rows), size)):
-                    more = draw(some, tries * n, round_)
-                    self._take(found, bad, some, more, free)
-        return self._mended(found, bad, free, said)
+                    more = draw(some, tries * n, next(calls))
+                    self._take(found, bad, some, more, free, drawn)
+        return self._mended(found, v, bad, free, said)
 
-    def _take(self, found: Floats, bad: Flags, rows: NDArray[np.int64], more: Floats, free: Flags) -> None:
+    def _take(
+        self, found: Floats, bad: Flags, rows: NDArray[np.int64], more: Floats, free: Flags, drawn: Flags
+    ) -> None:
         """Put draws (k, rows, D) that keep all in the place of bad ones."""
         k, n_rows, n_dims = more.shape
         every = np.tile(free[rows], (k, 1))
-        v = self.settled(self.written(more.reshape(-1, n_dims)), every)
-        good = ~self.broken(v, every, True).any(1).reshape(k, n_rows)
+        v = self.settled(self._made(more.reshape(-1, n_dims), every), every)
+        good = ~self.broken(v, np.tile(drawn[rows], (k, 1)), True).any(1).reshape(k, n_rows)
         v = v.reshape(more.shape)
         for place, row in enumerate(rows):
             tables, draws = np.flatnonzero(bad[:, row]), np.flatnonzero(good[:, place])
@@ -144,7 +157,11 @@ class Keeping:
             found[tables[:enough], row] = v[draws[:enough], place]
             bad[tables[:enough], row] = False
 
-    def _mended(self, found: Floats, bad: Flags, free: Flags, said: str) -> Kept:
+    def _made(self, v: Floats, free: Flags) -> Floats:
+        """v with the cells that velbo makes as they come out; others are as they are."""
+        return np.where(free, self.written(v), v)
+
+    def _mended(self, found: Floats, plain: Floats, bad: Flags, free: Flags, said: str) -> Kept:
         left = np.zeros_like(bad)
         tables, rows = np.nonzero(bad)
         if len(rows):
@@ -153,6 +170,7 @@ class Keeping:
             can = ~wrong.any(1)
             found[tables[can], rows[can]] = near[can]
             left[tables[~can], rows[~can]] = True
+            found[left] = plain[left]
             said = self._first(wrong) or said
         return Kept(found, int(bad.sum() - left.sum()), left, said)
 
@@ -196,9 +214,16 @@ class Keeping:
                 break
         return v
 
+    def _away(self, i: int, j: int) -> float:
+        """Where the j-th column of a constraint may lie beyond what keeps it: below (-1), above (1), nowhere (0)."""
+        constraint = self.constraints[i]
+        if not isinstance(constraint, Linear) or constraint.relation == "=":
+            return 0.0
+        return -float(np.sign(constraint.coefficients[j]))
+
     def _put(self, i: int, v: Floats, rows: NDArray[np.int64], near: Floats, free: Flags) -> None:
         for j, (place, field) in enumerate(zip(self.at[i], self.fields[i], strict=True)):
-            new = _coded(near[:, j], field) if isinstance(self.constraints[i], Linear) else near[:, j]
+            new = _coded(near[:, j], field, self._away(i, j)) if isinstance(self.constraints[i], Linear) else near[:, j]
             v[rows, place] = np.where(free[rows, place], _written(new, field), v[rows, place])
 
 
@@ -223,12 +248,16 @@ def _decoded(v: Floats, field: Field) -> Floats:
     return values[np.where(np.isnan(v), -1, v).astype(np.int64)]
 
 
-def _coded(v: Floats, field: Field) -> Floats:
-    """The inverse, of the nearest category."""
+def _coded(v: Floats, field: Field, away: float = 0.0) -> Floats:
+    """The inverse, of the nearest category; of those below or above alone, if there are any."""
     if not field.categories:
         return v
     values = np.array(field.categories, np.float64)
-    return np.abs(v[:, None] - values).argmin(1).astype(np.float64)
+    apart = values - v[:, None]
+    far = np.abs(apart)
+    if away:
+        far = np.where(away * apart < -1e-12 * (1 + np.abs(values)), far + 2 * far.max(), far)
+    return far.argmin(1).astype(np.float64)
 
 
 def _misfit(v: Floats, field: Field) -> Flags:

@@ -225,7 +225,8 @@ class Schema(Shown):
             if f.name in columns and (f.name in self.places or f.value is not None) and None not in f.categories:
                 cells = columns[f.name].cells()
                 require_shape(cells, f, what)
-                missing = np.broadcast_to(missing_of(cells).reshape(len(cells), -1), (len(cells), f.size))
+                gone = missing_of(cells).reshape(len(cells), -1 if len(cells) else f.size)
+                missing = np.broadcast_to(gone, (len(cells), f.size))
                 new = v[:, self.places[f.name]] if f.name in self.places else np.zeros(missing.shape)
                 changes.append(Change(f, missing & ~np.isnan(new), new, filled=True))
         return container.changed(rows, changes, what, self.fields)

@@ -52,7 +52,7 @@ def is_matrix(x: Any) -> bool:
 
 def is_anndata(x: Any) -> bool:
     """Whether x is an AnnData."""
-    return all(hasattr(x, name) for name in ("X", "obs", "var_names"))
+    return {"X", "obs", "var_names"} <= set(dir(x))  # to ask for X may read it
 
 
 class SparseRows:
@@ -178,6 +178,10 @@ def _of_anndata(x: Any) -> Any:
     """Its X; of one that is backed by a file, rows of the file."""
     if not getattr(x, "isbacked", False):
         return x.X
+    if getattr(x, "is_view", False):
+        raise DataError("a view of an AnnData in a file has no rows of its own; read it first: adata[...].to_memory()")
+    if "X" not in x.file:
+        return None
     found = x.file["X"]
     return OnDisk(found) if hasattr(found, "keys") else found
 

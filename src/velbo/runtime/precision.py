@@ -23,6 +23,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+KERNELS: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul, torch.backends.cudnn.conv)
+FULL, ROUNDED = ("ieee", "ieee", "ieee"), ("tf32", "bf16", "tf32")
+
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
     """To be around the forward pass."""
@@ -31,20 +34,22 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
 
 def products(precision: str) -> AbstractContextManager[None]:
     """To be around forward and backward pass."""
-    return _factors_rounded_to("medium" if precision == "bf16-products" else "highest")
+    return _factors_rounded_to(*(ROUNDED if precision == "bf16-products" else FULL))
 
 
 @contextmanager
-def _factors_rounded_to(level: str) -> Iterator[None]:
-    convolutions = torch.backends.cudnn
-    before = torch.get_float32_matmul_precision(), convolutions.allow_tf32, convolutions.deterministic
-    torch.set_float32_matmul_precision(level)
-    convolutions.allow_tf32, convolutions.deterministic = level != "highest", True
+def _factors_rounded_to(*formats: str) -> Iterator[None]:
+    """Formats of `KERNELS`, one each; the convolutions of a GPU add in a fixed order."""
+    before, in_order = [kernel.fp32_precision for kernel in KERNELS], torch.backends.cudnn.deterministic
     try:
+        for kernel, to in zip(KERNELS, formats, strict=True):
+            kernel.fp32_precision = to
+        torch.backends.cudnn.deterministic = True
         yield
     finally:
-        torch.set_float32_matmul_precision(before[0])
-        convolutions.allow_tf32, convolutions.deterministic = before[1:]
+        for kernel, to in zip(KERNELS, before, strict=True):
+            kernel.fp32_precision = to
+        torch.backends.cudnn.deterministic = in_order
 
 
 @contextmanager
@@ -52,10 +57,10 @@ def in_full(device_type: str) -> Iterator[None]:
     """Inside the block products are in the precision of the weights, whatever is around it."""
     with torch.autocast(device_type, enabled=False):
         # a compiled graph holds no such setting; Machine refuses the two together
-        if torch.compiler.is_compiling() or torch.get_float32_matmul_precision() == "highest":
+        if torch.compiler.is_compiling() or torch.backends.mkldnn.matmul.fp32_precision != "bf16":
             yield
         else:
-            with _factors_rounded_to("highest"):
+            with _factors_rounded_to(*FULL):
                 yield
 
 

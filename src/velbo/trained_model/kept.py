@@ -79,6 +79,7 @@ def kept_rows(
         DataError: if what is given breaks a constraint.
     """
     free = np.ones(v.shape, dtype=bool) if known is None else np.isnan(known)
+    drawn = free.copy()
     free[:, schema.dims(condition)] = False
 
     def more(rows: Which, n: int, round_: int) -> Floats:
@@ -86,11 +87,12 @@ def kept_rows(
         return made(np.tile(rows, n), again(seed, round_)).reshape(n, len(rows), -1)
 
     keeping = Keeping(schema)
-    kept = keeping.keep(v[None], free, None if made is None else more)
+    kept = keeping.keep(v[None], free, None if made is None else more, drawn)
     wrong = keeping.breaks(kept.v[0])  # by what is given alone, too
-    if wrong.any():
-        row = int(wrong.any(1).argmax())
-        text = keeping.constraints[int(wrong[row].argmax())].text
+    bad = wrong.any(1) | kept.left[0]
+    if bad.any():
+        row = int(bad.argmax())
+        text = kept.broken if kept.left[0, row] else keeping.constraints[int(wrong[row].argmax())].text
         raise DataError(
             f"given: row {row} cannot keep '{text}', which the model was fitted with, whatever its other cells hold; "
             "give other values"

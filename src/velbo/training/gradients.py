@@ -96,10 +96,12 @@ class Recorded:
             return self.eager(x, beta, weight, scale)
         if self.graph is None and self.n_passes < WARM_UP:
             return self._warm_up(x, beta, weight, scale)
+        here = torch.cuda.current_stream()
         try:
             self.graph = self.graph or _Graph(self.eager, x, weight, scale)
         except RuntimeError:
-            # torch warns of most, but not of all, that makes the host wait
+            # torch warns of most, but not of all, that makes the host wait; a recording that failed leaves its stream
+            torch.cuda.set_stream(here)
             self.can = False
             return self.eager(x, beta, weight, scale)
         return self.graph.replay(x, beta, weight)
@@ -121,13 +123,14 @@ class Recorded:
 
 def _watched(run: Callable[[], Tensor]) -> tuple[Tensor, bool]:
     """(what it gives, whether the host never waited for the device)."""
+    before = torch.cuda.get_sync_debug_mode()
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
         try:
             numbers = run()
         finally:
-            torch.cuda.set_sync_debug_mode("default")
+            torch.cuda.set_sync_debug_mode(before)
     return numbers, not any("called a synchronizing" in str(warning.message) for warning in found)
 
 

@@ -29,6 +29,9 @@ def free(*cells: int) -> np.ndarray:
         (AT_MOST, [A, B], (1.5, 1), True),
         (BELOW, [A, B], (1, 1), True),
         (BELOW, WHOLE[:2], (1, 2), False),
+        (Linear("a > 17.9", ("a",), (-1.0,), "<", -17.9), WHOLE[:1], (18,), False),
+        (AT_MOST, WHOLE[:2], (1e12 + 1, 1e12), True),
+        (AT_MOST, [A, B], (1.6e9 + 0.002, 1.6e9), True),
         (Linear("0 <= a", ("a",), (-1.0,), "<=", 0.0), [A], (-1,), True),
     ],
 )

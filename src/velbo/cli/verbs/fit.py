@@ -89,8 +89,9 @@ def fit(
     from ...build import Asked
     from ...training import Run
     from ..ranks import together
-    from ..training import follow, train_and_tell, train_by_ray
+    from ..training import follow, require_together, train_and_tell, train_by_ray
 
+    require_together(log, cluster)
     with together(machine.device) as team:
         if team.rank:
             follow(team, run, recipe.recipe, report)

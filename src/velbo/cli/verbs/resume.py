@@ -41,8 +41,9 @@ def resume(
     from ...formats import absolute_name
     from ...training import Run
     from ..ranks import together
-    from ..training import train_and_tell, train_by_ray
+    from ..training import require_together, train_and_tell, train_by_ray
 
+    require_together(log, cluster)
     folder = Run(run)
     plan = Plan.from_json(folder.config(), str(folder.config_file))
     if devices is not None:

@@ -42,17 +42,18 @@ class Combination:
 
     def nearest(self, v: Floats, free: NDArray[np.bool_], fields: Sequence[Field]) -> Floats:
         """Values near v (N, C) that keep it, if those of free cells can; the other cells are as they were."""
-        known, v = np.array(self.values), v.copy()
+        known = np.array(self.values)
         unit = np.array([1e-9 if f.categories else f.one("scale") for f in fields])
         weight = 0.5 ** np.arange(len(fields))
         rows, which = np.unique(np.concatenate((v, free), 1), axis=0, return_inverse=True)
+        found = rows[:, : len(fields)].copy()
         for place, row in enumerate(rows):
             values, is_free = row[: len(fields)], row[len(fields) :] > 0
             agrees = (known[:, ~is_free] == values[~is_free]).all(1)
             if agrees.any():
                 cost = np.minimum(np.abs(known[agrees] - values) / unit, 1.0) @ weight
-                v[which.ravel() == place] = known[agrees][cost.argmin()]
-        return v
+                found[place] = known[agrees][cost.argmin()]
+        return found[which.ravel()]
 
 
 def _isin(v: Floats, known: Floats) -> NDArray[np.bool_]:

@@ -24,8 +24,8 @@ from ..field import Field
 
 Floats = NDArray[np.float64]
 RELATIONS = ("<=", "<", "=")
-ROUNDING, ROUNDING_OF_SINGLES = 1e-12, 1e-6
-"""Of g, as a share of its terms: sums of decimals are not exact in floats."""
+ROUNDING, ROUNDING_OF_TWO, ROUNDING_OF_SINGLES = 1e-12, 1e-15, 1e-6
+"""Of g, as a share of its terms: sums of decimals are not exact in floats; differences of two nearly are."""
 LEAST_STEP = 1e-9
 """By which a float is below another one, in units of scales."""
 
@@ -55,12 +55,10 @@ class Linear:
     def broken(self, v: Floats, fields: Sequence[Field]) -> NDArray[np.bool_]:
         """Which rows of v (N, C) do not keep it, (N,); none with a missing cell."""
         g = self.gap(v)
-        single = any(f.dtype in ("float", "halffloat") for f in fields)
-        size = np.abs(v) @ np.abs(np.array(self.coefficients)) + abs(self.constant)
-        tolerance = (ROUNDING_OF_SINGLES if single else ROUNDING) * size
+        tolerance, step = self._tolerance(v, fields), self._step(fields)
         if self.relation == "=":
             return np.abs(g) > tolerance
-        return g > tolerance if self.relation == "<=" else (g >= 0) | (g > -self._step(fields) / 2)
+        return g > tolerance if self.relation == "<=" else g >= -np.minimum(tolerance, step / 2)
 
     def nearest(self, v: Floats, free: NDArray[np.bool_], fields: Sequence[Field]) -> Floats:
         """Values near v (N, C) that keep it, if those of free cells can; the other cells are as they were."""
@@ -68,13 +66,13 @@ class Linear:
         g = self.gap(v)
         if self.relation == "<":
             least = LEAST_STEP * np.array([f.one("scale") for f in fields]) @ np.abs(a)
-            g = g + (self._step(fields) or least)
+            g = g + (self._step(fields) or np.maximum(least, 2 * self._tolerance(v, fields)))
         alone = self._alone()
         follows = free[:, alone] if alone is not None else np.zeros(len(v), dtype=bool)
         if alone is not None:
             v[follows, alone] -= g[follows] / a[alone]
         rest = ~follows & free.any(1)
-        v[rest] = _given_way(v[rest], free[rest], a, g[rest], fields)
+        v[rest] = _given_way(v[rest], free[rest], a, g[rest], fields, self.relation == "=")
         return v
 
     def _alone(self) -> int | None:
@@ -82,6 +80,14 @@ class Linear:
         sides = [[j for j, a in enumerate(self.coefficients) if a * sign > 0] for sign in (1, -1)]
         single = [side[0] for side in sides if len(side) == 1]
         return max(single) if single and self.relation == "=" else None
+
+    def _tolerance(self, v: Floats, fields: Sequence[Field]) -> Floats:
+        """What g may miss by, (N,): less than the distance of values on a grid."""
+        size = np.abs(v) @ np.abs(np.array(self.coefficients)) + abs(self.constant)
+        if any(f.dtype in ("float", "halffloat") for f in fields):
+            return ROUNDING_OF_SINGLES * size
+        few = len(self.columns) + (self.constant != 0) <= 2
+        return np.minimum((ROUNDING_OF_TWO if few else ROUNDING) * size, self._step(fields) / 2 or np.inf)
 
     def _step(self, fields: Sequence[Field]) -> float:
         """The least distance of values on the grid that all columns lie on; 0 if there is none."""
@@ -91,13 +97,24 @@ class Linear:
 
 def step_of(field: Field) -> float:
     """Distance of the values that a column may have; 0 for any floats."""
-    if field.categories or field.kind in ("integer", "count", "byte"):
+    if field.categories:
+        return 0.0 if np.any(np.array(field.categories, np.float64) % 1) else 1.0
+    if field.kind in ("integer", "count", "byte"):
         return 1.0
     return field.step or (0.0 if field.decimals is None else 10.0**-field.decimals)
 
 
-def _given_way(v: Floats, free: NDArray[np.bool_], a: Floats, g: Floats, fields: Sequence[Field]) -> Floats:
-    low, high, scale = (np.array([f.one(what) for f in fields]) for what in ("low", "high", "scale"))
+def _ends(field: Field) -> tuple[float, float]:
+    """The least and the greatest number that a column had."""
+    values = np.array(field.categories or (field.one("low"), field.one("high")), np.float64)
+    return float(values.min()), float(values.max())
+
+
+def _given_way(
+    v: Floats, free: NDArray[np.bool_], a: Floats, g: Floats, fields: Sequence[Field], is_sum: bool
+) -> Floats:
+    low, high = np.array([_ends(f) for f in fields]).T
+    scale = np.array([f.one("scale") for f in fields])
     low, high = np.minimum(low, v), np.maximum(high, v)
     weight = np.where(free, scale**2, 0.0)
     for _ in fields:  # a column that meets the end of its range leaves the rest to the others
@@ -108,9 +125,16 @@ def _given_way(v: Floats, free: NDArray[np.bool_], a: Floats, g: Floats, fields:
         weight = np.where((moved > low) & (moved < high), weight, 0.0)
         v = moved
     step = np.array([step_of(f) for f in fields])
-    written = np.where(free & (step > 0), np.rint(v / np.where(step, step, 1.0)) * step, v)
-    g = g + (written - v) @ a
+    steps = np.where(step, step, 1.0)
+    written = v.copy()
+    if is_sum:
+        written = np.where(free & (step > 0), np.rint(v / steps) * steps, v)
+        g = g + (written - v) @ a
     room = np.where(free, scale, 0.0) * np.where((written > low) & (written < high), 1.0, 1e-9)
     last = (np.arange(len(v)), room.argmax(1))
-    written[last] -= g / a[last[1]]
-    return written
+    written[last] -= (g if is_sum else np.maximum(g, 0.0)) / a[last[1]]
+    if is_sum:
+        return written
+    # an inequality is kept by the value on the grid that lies beyond its end
+    beyond = np.where(a > 0, np.floor(written / steps + 1e-6), np.ceil(written / steps - 1e-6)) * steps
+    return np.where(free & (step > 0), beyond, written)
