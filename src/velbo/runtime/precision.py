@@ -23,7 +23,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-KERNELS: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul, torch.backends.cudnn.conv)
+BACKENDS: Any = torch.backends
+ON_CPU: Any = BACKENDS.mkldnn.matmul
+KERNELS: tuple[Any, ...] = (BACKENDS.cuda.matmul, ON_CPU, BACKENDS.cudnn.conv)
 FULL, ROUNDED = ("ieee", "ieee", "ieee"), ("tf32", "bf16", "tf32")
 
 
@@ -57,7 +59,7 @@ def in_full(device_type: str) -> Iterator[None]:
     """Inside the block products are in the precision of the weights, whatever is around it."""
     with torch.autocast(device_type, enabled=False):
         # a compiled graph holds no such setting; Machine refuses the two together
-        if torch.compiler.is_compiling() or torch.backends.mkldnn.matmul.fp32_precision != "bf16":
+        if torch.compiler.is_compiling() or ON_CPU.fp32_precision != "bf16":
             yield
         else:
             with _factors_rounded_to(*FULL):

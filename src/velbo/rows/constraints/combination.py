@@ -45,7 +45,7 @@ class Combination:
         known = np.array(self.values)
         unit = np.array([1e-9 if f.categories else f.one("scale") for f in fields])
         weight = 0.5 ** np.arange(len(fields))
-        rows, which = np.unique(np.concatenate((v, free), 1), axis=0, return_inverse=True)
+        rows, which = np.unique(np.concatenate((v, free.astype(float)), 1), axis=0, return_inverse=True)
         found = rows[:, : len(fields)].copy()
         for place, row in enumerate(rows):
             values, is_free = row[: len(fields)], row[len(fields) :] > 0
