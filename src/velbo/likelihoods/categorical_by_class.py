@@ -172,8 +172,11 @@ class CodesByClass(CodedCell):
         classes = torch.arange(n_classes, device=self.query.device)
         at = self.of.first.unsqueeze(-1) + classes
         table = self.of.table[at].to(self.query.dtype)  # (D, A, W, RANK + 1)
+        rows, query = table.flatten(1, 2), pad(self.query, (0, 1), value=1.0).unsqueeze(-1)
         with in_full(table.device.type):
-            logits = (table.flatten(1, 2) @ pad(self.query, (0, 1), value=1.0).unsqueeze(-1)).squeeze(-1)
+            # pages of `velbo explore` multiply by constant matrices alone
+            by_hand = torch.compiler.is_compiling()
+            logits = (rows * query.transpose(-1, -2)).sum(-1) if by_hand else (rows @ query).squeeze(-1)
         logits = logits.unflatten(-1, (n_classes, self.of.width))
         padding = self.of.is_padding(classes.unsqueeze(-1).expand(-1, len(self.of.sizes))).transpose(0, 1)
         second = logits.masked_fill(padding, -torch.inf).log_softmax(-1)
