@@ -47,15 +47,14 @@ class Filling(Base):
             seed: of the noise.
             n_rows: how many rows have a missing cell, if x is a part of all rows.
         """
+        POSITIVE.check("seconds", seconds)
         data = self.store(x)
         at = data.fixed(seed).isnan().any(-1).nonzero().squeeze(-1)
         some = data.subset(at[:TRIAL_ROWS])
         if not len(some):
             return Affordable(most, 0.0)
         n = len(at) if n_rows is None else n_rows
-        return affordable(
-            lambda k: impute(self.model, some, k, seed), len(some), n, POSITIVE.check("seconds", seconds), most
-        )
+        return affordable(lambda k: impute(self.model, some, k, seed), len(some), n, seconds, most)
 
     def impute_many(self, x: Any, n: int, samples: int = 100, steps: int = 20, seed: int = 0) -> list[Any]:
         """n fillings of x, drawn from what the model believes of the missing cells given the observed ones; see

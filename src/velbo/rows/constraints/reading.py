@@ -35,7 +35,7 @@ def constraints_of(text: str, fields: Sequence[Field]) -> list[Constraint]:
             _require(text, name, known)
         return [Combination(text, _once(text, names))]
     parts = _parts(hidden, SIGNS)
-    if len(parts) < 3:
+    if len(parts) < 3 or not all(part.strip() for part in parts):
         raise ConfigError(f"constraint '{text}' is none: write {FORMS}")
     sides = [_side(text, [real.get(name, name) for name in _parts(part, ["+"])[::2]], known) for part in parts[::2]]
     return [_linear(text, left, sign, right) for (left, right), sign in zip(pairwise(sides), parts[1::2], strict=True)]
@@ -97,7 +97,7 @@ def _number(text: str) -> float | None:
 
 def _require(text: str, name: str, known: dict[str, Field]) -> None:
     if name not in known:
-        raise unknown(f"column in constraint '{text}' that the model has", name, known)
+        raise unknown(f"column (of constraint '{text}')", name, known)
 
 
 def _require_numbers(text: str, field: Field) -> None:
