@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -11,7 +14,7 @@ from contracts import TrunkContract
 from velbo.errors import ConfigError
 from velbo.nets import MLP, ConvDecoder, ConvEncoder, FillMissing, FullPrecisionLinear, ResidualMLP
 from velbo.nets.conv import smallest
-from velbo.runtime.precision import KERNELS, products
+from velbo.runtime.precision import products
 
 
 class TestMLP(TrunkContract):
@@ -148,22 +151,34 @@ def test_parameters_of_distributions_are_multiplied_in_full():
     alone = layer(x)
     with products("bf16-products"):
         assert torch.equal(layer(x), alone)
-        assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
+        assert torch.get_float32_matmul_precision() == "medium"
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(layer(x), alone)
 
 
-@pytest.mark.parametrize("own", ["none", "ieee", "tf32"])
-def test_the_precision_of_products_is_put_back(own):
-    """Whatever was set before, torch's newer settings for one kind of kernel among it."""
-    convolutions = KERNELS[-1]
-    at_first, convolutions.fp32_precision = convolutions.fp32_precision, own
-    try:
-        before = [kernel.fp32_precision for kernel in KERNELS]
-        with pytest.raises(ZeroDivisionError), products("bf16-products"):
-            raise ZeroDivisionError
-        with products("float32"):
-            assert [kernel.fp32_precision for kernel in KERNELS] == ["ieee"] * 3
-        assert [kernel.fp32_precision for kernel in KERNELS] == before
-    finally:
-        convolutions.fp32_precision = at_first
+def test_the_precision_of_products_is_put_back():
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    with pytest.raises(ZeroDivisionError), products("bf16-products"):
+        raise ZeroDivisionError
+    with products("float32"):
+        assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == ("highest", False)
+    assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == before
+
+
+OWN_SETTING = """
+import torch
+torch.backends.cudnn.conv.fp32_precision = "ieee"
+torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+from velbo.nets import FullPrecisionLinear
+from velbo.runtime.precision import products
+for precision in ("float32", "bf16-products"):
+    with products(precision):
+        FullPrecisionLinear(3, 2)(torch.ones(1, 3))
+assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
+"""
+
+
+def test_who_sets_kernels_one_by_one_keeps_the_setting():
+    """In a process of its own, as torch has no way back from such a setting."""
+    subprocess.run([sys.executable, "-c", OWN_SETTING], check=True)

@@ -23,11 +23,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-BACKENDS: Any = torch.backends
-ON_CPU: Any = BACKENDS.mkldnn.matmul
-KERNELS: tuple[Any, ...] = (BACKENDS.cuda.matmul, ON_CPU, BACKENDS.cudnn.conv)
-FULL, ROUNDED = ("ieee", "ieee", "ieee"), ("tf32", "bf16", "tf32")
-
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
     """To be around the forward pass."""
@@ -36,22 +31,35 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
 
 def products(precision: str) -> AbstractContextManager[None]:
     """To be around forward and backward pass."""
-    return _factors_rounded_to(*(ROUNDED if precision == "bf16-products" else FULL))
+    return _factors_rounded_to("medium" if precision == "bf16-products" else "highest")
 
 
 @contextmanager
-def _factors_rounded_to(*formats: str) -> Iterator[None]:
-    """Formats of `KERNELS`, one each; the convolutions of a GPU add in a fixed order."""
-    before, in_order = [kernel.fp32_precision for kernel in KERNELS], torch.backends.cudnn.deterministic
+def _factors_rounded_to(level: str) -> Iterator[None]:
+    convolutions = torch.backends.cudnn
+    in_order = convolutions.deterministic
     try:
-        for kernel, to in zip(KERNELS, formats, strict=True):
-            kernel.fp32_precision = to
-        torch.backends.cudnn.deterministic = True
+        before = torch.get_float32_matmul_precision(), convolutions.allow_tf32
+    except RuntimeError:  # torch takes no other setting from who has set kernels one by one, fp32_precision of each
+        before = None
+    try:
+        convolutions.deterministic = True
+        if before:
+            torch.set_float32_matmul_precision(level)
+            convolutions.allow_tf32 = level != "highest"
         yield
     finally:
-        for kernel, to in zip(KERNELS, before, strict=True):
-            kernel.fp32_precision = to
-        torch.backends.cudnn.deterministic = in_order
+        convolutions.deterministic = in_order
+        if before:
+            torch.set_float32_matmul_precision(before[0])
+            convolutions.allow_tf32 = before[1]
+
+
+def _is_full() -> bool:
+    try:
+        return torch.get_float32_matmul_precision() == "highest"
+    except RuntimeError:  # as above
+        return True
 
 
 @contextmanager
@@ -59,10 +67,10 @@ def in_full(device_type: str) -> Iterator[None]:
     """Inside the block products are in the precision of the weights, whatever is around it."""
     with torch.autocast(device_type, enabled=False):
         # a compiled graph holds no such setting; Machine refuses the two together
-        if torch.compiler.is_compiling() or ON_CPU.fp32_precision != "bf16":
+        if torch.compiler.is_compiling() or _is_full():
             yield
         else:
-            with _factors_rounded_to(*FULL):
+            with _factors_rounded_to("highest"):
                 yield
 
 
