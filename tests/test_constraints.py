@@ -185,3 +185,29 @@ def _constant(model, n, seed, mean):
     rows["start"] = pd.Timestamp("2021-02-01")
     rows["end"] = pd.Timestamp("2020-01-10")
     return model.store(rows).fixed(0).repeat(n, 1)
+
+
+def test_observed_cells_count_with_all_their_digits():
+    """Two decimals in training and three in a row to fill: what is filled is not below what is observed."""
+    rng = np.random.default_rng(0)
+    b = rng.gamma(2, 0.01, N).round(2)
+    rows = pd.DataFrame({"b": b, "a": (b * rng.uniform(0, 1, N)).round(2)})
+    model = velbo.fit(rows, SMALL, training=SHORT, constraints=["a <= b"])
+    asked = pd.DataFrame({"b": [0.006] * 20, "a": [np.nan] * 20})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VelboWarning)
+        assert (model.impute(asked, samples=5)["a"] <= 0.006).all()
+
+
+def test_a_part_of_what_is_given_is_enough():
+    """The rest of it is drawn again until both go together."""
+    rows = table()[["school", "years", "a"]]
+    recipe = Recipe(recipe="mlp", hidden=(8,), latent=2, condition=("school", "years"))
+    model = velbo.fit(rows, recipe, training=SHORT, constraints=["school with years"])
+    assert set(model.sample(20, given={"school": "PhD"})["years"]) == {16}
+
+
+def test_a_table_without_rows_is_filled_with_none():
+    rows = with_gaps()
+    model = velbo.fit(rows, SMALL, training=SHORT)
+    assert len(model.impute(rows[:0], samples=5)) == 0

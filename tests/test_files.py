@@ -286,3 +286,10 @@ def test_damaged_lines_of_metrics_are_named(tmp_path):
         run.metrics_file.write_bytes(whole.replace(b'{"step": 2, "bound": -0.2}', damage))
         with pytest.raises(RunError, match=r"metrics\.jsonl: line 2 is damaged"):
             run.metrics()
+
+
+def test_a_file_url_is_a_path(tmp_path):
+    """And no folder that is called file: here; names that only look like URLs are paths as well."""
+    assert as_path("//[x") == Path("//[x")
+    assert as_path("file:x.csv") == Path("file:x.csv")
+    assert as_path(f"file://{tmp_path}/a b.csv") == tmp_path / "a b.csv"

@@ -13,7 +13,7 @@ from velbo.errors import ConfigError, DataError
 
 anndata = pytest.importorskip("anndata")
 h5py = pytest.importorskip("h5py")
-pytestmark = pytest.mark.filterwarnings("ignore:The 'future.infer_string' option")
+pytestmark = pytest.mark.filterwarnings("ignore:The '(future.infer_string|mode.chained_assignment)' option")
 N, D = 40, 6
 RNG = np.random.default_rng(0)
 COUNTS = RNG.poisson(2, (N, D)).astype(np.float32)
@@ -63,3 +63,19 @@ def test_what_is_no_such_file_is_refused(tmp_path):
     for name in ("no.h5ad", "empty.h5ad"):
         with pytest.raises(DataError, match=name):
             velbo.open_source(tmp_path / name)
+
+
+def test_a_part_of_a_file_is_to_be_in_memory(path):
+    """anndata gives a view of an open file whose rows are those of the whole file."""
+    whole = anndata.read_h5ad(path)
+    model = velbo.fit(whole, velbo.Recipe("mlp", 2, (8,)), training=velbo.TrainingConfig(velbo.Budget(epochs=1)))
+    with pytest.raises(DataError, match="to_memory"):
+        model.encode(anndata.read_h5ad(path, backed="r")[5:10])
+    assert np.allclose(model.encode(whole[5:10]), model.encode(whole)[5:10], rtol=0, atol=1e-6)
+
+
+def test_a_file_without_a_matrix_is_refused(tmp_path):
+    with pd.option_context("future.infer_string", False):
+        anndata.AnnData(obs=pd.DataFrame(index=["a", "b"])).write_h5ad(tmp_path / "bare.h5ad")
+    with pytest.raises(DataError, match="bare"):
+        velbo.open_source(tmp_path / "bare.h5ad")

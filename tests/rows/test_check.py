@@ -98,6 +98,8 @@ PAIR = Combination("a with c", ("a", "c"), ((0.0, 1.0),))
         (replace(PAIR, values=()), "no combinations"),
         (replace(PAIR, values=((0.0,),)), "no combinations"),
         (replace(PAIR, values=((0.0, np.inf),)), "no combinations"),
+        (replace(PAIR, values=((0.0, 2.0),)), "no combinations"),
+        (replace(PAIR, values=((0.0, 0.5),)), "no combinations"),
     ],
 )
 def test_constraints_that_data_would_not_have_are_refused(constraint, said):

@@ -32,8 +32,8 @@ def url_of(name: str | Path) -> str | None:
 
 def local_path(url: str) -> Path | None:
     """The path of a file:// URL; None for all others."""
-    parts = urlsplit(url)
-    return Path(url2pathname(parts.path)) if parts.scheme.lower() == "file" else None
+    is_file = url[:7].lower() == "file://"
+    return Path(url2pathname(urlsplit(url).path)) if is_file else None
 
 
 def shown(name: str | Path) -> str:

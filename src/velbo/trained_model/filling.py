@@ -69,7 +69,7 @@ class Filling(Base):
             each = zip(draws, of_digits, strict=True)
             return np.stack([self._as_written(self._clipped(draw), digits) for draw, digits in each])
 
-        return self._filled(x, drawn(None, n, seed), lambda rows, n, round_: drawn(rows, n, again(seed, round_)))
+        return self._filled(x, drawn(None, n, seed), lambda rows, n, call: drawn(rows, n, again(seed, call)))
 
     def why_left(self, name: str) -> str:
         """Why missing cells of a field are not filled; nothing if they are. A sentence without its end."""

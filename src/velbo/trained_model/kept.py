@@ -19,12 +19,12 @@ from ..runtime.generators import stream_seed
 Floats = NDArray[np.float64]
 Which = NDArray[np.int64]
 Redraw = Callable[[Which, int, int], Floats]
-"""(which rows, n, round) -> n more draws of each, (n, rows, D)."""
+"""(which rows, n, number of the call) -> n more draws of each, (n, rows, D), other ones at every call."""
 
 
-def again(seed: int, round_: int) -> int:
-    """The seed of one more round of draws."""
-    return stream_seed(seed, f"round {round_}")
+def again(seed: int, call: int) -> int:
+    """The seed of draws that are made again."""
+    return stream_seed(seed, f"again {call}")
 
 
 def kept_fillings(schema: Schema, data: Floats, v: Floats, draw: Redraw | None) -> Floats:
@@ -42,7 +42,7 @@ def kept_fillings(schema: Schema, data: Floats, v: Floats, draw: Redraw | None) 
     def whole(made: Floats, rows: Any = slice(None)) -> Floats:
         return np.where(missing[rows], made, data[rows])
 
-    more = None if draw is None else lambda rows, n, round_: whole(draw(rows, n, round_), rows)
+    more = None if draw is None else lambda rows, n, call: whole(draw(rows, n, call), rows)
     kept = Keeping(schema).keep(whole(v), missing, more)
     _say_moved(kept.moved, kept.broken, draw is not None)
     if kept.left.any():
@@ -82,9 +82,9 @@ def kept_rows(
     drawn = free.copy()
     free[:, schema.dims(condition)] = False
 
-    def more(rows: Which, n: int, round_: int) -> Floats:
+    def more(rows: Which, n: int, call: int) -> Floats:
         assert made is not None
-        return made(np.tile(rows, n), again(seed, round_)).reshape(n, len(rows), -1)
+        return made(np.tile(rows, n), again(seed, call)).reshape(n, len(rows), -1)
 
     keeping = Keeping(schema)
     kept = keeping.keep(v[None], free, None if made is None else more, drawn)
