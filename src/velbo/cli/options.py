@@ -17,6 +17,7 @@ from ..limits import COUNT, POSITIVE, ROWS, SEED, Limits
 from . import pages
 
 Count = Annotated[int, Parameter(validator=COUNT.validate)]
+SomeCount = Annotated[int | None, Parameter(validator=COUNT.validate)]
 CountOr0 = Annotated[int, Parameter(validator=Limits(0, COUNT.high).validate)]
 Positive = Annotated[float, Parameter(validator=POSITIVE.validate)]
 Rows = Annotated[int, Parameter(validator=ROWS.validate)]

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..evaluation import impute, multiple_imputations
-from ..evaluation.cells.budget import TRIAL_ROWS, Affordable, affordable
+from ..evaluation.cells.budget import MOST, TRIAL_ROWS, Affordable, affordable
 from ..limits import POSITIVE
 from ..runtime.generators import stream_seed
 from .base import Base
@@ -19,23 +19,24 @@ from .kept import Redraw, again, kept_fillings
 class Filling(Base):
     """What fills missing cells."""
 
-    def impute(self, x: Any, samples: int = 1000, seed: int = 0, seconds: float | None = None) -> Any:
+    def impute(self, x: Any, samples: int | None = None, seed: int = 0, seconds: float | None = None) -> Any:
         """x with its missing cells filled, observed cells untouched: the conditional mean of numbers, the likeliest
-        category, by ``samples`` importance samples; see `velbo.evaluation.impute`. A field that had one value in
+        category, by importance samples; see `velbo.evaluation.impute`. A field that had one value in
         training is filled with it. What is not filled, and why, is said by `why_left`. Constraints are kept.
 
         Args:
             x: rows.
-            samples: of each row; the most, where there is a budget.
+            samples: of each row, as many as it needs if not given; the most, 1,000, where there is a budget.
             seed: of all noise.
-            seconds: the time for it: so many samples as it leaves, 25 at least; see `samples_in`.
+            seconds: the time for it: so many samples of each row as it leaves, 25 at least; see `samples_in`.
         """
-        samples = samples if seconds is None else self.samples_in(x, seconds, samples, seed).samples
+        if seconds is not None:
+            samples = self.samples_in(x, seconds, MOST if samples is None else samples, seed).samples
         filled = impute(self.model, self.store(x), samples, seed).x
         return self._filled(x, self._clipped(filled)[None], None)[0]
 
     def samples_in(
-        self, x: Any, seconds: float, most: int = 1000, seed: int = 0, n_rows: int | None = None
+        self, x: Any, seconds: float, most: int = MOST, seed: int = 0, n_rows: int | None = None
     ) -> Affordable:
         """How many samples of each row `impute` can take in so many seconds, by trials on rows of x, and the time that
         they take.

@@ -102,6 +102,30 @@ def test_the_error_falls_as_the_root_of_the_samples():
     assert float(errors[1]) < float(impute(model, store(x), 25).spread[x.isnan()].mean()) / 20
 
 
+def test_samples_grow_until_their_weights_are_worth_a_hundred():
+    """An exact q is worth all of its first 250; a q that is off takes more, and a row is what its own K gives: the
+    rounds of other rows change no bit. A q so bad that 4,000 are not worth 100 gets 4,000.
+    """
+    x = with_holes(13)
+    gone = x.isnan().any(-1)
+    exact = impute(gaussian(), store(x))
+    assert torch.equal(exact.samples, torch.where(gone, 250, 0))
+    rounds = set()
+    for shift in (0.5, 1.0, 3.0):
+        model = gaussian(shift=shift, family=MultivariateNormal)
+        found = impute(model, store(x))
+        for k in found.samples[gone].unique().tolist():
+            rounds.add(k)
+            rows = found.samples == k
+            alone = impute(model, store(x), k)
+            torch.testing.assert_close(found.x[rows], alone.x[rows], rtol=1e-9, atol=1e-9)
+            torch.testing.assert_close(found.spread[rows], alone.spread[rows], rtol=1e-9, atol=1e-9)
+            assert ((found.effective_samples[rows] >= 100) | torch.tensor(k == 4000)).all()
+            if k > 250:
+                assert (impute(model, store(x), {1000: 250, 4000: 1000}[k]).effective_samples[rows] < 100).all()
+    assert rounds == {250, 1000, 4000}
+
+
 def test_observed_cells_keep_their_bits():
     """Subnormal numbers, minus zero and far values in float32; rows without a hole take no samples."""
     x = with_holes().float()
@@ -126,6 +150,7 @@ def test_whole_and_empty_data_come_back():
         assert torch.equal(impute(gaussian(), store(x), 4).x, x)
         assert torch.equal(multiple_imputations(gaussian(), store(x), 2), x.expand(2, -1, -1))
     levels = Store(torch.ones(2, 5, dtype=torch.uint8), store(whole).encoding, torch.float64)
+    assert torch.equal(impute(gaussian(), levels).samples, torch.zeros(2, dtype=torch.int64))
     assert torch.equal(impute(gaussian(), levels).x, torch.ones(2, 5).double())
 
 

@@ -13,7 +13,6 @@ from ...limits import COUNT, POSITIVE
 from ..app import app, say
 from ..options import (
     ClusterOptions,
-    Count,
     CountOr0,
     Folder,
     InParts,
@@ -22,6 +21,7 @@ from ..options import (
     ReadAs,
     ReadingOptions,
     Seed,
+    SomeCount,
 )
 from ..pages import USE
 
@@ -43,7 +43,7 @@ def impute(
     *,
     output: Output,
     n: Annotated[int | None, Parameter(name=["--n", "-n"], validator=COUNT.validate)] = None,
-    samples: Count = 1000,
+    samples: SomeCount = None,
     seconds: SomeSeconds = None,
     steps: CountOr0 = 20,
     seed: Seed = 0,
@@ -62,15 +62,18 @@ def impute(
         output: file to write; of several fillings, full.csv becomes full-1.csv ...; with --cluster a folder, of
             one filling that is not drawn.
         n: draw so many fillings from what the model believes instead, for multiple imputation.
-        samples: importance samples of each row; with --seconds, the most.
+        samples: importance samples of each row. If not given, 250, and up to 4,000 where they are worth less than
+            100; 1,000 at most with --seconds; 100 with -n.
         seconds: the time for it, about: as many samples of each row are taken as it leaves, 25 at least.
         steps: of Gibbs refinement of every drawn filling.
         seed: of all noise.
     """
+    from ...evaluation.cells.budget import MOST
     from ...trained_model import TrainedModel
     from ..data import change_rows, missing_cells, open_for
     from ..ranks import shared, together
 
+    drawn = {} if samples is None else {"samples": samples}
     if parts.cluster is not None:
         from ...cluster.works import Rewritten
         from ..bulk import Bulk, function_of
@@ -78,7 +81,7 @@ def impute(
         if n is not None or seconds is not None:
             raise ConfigError("--cluster writes one filling, of the means by --samples; leave -n and --seconds out")
         trained = TrainedModel.load(run, model)
-        f, about = function_of(trained, run, model, "impute", {"samples": samples, "seed": seed})
+        f, about = function_of(trained, run, model, "impute", {**drawn, "seed": seed})
         Bulk(parts, output, about).map(open_for(trained, data, read), Rewritten(f))
         return
     with together("cpu") as team:
@@ -86,8 +89,8 @@ def impute(
         if seconds is not None:
             if n is not None or team.size > 1:
                 raise ConfigError("--seconds is for one filling by one process; leave -n out, or say --samples instead")
-            samples = _samples_in(trained, open_for(trained, data, read), seconds, samples, seed)
-        with shared(team, lambda rows: trained.impute(rows, samples, seed)) as by_all:
+            drawn = {"samples": _samples_in(trained, open_for(trained, data, read), seconds, samples or MOST, seed)}
+        with shared(team, lambda rows: trained.impute(rows, seed=seed, **drawn)) as by_all:
             if by_all is None:
                 return
             source = open_for(trained, data, read)
@@ -97,7 +100,8 @@ def impute(
 
             def fill(rows: pa.Table) -> list[pa.Table]:
                 # drawn fillings are the first process's alone: one seed is for a whole batch
-                new = [by_all(rows)] if n is None else trained.impute_many(rows, n, samples, steps, next(seeds))
+                many = {"steps": steps, **drawn}
+                new = [by_all(rows)] if n is None else trained.impute_many(rows, n, seed=next(seeds), **many)
                 before, after = Counter(missing_cells(rows)), missing_cells(new[0])
                 left.update(after)
                 filled.update(before - Counter(after))

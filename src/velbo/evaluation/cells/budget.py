@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 LEAST = 25
 """Samples from which the weights' tail can be judged."""
+MOST = 1_000
+"""Samples that are enough, if nobody says another number."""
 TRIALS = 25, 100
 TRIAL_ROWS = 48
 

@@ -8,6 +8,9 @@
 Where cells are missing not at random, p(x_obs|z) stands for that of the mask too and E[x_d|z] for the mean of a cell
 that is known to be missing.
 
+K grows until the weights of a row are worth 100 draws, (sum w)^2 / sum w^2 >= 100: the mean of 100 draws of x_d given
+x_obs has 1 % more squared error than the conditional mean itself.
+
 Source: MIWAE: deep generative modelling and imputation of incomplete data sets, Mattei and Frellsen, 2019,
 https://arxiv.org/abs/1812.02633.
 """
@@ -45,6 +48,11 @@ from .weighted import (
     probe,
 )
 
+ROUNDS = 250, 1_000, 4_000
+"""K, while a row's weights are not worth enough."""
+ENOUGH = 100.0
+"""Draws that they are to be worth."""
+
 
 @dataclass(frozen=True)
 class Imputed:
@@ -58,17 +66,19 @@ class Imputed:
         effective_samples: what the K weights of a row are worth, 1 to K, (N,); NaN for rows with nothing to fill.
         pareto_shape: k-hat of the weights' tail, (N,); above 0.7 the row is to be doubted. NaN for rows with nothing to
             fill, and for fewer than 25 samples.
+        samples: K, how many there were of a row, (N,); 0 for rows with nothing to fill.
     """
 
     x: Tensor
     spread: Tensor
     effective_samples: Tensor
     pareto_shape: Tensor
+    samples: Tensor
 
 
 @torch.no_grad()
-def impute(model: Model, data: AnyRows, samples: int = 1000, seed: int = 0, chunk: int | None = None) -> Imputed:
-    """Fill every missing cell with its conditional mean, or its likeliest code, by K = ``samples`` importance samples.
+def impute(model: Model, data: AnyRows, samples: int | None = None, seed: int = 0, chunk: int | None = None) -> Imputed:
+    """Fill every missing cell with its conditional mean, or its likeliest code, by K importance samples.
 
     The noise belongs to the row: neither its neighbours nor the chunks matter, but for rounding. Where the cells of
     p(x|z) depend on each other, missing ones are drawn by one generator, and both matter.
@@ -76,7 +86,8 @@ def impute(model: Model, data: AnyRows, samples: int = 1000, seed: int = 0, chun
     Args:
         model: in evaluation mode; its encoder takes NaN and p(x|z) tells of its cells.
         data: rows x, (N, D), of any container; see `velbo.checks.rows_for`.
-        samples: K, at least 1.
+        samples: K of every row, at least 1. If not given, 250, and 1,000 and then 4,000 for rows whose weights are
+            worth less than 100 draws.
         seed: of all noise.
         chunk: samples at a time.
 
@@ -84,23 +95,27 @@ def impute(model: Model, data: AnyRows, samples: int = 1000, seed: int = 0, chun
         ConfigError: for no samples, or a p(x|z) that tells nothing of its cells.
         DataError: if the weights of a row are no numbers, or all 0.
     """
-    if samples < 1 or (chunk is not None and chunk < 1):
+    rounds = ROUNDS if samples is None else (samples,)
+    if rounds[0] < 1 or (chunk is not None and chunk < 1):
         raise ConfigError(f"samples and chunk must be at least 1, not {samples} and {chunk}")
     data = rows_for(model, data)
     x = data.fixed(seed).double().cpu().clone()  # the rows may be the caller's
     spread, of_rows = torch.zeros_like(x), x.new_full((2, len(x)), math.nan)
+    drawn = torch.zeros(len(x), dtype=torch.int64)
     p = probe(model, data)
-    missing = x.isnan() & modelled(p)
-    rows = missing.any(-1).nonzero().squeeze(-1)
-    n_rows, n_samples = chunk_sizes(samples, max(numbers_per_row(model, data), n_moments(p)), chunk)
+    missing, numbers = x.isnan() & modelled(p), max(numbers_per_row(model, data), n_moments(p))
+    waiting = missing.any(-1).nonzero().squeeze(-1)
     with threads(), freed_memory_kept():
-        for at in chunks_of(rows, n_rows):
-            mean, deviation, weights = _filling(model, data.subset(at), samples, n_samples, seed)
-            check_weights(weights.log_sum, at)
-            x[at] = torch.where(missing[at], mean, x[at])
-            spread[at] = torch.where(missing[at], deviation, spread[at])
-            of_rows[:, at] = torch.stack((weights.effective_samples, weights.pareto_shape))
-    return Imputed(x, spread, *of_rows)
+        for k in rounds:
+            n_rows, n_samples = chunk_sizes(k, numbers, chunk)
+            for at in chunks_of(waiting, n_rows):
+                mean, deviation, weights = _filling(model, data.subset(at), k, n_samples, seed)
+                check_weights(weights.log_sum, at)
+                x[at] = torch.where(missing[at], mean, x[at])
+                spread[at] = torch.where(missing[at], deviation, spread[at])
+                of_rows[:, at], drawn[at] = torch.stack((weights.effective_samples, weights.pareto_shape)), k
+            waiting = waiting[of_rows[0, waiting] < ENOUGH]
+    return Imputed(x, spread, of_rows[0], of_rows[1], drawn)
 
 
 def _filling(model: Model, data: Store, samples: int, chunk: int, seed: int) -> tuple[Tensor, Tensor, StreamingWeights]:
