@@ -91,15 +91,16 @@ class ObjectiveConfig(Checked):
     """Which bound is maximised.
 
     Attributes:
-        objective: a name, options behind it if wanted: renyi or renyi:alpha=0.5 or renyi:alpha=0.5:samples=10. The
-            ELBO: elbo, elbo-sampled (KL by Monte Carlo), stl (sticking the landing), score-function. Tighter bounds of
-            several samples: iwae, dreg (IWAE with doubly reparameterised gradients), miwae (groups: samples in so many
-            groups, IWAE in each), piwae (groups: IWAE for the decoder, miwae for the encoder), ciwae (mix: share of the
-            ELBO beside IWAE), renyi (alpha: 0 is IWAE, 1 the ELBO), tvo (points, first_point: of the thermodynamic
-            path). The ELBO is reported and something else is climbed: beta-tc (mi_weight, tc_weight, kl_weight: of
-            mutual information, total correlation and dimension-wise KL), info-vae (alpha, weight: alpha of the KL
-            gives way to weight times an MMD; alpha=1 is the WAE), trimmed (trim: share of each batch, the rows that fit
-            worst, that teaches nothing; for data with odd rows).
+        objective: a name, options behind it if wanted: renyi or renyi:alpha=0.5 or renyi:alpha=0.5:samples=10. auto:
+            iwae for tables with missing cells, elbo for all else. The ELBO: elbo, elbo-sampled (KL by Monte Carlo), stl
+            (sticking the landing), score-function. Tighter bounds of several samples: iwae, dreg (IWAE with doubly
+            reparameterised gradients), miwae (groups: samples in so many groups, IWAE in each), piwae (groups: IWAE for
+            the decoder, miwae for the encoder), ciwae (mix: share of the ELBO beside IWAE), renyi (alpha: 0 is IWAE, 1
+            the ELBO), tvo (points, first_point: of the thermodynamic path). The ELBO is reported and something else is
+            climbed: beta-tc (mi_weight, tc_weight, kl_weight: of mutual information, total correlation and
+            dimension-wise KL), info-vae (alpha, weight: alpha of the KL gives way to weight times an MMD; alpha=1 is
+            the WAE), trimmed (trim: share of each batch, the rows that fit worst, that teaches nothing; for data with
+            odd rows).
         samples: draws of z an observation: L of the ELBO, K of the others, of all groups together; the objective's own
             if not given (1 for the ELBO, beta-tc, info-vae and trimmed, 2 for score-function, 5 for iwae, dreg, ciwae
             and renyi, 8 for miwae and piwae, 10 for tvo).
@@ -107,7 +108,7 @@ class ObjectiveConfig(Checked):
         free_bits_per_group: count the free nats for each group of latents instead.
     """
 
-    objective: str = "elbo"
+    objective: str = "auto"
     samples: Annotated[int | None, COUNT] = None
     free_bits: Annotated[float, NOT_NEGATIVE] = 0.0
     free_bits_per_group: bool = False

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from velbo import Recipe, TrainingConfig, load, plan
-from velbo.build.defaults import closed, settled
+from velbo import ObjectiveConfig, Recipe, TrainingConfig, load, plan
+from velbo.build.defaults import Asked, as_before, closed, complete, settled
 from velbo.build.models import encoding
 from velbo.config import Budget
 from velbo.errors import ConfigError
@@ -48,6 +48,27 @@ def test_auto_takes_what_was_measured_and_says_why():
     assert "recipe" not in by_name.choices
     with pytest.raises(ConfigError, match="still open"):
         Recipe().n_latents  # noqa: B018
+
+
+def test_auto_takes_a_bound_of_samples_where_cells_are_missing():
+    """Of tables, with weights to be had; who names an objective has it, in a run that is continued too."""
+    holes = FRAME.assign(a=FRAME["a"].where(FRAME.index % 3 > 0))
+    found = plan(holes, training=ONE_EPOCH)
+    assert (found.objective.objective, found.objective.samples) == ("iwae", 5)
+    assert "missing" in found.choices["objective"]
+    for rows, objective, recipe in (
+        (FRAME, "auto", Recipe()),
+        (holes, "elbo", Recipe()),
+        (holes, ObjectiveConfig(free_bits=0.1), Recipe()),
+        (holes, "auto", Recipe("resmlp", prior="diffusion")),
+        (holes, "auto", Recipe(condition=("a",))),
+        (np.where(DIGITS == 16, np.nan, DIGITS.astype(float)), "auto", Recipe("resmlp")),
+    ):
+        other = plan(rows, recipe, objective=objective, training=ONE_EPOCH)
+        assert other.objective.objective == "elbo"
+        assert "objective" not in other.choices
+    again = complete(FRAME, as_before(found, Asked())).plan
+    assert again.objective.objective == "iwae"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
-"""What recipe "auto" means for some data.
+"""What recipe "auto" and objective "auto" mean for some data.
 
 tables                      a prior of clusters
 large binary images         a flow prior
 other images, many numbers  convolutions
 all else                    a residual MLP
+
+tables with missing cells   the bound of 5 samples
+all else                    the ELBO
 
 Each was measured against the last one on data of its sort; the figures are where its reason says, or in docs/log.
 """
@@ -12,10 +15,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..config import Recipe
+from ..config import ObjectiveConfig, Recipe
 from ..rows import Field
+from .own import is_own
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,28 @@ def choice(free: Sequence[Field], recipe: Recipe) -> Choice:
     # which an MLP alone has: widths as they were asked for, dropout, and reasons for missing cells
     for_mlp = recipe.hidden or recipe.dropout or recipe.missing != "at-random"
     return OTHERWISE if for_mlp or free[0].size < MANY_NUMBERS or side < 2 * SMALLEST_SIDE else convolutions(side)
+
+
+BOUND_OF_HOLES = "iwae"
+"""With holes p(z|x) is wide; the ELBO narrows it to what q(z|x) can be, a bound of several samples does so less."""
+
+
+def bound(free: Sequence[Field], recipe: Recipe, asked: ObjectiveConfig) -> tuple[ObjectiveConfig, dict[str, str]]:
+    """(The objective by its name, why it was taken), if it was left open.
+
+    Args:
+        free: fields that are modelled and not given.
+        recipe: with nothing open.
+        asked: for.
+    """
+    if asked.objective != "auto":
+        return asked, {}
+    with_holes = all(not f.shape for f in free) and any(f.has_missing for f in free)
+    # free bits need a rate in closed form, and a prior that is known by estimates gives no weights
+    if not with_holes or asked.free_bits or "diffusion" in (recipe.recipe, recipe.prior) or is_own(recipe.recipe):
+        return replace(asked, objective="elbo"), {}
+    why = "cells are missing, and by a bound of several samples they are filled better (docs/tables.md)"
+    return replace(asked, objective=BOUND_OF_HOLES), {"objective": f"{BOUND_OF_HOLES}: {why}"}
 
 
 def convolutions(side: int) -> Choice:

@@ -3,6 +3,7 @@
 fields       their kinds, from types and values                    rows/inference.py
 likelihoods  of each field: its own, that of all, or its kind's default
 recipe       auto: by kind and size of the data                    auto.py
+objective    auto: by whether cells are missing                    auto.py
 training     batch size, learning rate, threads, precision         training/choices.py
 anomalies    settings that anomalous rows do not bend              anomalies.py
 """
@@ -26,7 +27,7 @@ from ..rows.sparse import in_blocks
 from ..terms import view_of
 from ..training import decide, device_of
 from .anomalies import N_NEIGHBORS, WHY, for_anomalies, in_few_steps, in_robust_units, numbers_as_reals
-from .auto import DEFAULT_LATENTS, choice
+from .auto import DEFAULT_LATENTS, bound, choice
 from .by_order import in_order
 from .declared import declared
 from .models import check_condition, check_names, encoding, seeded, sized
@@ -100,7 +101,8 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     if recipe.recipe == "autoregressive" and not asked.recipe.order:
         recipe, why_so = in_order(recipe, schema, numbers)
         choices |= why_so
-    samples = make_objective(**as_json(asked.objective)).samples
+    objective, why_bound = bound(_free(schema, recipe), recipe, asked.objective)
+    samples = make_objective(**as_json(objective)).samples
     own = recipe.recipe if is_own(recipe.recipe) else None
     model = seeded(schema, recipe, asked.training.machine.seed, own)
     if own:
@@ -112,9 +114,8 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     training, reasons = decide(training, len(numbers), model, device)
     data = replace(asked.data, n_rows=len(numbers), fingerprint=numbers.fingerprint(), stream=isinstance(rows, Stored))
     require_room(schema, recipe, samples * min(training.optimisation.batch_size or 1, len(numbers)))
-    objective = replace(asked.objective, samples=samples)
-    why = {"anomalies": WHY} if asked.anomalies else {}
-    plan = Plan(schema, recipe, objective, training, data, choices | reasons | why)
+    why = why_bound | ({"anomalies": WHY} if asked.anomalies else {})
+    plan = Plan(schema, recipe, replace(objective, samples=samples), training, data, choices | reasons | why)
     return Prepared(replace(plan, n_neighbors=_n_neighbors(asked, plan, model, numbers)), numbers, model)
 
 

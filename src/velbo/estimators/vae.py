@@ -55,7 +55,7 @@ class VAEEstimator(Using, Saved, BaseEstimator):
         prior: a name from `velbo.config.Recipe`.
         posterior: a name from `velbo.config.Recipe`.
         dropout: share of the inner units of residual blocks dropped in training.
-        objective: a name from `velbo.config.ObjectiveConfig`, with its options: "elbo", "iwae", "renyi:alpha=0.5".
+        objective: a name from `velbo.config.ObjectiveConfig`, with options: "auto", "elbo", "iwae", "renyi:alpha=0.5".
         beta: weight of the rate in what is maximised; scores are always those of beta 1.
         max_epochs: passes over the rows.
         max_minutes: of training, if it shall end before.
@@ -98,7 +98,7 @@ class VAEEstimator(Using, Saved, BaseEstimator):
         prior: str = "auto",
         posterior: str = "diagonal",
         dropout: float = 0.0,
-        objective: str = "elbo",
+        objective: str = "auto",
         beta: float = 1.0,
         max_epochs: int = 100,
         max_minutes: float | None = None,

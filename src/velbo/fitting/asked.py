@@ -15,7 +15,7 @@ class Options(TypedDict, total=False):
     """What `plan` and `fit` may be asked for beside a recipe.
 
     Attributes:
-        objective: the bound, an `ObjectiveConfig` or a name as in it; the ELBO if not given.
+        objective: the bound, an `ObjectiveConfig` or a name as in it; auto if not given.
         training: budget and the rest.
         columns: field -> kind, "kind:likelihood", ":likelihood" or "drop", where the guess is to be another.
         kind: of all other fields.
