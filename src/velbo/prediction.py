@@ -17,7 +17,7 @@ from .build import Plan
 from .conditional import AnyModel, Conditional
 from .errors import ConfigError
 from .evaluation import cell_law, draw_given
-from .evaluation.bounds.log_likelihood import CELLS_PER_CHUNK, numbers_per_row
+from .evaluation.bounds.chunks import CELLS_PER_CHUNK, numbers_per_row
 from .rows import Field, Schema, Store
 from .rows.given import given_numbers, known_numbers
 from .rows.kinds import kind_of

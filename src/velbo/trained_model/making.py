@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import ConfigError, DataError, unknown
-from ..evaluation.bounds.log_likelihood import chunk_sizes, numbers_per_row
+from ..evaluation.bounds.chunks import chunk_sizes, numbers_per_row
 from ..limits import NOT_NEGATIVE
 from ..rows import Store
 from ..rows.arrays import as_rows

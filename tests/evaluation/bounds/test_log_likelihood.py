@@ -15,7 +15,7 @@ from torch import nn
 from velbo import VAE, LinearGaussian, Recipe, TrainingConfig, evaluate, score_rows
 from velbo.config import Budget
 from velbo.errors import CollapseWarning, ConfigError
-from velbo.evaluation.bounds.log_likelihood import chunk_sizes
+from velbo.evaluation.bounds.chunks import chunk_sizes
 from velbo.evaluation.bounds.summary import active_units, standard_error
 from velbo.fitting import carry_out, plan
 from velbo.likelihoods import Normal

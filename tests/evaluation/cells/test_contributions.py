@@ -115,7 +115,7 @@ def test_neither_order_nor_neighbours_nor_chunks_matter(monkeypatch):
         (contributions(model, store(x[order]), 130), whole[order]),
         (contributions(model, store(x[2:3]), 130), whole[2:3]),
     ]
-    monkeypatch.setattr("velbo.evaluation.bounds.log_likelihood.CELLS_PER_CHUNK", 2000)
+    monkeypatch.setattr("velbo.evaluation.bounds.chunks.CELLS_PER_CHUNK", 2000)
     pairs.append((contributions(model, store(x), 130), whole))
     for found, expected in pairs:
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-9, equal_nan=True)

@@ -166,7 +166,7 @@ def test_neither_order_nor_neighbours_nor_chunks_matter(monkeypatch):
         "single samples": (impute(model, store(x), 150, chunk=1), slice(None)),
         "remainders": (impute(model, store(x), 150, chunk=67), slice(None)),
     }
-    monkeypatch.setattr("velbo.evaluation.bounds.log_likelihood.CELLS_PER_CHUNK", 2000)
+    monkeypatch.setattr("velbo.evaluation.bounds.chunks.CELLS_PER_CHUNK", 2000)
     others["few rows at a time"] = impute(model, store(x), 150), slice(None)
     for name, (found, rows) in others.items():
         for field in ("x", "spread", "effective_samples", "pareto_shape"):
@@ -262,7 +262,7 @@ def test_draws_are_fixed_by_the_seed_and_not_by_the_order(monkeypatch):
     """Bit for bit; equal rows have draws of their own, and the global generator is left alone."""
     model, x = gaussian(shift=0.1, wider=1.2, family=MultivariateNormal), with_holes(13)
     before = torch.get_rng_state()
-    monkeypatch.setattr("velbo.evaluation.bounds.log_likelihood.CELLS_PER_CHUNK", 400)
+    monkeypatch.setattr("velbo.evaluation.bounds.chunks.CELLS_PER_CHUNK", 400)
     draws = multiple_imputations(model, store(x), 3, 7, 2)
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(multiple_imputations(model, store(x), 3, 7, 2), draws)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import pyarrow as pa
 import torch
@@ -24,16 +23,14 @@ from ...config import COMPUTED_PRECISIONS
 from ...errors import ConfigError, unknown
 from ...objectives import best_rate
 from ...posteriors import RowDraw, signal
-from ...priors import Estimated
 from ...rows import AnyRows, Store
 from ...rows.tensors import block_of, shape_of, tensors
 from ...runtime.memory import freed_memory_kept
 from ...runtime.precision import autocast, products
 from ...runtime.threads import threads
-from ...terms import Model, device_of_model, mean_of, n_latents, view_of
+from ...terms import Model, device_of_model, mean_of, view_of
+from .chunks import chunk_sizes, numbers_per_row
 from .importance import StreamingWeights
-
-CELLS_PER_CHUNK = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -84,25 +81,6 @@ class RowScores:
         columns = {name: table[name] for name in table.column_names}
         blocks = {name: block_of(c) if shape_of(c.type) else c.to_numpy() for name, c in columns.items()}
         return cls(**{name: torch.tensor(block) for name, block in blocks.items()})
-
-
-def chunk_sizes(n_samples: int, n_dims: int, chunk: int | None) -> tuple[int, int]:
-    """(rows, samples) of a chunk: ``chunk`` samples at a time if given, else what keeps p(x|z) within a few MB."""
-    samples = min(n_samples, chunk or 100)
-    return max(1, CELLS_PER_CHUNK // (samples * n_dims)), samples
-
-
-@torch.no_grad()
-def numbers_per_row(model: Model, data: Store) -> int:
-    """Numbers that p(x|z) and p(z) of one z take: D, and more where a cell is described by many, or p(z) by a path."""
-    if not len(data):
-        return data.n_dims
-    x = data.subset(torch.arange(1)).fixed(0).to(device_of_model(model))
-    view = view_of(model, x)
-    parts: Any = getattr(view.decode(x.new_zeros(1, n_latents(view))), "parts", ())
-    prior = view.prior()
-    of_prior = prior.numbers if isinstance(prior, Estimated) else 0
-    return max(data.n_dims, of_prior, sum(len(at) * part.numbers_per_cell for at, part in parts))
 
 
 @torch.no_grad()

@@ -35,8 +35,8 @@ from ...runtime.generators import OwnGenerator
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ...terms import Model, device_of_model, view_of
+from ..bounds.chunks import chunk_sizes, numbers_per_row
 from ..bounds.importance import StreamingWeights
-from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
 from .known import importance_draws
 from .weighted import (
     Cells,

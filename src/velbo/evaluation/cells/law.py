@@ -26,8 +26,8 @@ from ...runtime.generators import OwnGenerator
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ...terms import Model, device_of_model, view_of
+from ..bounds.chunks import chunk_sizes, numbers_per_row
 from ..bounds.importance import StreamingWeights
-from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
 from .known import SHARE, Unmasked, defensive_draws
 from .ordered import every_value, log_joint_of, n_drawn, z_of
 from .weighted import WeightedMeans, check_weights, chunks_of, modelled, probe, width

@@ -33,8 +33,8 @@ from ...runtime.generators import OwnGenerator
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ...terms import Model, View, device_of_model, log_weight_of, view_of
+from ..bounds.chunks import chunk_sizes, numbers_per_row
 from ..bounds.importance import StreamingWeights
-from ..bounds.log_likelihood import chunk_sizes, numbers_per_row
 from .known import importance_draws
 from .ordered import moved, n_drawn
 from .weighted import (

@@ -36,7 +36,7 @@ from ...rows import AnyRows, Store
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
 from ...terms import Model, View, device_of_model, mean_of, view_of
-from ..bounds.log_likelihood import CELLS_PER_CHUNK
+from ..bounds.chunks import CELLS_PER_CHUNK
 from ..cells.weighted import modelled, probe, width
 
 MOST_ROWS, ROWS_PER_CHUNK = 3000, 1024
