@@ -23,7 +23,7 @@ def model(width: int, prior: nn.Module | None = None) -> VAE:
     return VAE(encoder, decoder, prior or StandardNormal(2)).eval()
 
 
-ROWS = Store.from_tensor(torch.zeros(3000, 5))
+ROWS = Store.from_tensor(torch.zeros(300, 5))
 
 
 @pytest.mark.parametrize("width", [3, 64, 700])
