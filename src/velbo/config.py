@@ -191,11 +191,12 @@ class Validation(Checked):
 
     Attributes:
         validation: share of the rows held out, 2,000 rows at most; none are from fewer than 10 rows.
-        patience: evaluations (one an epoch) without a better bound before training stops; it never does if not given.
+        patience: evaluations (one an epoch) without a better bound before training stops; 0 never stops. If not given,
+            20 for tables, where rows are held out and no target is followed, and 0 for all else.
     """
 
     validation: Annotated[float, SHARE] = 0.1
-    patience: Annotated[int | None, ROWS] = None
+    patience: Annotated[int | None, Limits(0, ROWS.high)] = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from velbo import ObjectiveConfig, Recipe, TrainingConfig, load, plan
 from velbo.build.defaults import Asked, as_before, closed, complete, settled
 from velbo.build.models import encoding
-from velbo.config import Budget
+from velbo.config import Budget, Validation, Weighting
 from velbo.errors import ConfigError
 from velbo.rows import Schema, infer
 
@@ -69,6 +71,24 @@ def test_auto_takes_a_bound_of_samples_where_cells_are_missing():
         assert "objective" not in other.choices
     again = complete(FRAME, as_before(found, Asked())).plan
     assert again.objective.objective == "iwae"
+
+
+def test_tables_have_patience_where_rows_are_held_out_to_lose_it():
+    """Images have none, nor has a run that follows a target, on which the bound falls; who names one has it, 0 too."""
+
+    def patience(rows, asked: TrainingConfig = ONE_EPOCH, **options) -> int | None:
+        found = plan(rows, training=asked, **options)
+        assert ("patience" in found.choices) == (found.training.validation.patience == 20)
+        return found.training.validation.patience
+
+    assert patience(FRAME) == 20
+    assert patience(DIGITS) == 0
+    assert patience(FRAME, replace(ONE_EPOCH, validation=Validation(0.0))) == 0
+    assert patience(FRAME, replace(ONE_EPOCH, weighting=Weighting(target_rate=3.0))) == 0
+    assert patience(FRAME, anomalies=True) == 0
+    for asked in (0, 7):
+        assert patience(FRAME, replace(ONE_EPOCH, validation=Validation(0.1, asked))) == asked
+        assert patience(DIGITS, replace(ONE_EPOCH, validation=Validation(0.1, asked))) == asked
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_help_explains_every_option_and_loads_nothing_heavy():
     )
     for option in names.split():
         assert f"--{option}" in help_text
-    for default in ("[default: 0.02]", "[default: auto]", "[default: elbo]"):
+    for default in ("[default: 0.02]", "[default: auto]", "[default: 0.999]"):
         assert default in help_text
 
 

@@ -245,16 +245,17 @@ def test_all_figures_of_a_fitted_model_follow_the_unit_of_the_data(tmp_path: Pat
     assert len(before) > 50
 
 
-def test_training_reports_what_evaluate_finds(tmp_path: Path) -> None:
-    """The validation bound is the ELBO of the held-out rows, by the same noise."""
+@pytest.mark.parametrize(("objective", "samples", "figure"), [("elbo", 1, "elbo"), ("auto", 5, "log_likelihood")])
+def test_training_reports_what_evaluate_finds(objective: str, samples: int, figure: str) -> None:
+    """The validation bound is the ELBO of the held-out rows, or the bound of as many samples, by the same noise."""
     frame = table(1000.0)
     training = TrainingConfig(Budget(epochs=2))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = fit(frame, Recipe("mlp", 2, (4,)), columns=KINDS, training=training)
+        model = fit(frame, Recipe("mlp", 2, (4,)), columns=KINDS, training=training, objective=objective)
         held_out = frame.iloc[split(N, training.validation.validation, training.machine.seed)[1]]
-        found = model.evaluate(held_out, samples=1, seed=training.machine.seed)
-    assert model.history.best == pytest.approx(found.elbo, rel=1e-6)
+        found = model.evaluate(held_out, samples=samples, seed=training.machine.seed)
+    assert model.history.best == pytest.approx(getattr(found, figure), rel=1e-6)
 
 
 @pytest.mark.parametrize("unit", [FINER, 1000.0])

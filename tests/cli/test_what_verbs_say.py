@@ -46,6 +46,21 @@ def written(folder: Path, verb: str, *arguments: object, run: str = "plain") -> 
     return pd.read_csv(folder / f"{verb}.csv"), err
 
 
+def test_a_run_that_ends_early_says_why(tmp_path):
+    """Noise, which nothing generalises; fit and info say it, and neither of a run that went to its end."""
+    pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), columns=list("abc")).to_csv(
+        tmp_path / "x.csv", index=False
+    )
+    for patience, epochs in ((2, 60), (0, 3)):
+        run = tmp_path / str(patience)
+        chosen = options("--run", run, "--epochs", epochs, "--patience", patience, "--lr", 0.05)
+        code, _, err = call("fit", tmp_path / "x.csv", *chosen)
+        assert code == 0, err
+        for said in (err, call("info", run)[1]):
+            assert ("as held-out rows got no better for 2 epochs" in said) == (patience == 2)
+        assert (len(Run(run).metrics()) < epochs) == (patience == 2)
+
+
 def test_several_runs_are_a_table_with_a_row_each(folder):
     code, out, err = call("info", folder / "plain", folder / "anomalies", folder)
     assert code == 0
@@ -56,7 +71,7 @@ def test_several_runs_are_a_table_with_a_row_each(folder):
     assert all(row.endswith("done") for row in rows)
     assert err == f"no runs: {folder}\n"
     records = json.loads(call("info", folder / "plain", folder / "anomalies", "--json")[1])
-    assert [record["objective"] for record in records] == ["elbo", "trimmed:trim=0.4"]
+    assert [record["objective"] for record in records] == ["iwae", "trimmed:trim=0.4"]
     assert records[0]["best bound"] == _best(folder / "plain")
     state = Run(folder / "plain").state()
     assert state is not None

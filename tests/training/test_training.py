@@ -189,6 +189,18 @@ def test_early_stopping_keeps_the_best_weights():
     assert record["validation_bound"] == history.best
 
 
+def test_no_patience_trains_to_the_end():
+    """The same noise; 0 and nothing are no patience."""
+    for patience in (0, None):
+        config = TrainingConfig(
+            Budget(epochs=40), Optimisation(lr=2e-2, ema=0.0), Weighting(beta_warmup=0), Validation(0.5, patience)
+        )
+        history = train(small_vae(30), bits(60, 30), config=config)
+        values = [m["validation_bound"] for m in history.metrics]
+        assert len(values) == 40
+        assert values.index(max(values)) < 20
+
+
 def test_split_holds_out_no_row_of_few_and_never_more_than_2000():
     assert [len(split(n, 0.1, 0)[1]) for n in (1, 9, 10, 1000, 10**6)] == [0, 0, 1, 100, 2000]
     a, b = split(1000, 0.1, 3)

@@ -8,6 +8,11 @@ all else                    a residual MLP
 tables with missing cells   the bound of 5 samples
 all else                    the ELBO
 
+and how long held-out rows may get no better before a run ends:
+
+tables                      20 epochs
+all else                    to its end: images may stand still for long before their latents come to life
+
 Each was measured against the last one on data of its sort; the figures are where its reason says, or in docs/log.
 """
 
@@ -17,7 +22,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..config import ObjectiveConfig, Recipe
+from ..config import ObjectiveConfig, Recipe, TrainingConfig
 from ..rows import Field
 from .own import is_own
 
@@ -89,6 +94,24 @@ def bound(free: Sequence[Field], recipe: Recipe, asked: ObjectiveConfig) -> tupl
         return replace(asked, objective="elbo"), {}
     why = "cells are missing, and by a bound of several samples they are filled better (docs/tables.md)"
     return replace(asked, objective=BOUND_OF_HOLES), {"objective": f"{BOUND_OF_HOLES}: {why}"}
+
+
+PATIENCE = 20
+
+
+def ending(free: Sequence[Field], asked: TrainingConfig) -> tuple[TrainingConfig, dict[str, str]]:
+    """(The training with a patience, why), if it was left open.
+
+    Args:
+        free: fields that are modelled and not given.
+        asked: for.
+    """
+    if asked.validation.patience is not None:
+        return asked, {}
+    is_told = asked.validation.validation > 0 and not asked.weighting.constrained
+    patience = PATIENCE if is_told and all(not f.shape for f in free) else 0
+    why = {"patience": f"{patience} epochs: tables gain nothing later (docs/tables.md)"} if patience else {}
+    return replace(asked, validation=replace(asked.validation, patience=patience)), why
 
 
 def convolutions(side: int) -> Choice:

@@ -5,6 +5,7 @@ likelihoods  of each field: its own, that of all, or its kind's default
 recipe       auto: by kind and size of the data                    auto.py
 objective    auto: by whether cells are missing                    auto.py
 training     batch size, learning rate, threads, precision         training/choices.py
+             patience: by whether it is a table                    auto.py
 anomalies    settings that anomalous rows do not bend              anomalies.py
 """
 
@@ -27,7 +28,7 @@ from ..rows.sparse import in_blocks
 from ..terms import view_of
 from ..training import decide, device_of
 from .anomalies import N_NEIGHBORS, WHY, for_anomalies, in_few_steps, in_robust_units, numbers_as_reals
-from .auto import DEFAULT_LATENTS, bound, choice
+from .auto import DEFAULT_LATENTS, bound, choice, ending
 from .by_order import in_order
 from .declared import declared
 from .models import check_condition, check_names, encoding, seeded, sized
@@ -108,13 +109,14 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     if own:
         first = Store.from_rows(numbers.first(2), encoding(schema, recipe))
         recipe = _as_made(recipe, asked.recipe.latent, model, first)
-    training, device = asked.training, device_of(asked.training.machine.device)
+    training, why_ending = ending(_free(schema, recipe), asked.training)
+    device = device_of(training.machine.device)
     if asked.anomalies:
         training = in_few_steps(training, len(numbers), model, device)
     training, reasons = decide(training, len(numbers), model, device)
     data = replace(asked.data, n_rows=len(numbers), fingerprint=numbers.fingerprint(), stream=isinstance(rows, Stored))
     require_room(schema, recipe, samples * min(training.optimisation.batch_size or 1, len(numbers)))
-    why = why_bound | ({"anomalies": WHY} if asked.anomalies else {})
+    why = why_bound | why_ending | ({"anomalies": WHY} if asked.anomalies else {})
     plan = Plan(schema, recipe, replace(objective, samples=samples), training, data, choices | reasons | why)
     return Prepared(replace(plan, n_neighbors=_n_neighbors(asked, plan, model, numbers)), numbers, model)
 

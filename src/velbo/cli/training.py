@@ -13,7 +13,8 @@ from ..build import Plan, is_own, made_of
 from ..errors import ConfigError, Interrupted, LostProcessError
 from ..fitting import rows_again, train_plan
 from ..rows import Rows
-from ..training import Logger, MLflow, ProgressBar, ProgressLines, Run, TensorBoard, WandB
+from ..training import History, Logger, MLflow, ProgressBar, ProgressLines, Run, TensorBoard, WandB
+from ..training.progress import early
 from ..training.team import ALONE, Team, told
 from .app import say
 
@@ -57,7 +58,7 @@ def train_and_tell(
     split = "validation" if "validation_bound" in history.metrics[-1] else "train"
     skipped = f", {history.skipped} skipped (not finite)" if history.skipped else ""
     say(
-        f"done: {history.steps} steps in {history.seconds:.1f} s{skipped}; best {split} bound {history.best:.3f} nats. "
+        f"done: {_steps(plan, history)}{skipped}; best {split} bound {history.best:.3f} nats. "
         f"{_next(plan, run.place)}{parts}"
     )
     if report and run.report_file.exists():
@@ -86,7 +87,7 @@ def train_by_ray(plan: Plan, folder: Path, cluster: str, workers: int, new: bool
     except LostProcessError as error:
         raise LostProcessError(f"{error}. Continue with: velbo resume {run.place} --cluster {cluster}") from error
     history = run.history()
-    say(f"done: {history.steps} steps in {history.seconds:.1f} s. {_next(plan, run.place)}")
+    say(f"done: {_steps(plan, history)}. {_next(plan, run.place)}")
 
 
 def follow(team: Team, folder: Path, recipe: str, report: bool = True) -> None:
@@ -95,6 +96,11 @@ def follow(team: Team, folder: Path, recipe: str, report: bool = True) -> None:
     model = plan.build(recipe if is_own(plan.recipe.recipe) else None)
     rows = rows_again(plan, plan.data.source, plan.data.reading)
     train_and_tell(plan, rows, folder, model=model, report=report, team=team)
+
+
+def _steps(plan: Plan, history: History) -> str:
+    ended = early(history.stale, plan.training.validation.patience)
+    return f"{history.steps} steps in {history.seconds:.1f} s{ended}"
 
 
 def _next(plan: Plan, folder: str | Path) -> str:

@@ -111,7 +111,7 @@ def fit(e: Examination) -> Finding:
         f"{gap:.2f} +- {error:.2f} nats apart"
     )
     if gap > STANDARD_ERRORS * error and gap > GAP_PER_DIMENSION * e.n_dims:
-        advice = "regularise (--weight-decay 0.05, --dropout 0.2), stop early (--patience 10), or take a smaller model"
+        advice = "regularise (--weight-decay 0.3, --dropout 0.2), or take a smaller model"
         return Finding("over-fitting", "fault", f"{figure}: it has learned its rows by heart", advice)
     return Finding("over-fitting", "fine", f"{figure}: a larger model or longer training may still gain")
 

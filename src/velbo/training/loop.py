@@ -254,8 +254,8 @@ class Trainer:
         state.best, state.stale = (reported, 0) if better else (state.best, state.stale + 1)
         if better or self.validation is None:
             self.best_weights = self._averaged_weights()
-        patience = self.config.validation.patience
-        state.done = self._is_over() or (patience is not None and state.stale >= patience)
+        patience = self.config.validation.patience or math.inf
+        state.done = self._is_over() or state.stale >= patience
         state.sums = Sums()
         self.metrics.append(record)
         state.n_metrics = len(self.metrics)
@@ -305,5 +305,5 @@ class Trainer:
 
     def _history(self) -> History:
         self.model.load_state_dict(self.best_weights)
-        best = self.state.best if self.state.best is not None else math.nan
-        return History(self.metrics, best, self.state.step, self.state.skipped, self.state.seconds)
+        state, best = self.state, self.state.best if self.state.best is not None else math.nan
+        return History(self.metrics, best, state.step, state.skipped, state.seconds, state.stale)

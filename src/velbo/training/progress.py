@@ -31,6 +31,11 @@ def so_far(state: State, metrics: Sequence[dict[str, Any]]) -> str:
     return where({"epoch": state.epoch + 1, **state.sums.means("train"), **before})
 
 
+def early(stale: int, patience: int | None) -> str:
+    """Why training ended before its budget did, to follow a number; nothing if it did not."""
+    return f", as held-out rows got no better for {stale} epochs" if patience and stale >= patience else ""
+
+
 def clock(seconds: float) -> str:
     """Hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)

@@ -325,7 +325,7 @@ class Run:
             return History()
         if state is None or state.best is None:
             return History(records)
-        return History(records, state.best, state.step, state.skipped, state.seconds)
+        return History(records, state.best, state.step, state.skipped, state.seconds, state.stale)
 
     def truncate_metrics(self, n_lines: int) -> None:
         """Keep the first lines: what a killed run wrote after its last checkpoint is written again."""

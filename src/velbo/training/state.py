@@ -100,6 +100,7 @@ class History:
         steps: optimizer steps done.
         skipped: steps left out because their gradient was not finite.
         seconds: of training.
+        stale: evaluations after that of the best bound.
     """
 
     metrics: list[dict[str, Any]] = field(default_factory=list)
@@ -107,3 +108,4 @@ class History:
     steps: int = 0
     skipped: int = 0
     seconds: float = 0.0
+    stale: int = 0

@@ -139,11 +139,14 @@ def _state(state: State | None, is_trained: bool) -> str:
 
 def progress(plan: Plan, state: State | None, run: Path) -> str:
     """How far training has come."""
+    from ...training.progress import early
+
     budget, go_on = plan.training.budget, f"continue it with: velbo resume {shown(run)}"
     if state is None:
         return f"not begun, or not saved yet; {go_on}"
     if state.done:
-        return f"done: {state.epoch} epochs, {state.step} steps in {state.seconds:.1f} s"
+        ended = early(state.stale, plan.training.validation.patience)
+        return f"done: {state.epoch} epochs, {state.step} steps in {state.seconds:.1f} s{ended}"
     epoch = state.epoch + (state.position > 0)
     of = [f"epoch {epoch}" + (f" of {budget.n_epochs}" if budget.n_epochs else "")]
     if budget.minutes:
