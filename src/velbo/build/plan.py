@@ -73,7 +73,7 @@ class Plan:
 
     schema: Schema
     recipe: Recipe
-    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    objective: ObjectiveConfig = ObjectiveConfig("elbo")
     training: TrainingConfig = field(default_factory=TrainingConfig)
     data: DataRecord = field(default_factory=DataRecord)
     choices: dict[str, str] = field(default_factory=dict)
