@@ -17,7 +17,8 @@ in the interpreter PYTHON, velbo in this one. `real` is the training rows themse
     ratio         median distance to the nearest training row, over that to the nearest held-out row; 1 is best
     copies        share of synthetic rows that are equal to a training row
     l_syn, l_test of asia and alarm, whose law is known: see synthesis.py
-    log_p         nats a held-out row, of rows whose names were all seen in training
+    log_p         nats a held-out row, of rows whose names were all seen in training, and with whole numbers where all of
+                  training are
     contradicted  adult: share of rows whose education has another number than its own
 
 Measures are those of velbo.evaluation.synthetic, against rows that no generator saw. Seconds are of one processor:
@@ -44,11 +45,12 @@ from sklearn.metrics import roc_auc_score
 import bayesian_networks
 import records
 from generators import GENERATORS, generate
-from velbo import infer
+from velbo import Schema, infer
 from velbo.evaluation.synthetic import column_quality, pair_quality, synthetic_report
 from velbo.evaluation.synthetic.features import features
 
 MOST, SHARE, COMPARED = 5_000, 0.7, 2_000
+WIDER = {"count": "real", "integer": "real", "positive": "real", "bounded": "real"}
 Frame = pd.DataFrame
 
 
@@ -102,9 +104,10 @@ def split(frame: Frame, seed: int) -> tuple[Frame, Frame]:
 
 
 def known(train: Frame, test: Frame) -> Frame:
-    """Rows of test whose names were all seen in training."""
+    """Rows of test whose names were all seen in training, and whose numbers are whole where all of training are."""
     seen = [test[c].isin(set(train[c])).to_numpy() for c in train if train[c].dtype.kind not in "biuf"]
-    return test.iloc[np.flatnonzero(np.all([np.ones(len(test), bool), *seen], axis=0))].reset_index(drop=True)
+    whole = [test[c] % 1 == 0 for c in train if train[c].dtype.kind == "f" and (train[c] % 1 == 0).all()]
+    return test.iloc[np.flatnonzero(np.all([np.ones(len(test), bool), *seen, *whole], axis=0))].reset_index(drop=True)
 
 
 def made(method: str, train: Frame, test: Frame, seed: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -115,9 +118,15 @@ def made(method: str, train: Frame, test: Frame, seed: int, options: argparse.Na
     return generate(python, method, train, test, seed)
 
 
+def any_numbers(frame: Frame) -> Schema:
+    """The table's schema with kinds whose values have no limits, as a generator may go beyond those of the table."""
+    kinds = {f.name: WIDER.get(f.kind, "") for f in infer(frame).modelled}
+    return infer(frame, {name: kind for name, kind in kinds.items() if kind})
+
+
 def judged(rows: Frame, train: Frame, test: Frame, frame: Frame, target: str, seed: int) -> dict[str, float]:
     """Measures of rows that every table has."""
-    schema = infer(frame)
+    schema = any_numbers(frame)
     codes = [schema.numbers(t) for t in (train, rows, test)]
     report = synthetic_report(codes[0], codes[1], schema.modelled, codes[2], target, seed, rows=COMPARED)
     learned, private = report.efficacy, report.privacy
