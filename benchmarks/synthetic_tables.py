@@ -17,8 +17,8 @@ in the interpreter PYTHON, velbo in this one. `real` is the training rows themse
     ratio         median distance to the nearest training row, over that to the nearest held-out row; 1 is best
     copies        share of synthetic rows that are equal to a training row
     l_syn, l_test of asia and alarm, whose law is known: see synthesis.py
-    log_p         nats a held-out row, of rows whose names were all seen in training, and with whole numbers where all of
-                  training are
+    log_p         nats a held-out row, of rows whose names were all seen in training, and with whole numbers where all
+                  of training are
     contradicted  adult: share of rows whose education has another number than its own
 
 Measures are those of velbo.evaluation.synthetic, against rows that no generator saw. Seconds are of one processor:
