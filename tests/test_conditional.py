@@ -140,7 +140,7 @@ SCHEMA = settled(TABLE, Recipe())
 
 
 def built(recipe: Recipe, schema: Schema = TABLE) -> LatentVariableModel | Conditional:
-    recipe = closed(recipe, schema)[0]
+    recipe = closed(recipe, schema, 100)[0]
     return build(settled(schema, recipe), recipe)
 
 
@@ -265,7 +265,7 @@ def test_a_mask_is_modelled_where_cells_are_not_missing_at_random():
     with pytest.raises(ConfigError, match="no column that is modelled has missing cells"):
         built(Recipe("mlp", missing="self-masked"), whole)
     with pytest.raises(ConfigError, match="Did you mean 'self-masked'"):
-        closed(Recipe(missing="self-maskd"), SCHEMA)
+        closed(Recipe(missing="self-maskd"), SCHEMA, 100)
 
 
 def test_what_cannot_be_given_is_refused():

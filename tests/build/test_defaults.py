@@ -29,7 +29,9 @@ def likelihoods(*arguments, **options) -> dict[str, str]:
 
 
 def test_auto_takes_what_was_measured_and_says_why():
-    """Large binary images get a flow prior, tables a mixture; all that was named stays; other data get neither."""
+    """Large binary images get a flow prior, tables a mixture, and narrow layers below 5,000 rows; all that was named
+    stays; other data get neither.
+    """
     large = np.random.default_rng(0).integers(0, 2, (12, 16, 16)).astype(np.uint8)
     what = plan(large, Recipe(), training=ONE_EPOCH)
     assert (what.recipe.prior, what.recipe.n_latents) == ("real-nvp", 40)
@@ -44,6 +46,9 @@ def test_auto_takes_what_was_measured_and_says_why():
     assert "recipe" in small.choices
     table = plan(FRAME, Recipe(), training=ONE_EPOCH)
     assert (table.recipe.recipe, table.recipe.prior, table.recipe.n_latents) == ("resmlp", "mixture", 16)
+    assert table.recipe.hidden == (128, 128)
+    of_more = plan(pd.concat([FRAME] * 84, ignore_index=True), Recipe(), training=ONE_EPOCH)
+    assert of_more.recipe.hidden == (256, 256)
     assert "clusters" in table.choices["recipe"]
     by_name = plan(large, Recipe("mlp"), training=ONE_EPOCH)
     assert (by_name.recipe.prior, by_name.recipe.n_latents) == ("standard", 16)
@@ -98,16 +103,16 @@ def test_tables_have_patience_where_rows_are_held_out_to_lose_it():
 def test_auto_takes_convolutions_for_images_of_many_numbers(shape, hidden):
     """Halved until the shorter side has 4 to 7 pixels; what an MLP alone has keeps the MLP."""
     rows = np.random.default_rng(0).integers(0, 256, (12, *shape), dtype=np.uint8)
-    found = closed(Recipe(), infer_settled(rows))[0]
+    found = closed(Recipe(), infer_settled(rows), 12)[0]
     assert (found.recipe, found.hidden, found.prior, found.n_latents) == ("conv", hidden, "standard", 16)
     for asked in (Recipe(hidden=(8,)), Recipe(dropout=0.1), Recipe(missing="self-masked")):
-        assert closed(asked, infer_settled(rows))[0].recipe == "resmlp"
+        assert closed(asked, infer_settled(rows), 12)[0].recipe == "resmlp"
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (28, 28), (28, 20), (28, 28, 3), (4, 1024)])
 def test_auto_takes_an_mlp_for_images_of_fewer_numbers_and_strips(shape):
     rows = np.random.default_rng(0).integers(0, 256, (12, *shape), dtype=np.uint8)
-    found = closed(Recipe(), infer_settled(rows))[0]
+    found = closed(Recipe(), infer_settled(rows), 12)[0]
     assert (found.recipe, found.hidden) == ("resmlp", (256, 256))
 
 

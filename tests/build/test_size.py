@@ -34,7 +34,7 @@ RECIPES = {
 
 def planned(rows: np.ndarray, recipe: Recipe) -> tuple[Schema, Recipe]:
     schema = settled(infer(rows), recipe)
-    return schema, closed(recipe, schema)[0]
+    return schema, closed(recipe, schema, 100)[0]
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -153,5 +153,5 @@ def test_a_recipe_is_built_on_the_meta_device():
         for likelihood in ("bernoulli", "categorical", "discretized-logistic"):
             recipe = Recipe(name, 2, (8,), likelihood)
             with torch.device("meta"):
-                model = build(settled(schema, recipe), closed(recipe, schema)[0])
+                model = build(settled(schema, recipe), closed(recipe, schema, 100)[0])
             assert all(p.is_meta for p in model.parameters())

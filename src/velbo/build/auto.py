@@ -1,6 +1,6 @@
 """What recipe "auto" and objective "auto" mean for some data.
 
-tables                      a prior of clusters
+tables                      a prior of clusters, layers half as wide for few rows
 large binary images         a flow prior
 other images, many numbers  convolutions
 all else                    a residual MLP
@@ -57,13 +57,15 @@ TABLES = Choice(
     "mixture",
     "rows of tables come in clusters, and new ones are nearer to real ones than by a standard prior (docs/tables.md)",
 )
+FEW_ROWS = 5_000
+SMALL_TABLES = replace(TABLES, hidden=(128, 128), why=f"{TABLES.why}; fewer than {FEW_ROWS:,} rows teach no wider layers")
 OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "no other was found better on such data")
 
 
-def choice(free: Sequence[Field], recipe: Recipe) -> Choice:
-    """What "auto" takes for fields that are modelled and not given."""
+def choice(free: Sequence[Field], recipe: Recipe, n_rows: int) -> Choice:
+    """What "auto" takes for so many rows of fields that are modelled and not given."""
     if all(not f.shape for f in free):
-        return TABLES
+        return TABLES if n_rows >= FEW_ROWS else SMALL_TABLES
     if len(free) != 1 or free[0].image_shape is None or free[0].size < LARGE_IMAGE:
         return OTHERWISE
     if free[0].likelihood == "bernoulli":

@@ -94,8 +94,8 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     rows = in_blocks(rows, _beside(asked))
     is_guessed = asked.schema is None
     schema, asked = _schema(rows, asked)
-    recipe, choices = closed(asked.recipe, schema)
     numbers = rows_of(rows, schema)
+    recipe, choices = closed(asked.recipe, schema, len(numbers))
     schema = declared(schema, asked.constraints, numbers)
     if is_guessed:
         schema = in_robust_units(schema, numbers)
@@ -233,8 +233,8 @@ def settled(schema: Schema, recipe: Recipe) -> Schema:
 # the model
 
 
-def closed(recipe: Recipe, schema: Schema) -> tuple[Recipe, dict[str, str]]:
-    """A recipe with nothing left open, and why.
+def closed(recipe: Recipe, schema: Schema, n_rows: int) -> tuple[Recipe, dict[str, str]]:
+    """A recipe with nothing left open, for so many rows, and why.
 
     Raises:
         ConfigError: for names that there are not, or that do not go together.
@@ -251,7 +251,7 @@ def closed(recipe: Recipe, schema: Schema) -> tuple[Recipe, dict[str, str]]:
         )
     choices: dict[str, str] = {}
     if recipe.recipe == "auto":
-        taken = choice(_free(schema, recipe), recipe)
+        taken = choice(_free(schema, recipe), recipe, n_rows)
         recipe = replace(
             recipe,
             recipe=taken.recipe,

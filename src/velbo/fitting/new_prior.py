@@ -34,7 +34,9 @@ def refit(
         The new model with its plan, and the gain of the ELBO in nats a row on held-out rows.
     """
     training = training or TrainingConfig()
-    recipe, _ = closed(replace(trained.recipe, prior=prior, components=components), trained.schema)
+    recipe, _ = closed(
+        replace(trained.recipe, prior=prior, components=components), trained.schema, trained.plan.data.n_rows
+    )
     model, rows = copy.deepcopy(trained.model), trained.store(x)
     with OwnGenerator(training.machine.seed):
         new = prior_of(recipe, place_of_prior(model).encoder, trained.schema.n_dims)
