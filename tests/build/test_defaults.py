@@ -29,7 +29,7 @@ def likelihoods(*arguments, **options) -> dict[str, str]:
 
 
 def test_auto_takes_what_was_measured_and_says_why():
-    """Large binary images get a flow prior, tables a mixture, and narrow layers below 5,000 rows; all that was named
+    """Large binary images get a flow prior, tables a mixture, few rows with holes narrow layers; all that was named
     stays; other data get neither.
     """
     large = np.random.default_rng(0).integers(0, 2, (12, 16, 16)).astype(np.uint8)
@@ -46,8 +46,10 @@ def test_auto_takes_what_was_measured_and_says_why():
     assert "recipe" in small.choices
     table = plan(FRAME, Recipe(), training=ONE_EPOCH)
     assert (table.recipe.recipe, table.recipe.prior, table.recipe.n_latents) == ("resmlp", "mixture", 16)
-    assert table.recipe.hidden == (128, 128)
-    of_more = plan(pd.concat([FRAME] * 84, ignore_index=True), Recipe(), training=ONE_EPOCH)
+    assert table.recipe.hidden == (256, 256)
+    holes = FRAME.assign(a=FRAME["a"].where(FRAME.index % 3 > 0))
+    assert plan(holes, Recipe(), training=ONE_EPOCH).recipe.hidden == (128, 128)
+    of_more = plan(pd.concat([holes] * 84, ignore_index=True), Recipe(), training=ONE_EPOCH)
     assert of_more.recipe.hidden == (256, 256)
     assert "clusters" in table.choices["recipe"]
     by_name = plan(large, Recipe("mlp"), training=ONE_EPOCH)

@@ -1,6 +1,6 @@
 """What recipe "auto" and objective "auto" mean for some data.
 
-tables                      a prior of clusters, layers half as wide for few rows
+tables                      a prior of clusters; layers half as wide for few rows with missing cells
 large binary images         a flow prior
 other images, many numbers  convolutions
 all else                    a residual MLP
@@ -58,14 +58,18 @@ TABLES = Choice(
     "rows of tables come in clusters, and new ones are nearer to real ones than by a standard prior (docs/tables.md)",
 )
 FEW_ROWS = 5_000
-SMALL_TABLES = replace(TABLES, hidden=(128, 128), why=f"{TABLES.why}; fewer than {FEW_ROWS:,} rows teach no wider layers")
+FEW_WITH_HOLES = replace(
+    TABLES,
+    hidden=(128, 128),
+    why=f"{TABLES.why}; fewer than {FEW_ROWS:,} rows with missing cells teach no wider layers",
+)
 OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "no other was found better on such data")
 
 
 def choice(free: Sequence[Field], recipe: Recipe, n_rows: int) -> Choice:
     """What "auto" takes for so many rows of fields that are modelled and not given."""
     if all(not f.shape for f in free):
-        return TABLES if n_rows >= FEW_ROWS else SMALL_TABLES
+        return FEW_WITH_HOLES if n_rows < FEW_ROWS and any(f.has_missing for f in free) else TABLES
     if len(free) != 1 or free[0].image_shape is None or free[0].size < LARGE_IMAGE:
         return OTHERWISE
     if free[0].likelihood == "bernoulli":
