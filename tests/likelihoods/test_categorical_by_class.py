@@ -85,6 +85,17 @@ def test_weighted_masses_by_some_classes_are_the_sum_of_all(
     torch.testing.assert_close(some.weighted_masses(w), expected[:, -1:])
 
 
+def test_weighted_masses_are_added_up_in_full():
+    """Inside autocast too, which would round them to 8 bits."""
+    of = head(60).float()
+    with torch.no_grad():
+        cell = of(torch.randn(5, 2, F)).cell
+        w = torch.ones(5, 2, dtype=torch.float64)
+        expected = cell.weighted_masses(w)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(cell.weighted_masses(w), expected)
+
+
 class _Largest(TorchDispatchMode):
     """The most numbers of any tensor that is made inside."""
 

@@ -193,9 +193,11 @@ class CodesByClass(CodedCell):
         shares = w.to(whole.log_first)[..., None, None] * whole.log_first.exp()
         step = max(1, MASSES_IN_CACHE // (shares[..., 0].numel() * self.of.width or 1))
         classes = torch.arange(shares.shape[-1], device=shares.device).split(step)
-        found = [
-            torch.einsum("kbda,kbdac->bdac", shares[..., some], whole._all_within(some).softmax(-1)) for some in classes
-        ]
+        with in_full(shares.device.type):
+            found = [
+                torch.einsum("kbda,kbdac->bdac", shares[..., some], whole._all_within(some).softmax(-1))
+                for some in classes
+            ]
         return torch.cat(found, -2).flatten(-2)[..., : self.n_codes].double().cpu()
 
     @torch.no_grad()
