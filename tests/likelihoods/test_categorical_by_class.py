@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from velbo.likelihoods import LIKELIHOODS, CategoricalByClass, Factorised, Mixed, likelihood_of
 from velbo.likelihoods.categorical_by_class import RANK, CodesByClass
@@ -65,6 +67,56 @@ def test_moments_and_mode_of_some_rows_at_a_time(monkeypatch: pytest.MonkeyPatch
     for part, expected in zip((cell.mean, cell.mode, cell.variance), whole, strict=True):
         torch.testing.assert_close(part, expected)
     assert torch.equal(whole[1], cell.log_masses().argmax(-1).double())
+
+
+@pytest.mark.parametrize("sizes", [(1,), (10,), (300, 37, 1), (120, 121, 122)])
+@pytest.mark.parametrize("at_once", [1, 50, 2**19])
+def test_weighted_masses_by_some_classes_are_the_sum_of_all(
+    sizes: tuple[int, ...], at_once: int, monkeypatch: pytest.MonkeyPatch
+):
+    """sum_k w_k p(c|z_k) of every code, to rounding; with one class at a time, with several and with all."""
+    monkeypatch.setattr("velbo.likelihoods.categorical_by_class.MASSES_IN_CACHE", at_once)
+    cell, w = cell_of(head(*sizes), 6, 4), torch.rand(6, 4, dtype=torch.float64)
+    w[2] = 0.0
+    expected = torch.einsum("kb,kbdc->bdc", w, cell.log_masses().exp())
+    torch.testing.assert_close(cell.weighted_masses(w), expected)
+    torch.testing.assert_close(cell.weighted_masses(w), cell.with_masses(cell.log_masses()).weighted_masses(w))
+    some = cell.at(torch.tensor([len(sizes) - 1]))
+    torch.testing.assert_close(some.weighted_masses(w), expected[:, -1:])
+
+
+def test_weighted_masses_are_added_up_in_full():
+    """Inside autocast too, which would round them to 8 bits."""
+    of = head(60).float()
+    with torch.no_grad():
+        cell = of(torch.randn(5, 2, F)).cell
+        w = torch.ones(5, 2, dtype=torch.float64)
+        expected = cell.weighted_masses(w)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(cell.weighted_masses(w), expected)
+
+
+class _Largest(TorchDispatchMode):
+    """The most numbers of any tensor that is made inside."""
+
+    found = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        self.found = max(self.found, made.numel() if isinstance(made, torch.Tensor) else 0)
+        return made
+
+
+def test_weighted_masses_hold_few_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    """Of 50 z and 10,000 codes as many as are let, where all are half a million."""
+    monkeypatch.setattr("velbo.likelihoods.categorical_by_class.MASSES_IN_CACHE", 2**16)
+    cell, w = cell_of(head(10_000), 50, 1), torch.rand(50, 1, dtype=torch.float64)
+    with torch.no_grad(), _Largest() as few:
+        cell.weighted_masses(w)
+    with torch.no_grad(), _Largest() as all_of_them:
+        cell.log_masses()
+    assert few.found <= 2**16
+    assert all_of_them.found == 500_000
 
 
 def test_gradients_of_every_weight_are_those_of_the_whole_softmax():

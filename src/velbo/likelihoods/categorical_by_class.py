@@ -37,7 +37,7 @@ from .coded import BelowSize, CodedCell, CodesCell, check_sizes, rounded_size
 from .laws import Layer, Masses
 
 RANK = 16
-MASSES_AT_ONCE = 2**22
+MASSES_AT_ONCE, MASSES_IN_CACHE = 2**22, 2**19
 UNSEEN = 0.5
 """What a code that no row held counts as, so that its log-probability is a number."""
 TABLE_BITS, MOST = 16, 255.0
@@ -166,21 +166,39 @@ class CodesByClass(CodedCell):
     def _second(self, classes: Tensor) -> Tensor:
         return self.of.logits(self.query, classes)
 
+    def _all_within(self, classes: Tensor) -> Tensor:
+        """Logits of the codes in each of n classes (n,), (..., D, n, W)."""
+        table = self.of.table[self.of.first.unsqueeze(-1) + classes].to(self.query.dtype)  # (D, n, W, RANK + 1)
+        rows, query = table.flatten(1, 2), pad(self.query, (0, 1), value=1.0)
+        with in_full(table.device.type):
+            if torch.compiler.is_compiling():  # pages of `velbo explore` multiply by constant matrices alone
+                logits = (rows * query.unsqueeze(-2)).sum(-1)
+            else:
+                product = query.reshape(-1, *query.shape[-2:]).transpose(0, 1) @ rows.transpose(-1, -2)
+                logits = product.transpose(0, 1).reshape(*query.shape[:-1], -1)
+        padding = self.of.is_padding(classes.unsqueeze(-1).expand(-1, len(self.of.sizes))).transpose(0, 1)
+        logits = logits.unflatten(-1, (len(classes), self.of.width))
+        # few classes have any
+        is_full = not torch.compiler.is_compiling() and not padding.any()
+        return logits if is_full else logits.masked_fill(padding, -torch.inf)
+
     def log_masses(self) -> Tensor:
         """log p(c), (..., D, C)."""
-        n_classes = self.log_first.shape[-1]
-        classes = torch.arange(n_classes, device=self.query.device)
-        at = self.of.first.unsqueeze(-1) + classes
-        table = self.of.table[at].to(self.query.dtype)  # (D, A, W, RANK + 1)
-        rows, query = table.flatten(1, 2), pad(self.query, (0, 1), value=1.0).unsqueeze(-1)
-        with in_full(table.device.type):
-            # pages of `velbo explore` multiply by constant matrices alone
-            by_hand = torch.compiler.is_compiling()
-            logits = (rows * query.transpose(-1, -2)).sum(-1) if by_hand else (rows @ query).squeeze(-1)
-        logits = logits.unflatten(-1, (n_classes, self.of.width))
-        padding = self.of.is_padding(classes.unsqueeze(-1).expand(-1, len(self.of.sizes))).transpose(0, 1)
-        second = logits.masked_fill(padding, -torch.inf).log_softmax(-1)
+        second = self._all_within(torch.arange(self.log_first.shape[-1], device=self.query.device)).log_softmax(-1)
         return (self.log_first.unsqueeze(-1) + second).flatten(-2)[..., : self.n_codes]
+
+    def weighted_masses(self, w: Tensor) -> Tensor:
+        """Some classes at a time: all masses of K z are too many for a cache."""
+        whole = self.expand(self.batch_shape)
+        shares = w.to(whole.log_first)[..., None, None] * whole.log_first.exp()
+        step = max(1, MASSES_IN_CACHE // (shares[..., 0].numel() * self.of.width or 1))
+        classes = torch.arange(shares.shape[-1], device=shares.device).split(step)
+        with in_full(shares.device.type):
+            found = [
+                torch.einsum("kbda,kbdac->bdac", shares[..., some], whole._all_within(some).softmax(-1))
+                for some in classes
+            ]
+        return torch.cat(found, -2).flatten(-2)[..., : self.n_codes].double().cpu()
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:

@@ -56,6 +56,10 @@ class CodedCell(Cell):
         """A cell of the same values with other log masses (..., D, C)."""
         raise self.lacks("with_masses(log_p)", "the law of a missing cell is made by it")
 
+    def weighted_masses(self, w: Tensor) -> Tensor:
+        """sum_k w_k p(c|z_k), (B, D, C) float64 on the CPU, of cells (K, B, D) and weights (K, B)."""
+        return torch.einsum("kb,kbdc->bdc", w.double().cpu(), self.log_masses().exp().double().cpu())
+
     def codes(self, x: Tensor) -> Tensor:
         """Places of values."""
         return (x if self.step == 1 else x / self.step).round().long()

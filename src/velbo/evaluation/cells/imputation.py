@@ -18,6 +18,7 @@ https://arxiv.org/abs/1812.02633.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -46,6 +47,7 @@ from .weighted import (
     chunks_of,
     modelled,
     probe,
+    weighted_moments,
 )
 
 ROUNDS = 250, 1_000, 4_000
@@ -127,7 +129,7 @@ def _filling(model: Model, data: Store, samples: int, chunk: int, seed: int) -> 
     for _, p, log_ratio in importance_draws(view_of(model, x), x, samples, chunk, draw, own):
         log_w, parts = p.log_prob(x) + log_ratio, cells_with_holes(p, x)
         weights.add(log_w)
-        means.add(log_w, [_moments(part) for _, part in parts])
+        means.add(log_w, [_weighted(part) for _, part in parts])
     ends = [_end(part, mean) for (_, part), mean in zip(parts, means.values, strict=True)]
     places = [at.cpu() for at, _ in parts]
     value, spread = (at_positions(places, each, data.n_dims, math.nan) for each in zip(*ends, strict=True))
@@ -135,16 +137,13 @@ def _filling(model: Model, data: Store, samples: int, chunk: int, seed: int) -> 
 
 
 def n_moments(p: Cells) -> int:
-    """Numbers that `_moments` makes at most of one z."""
+    """Numbers that are averaged of one z."""
     return sum(len(at) * (part.cell.n_codes if isinstance(part.cell, CodedCell) else 2) for at, part in p.parts)
 
 
-def _moments(part: Factorised) -> Tensor:
-    """What is averaged over z, (..., n, C) float64: masses of codes, or the mean and the mean square of a number."""
-    if part.is_coded:
-        return part.cell.log_masses().exp().double()
-    mean = part.mean.double()
-    return torch.stack((mean, part.variance.double() + mean.square()), -1)
+def _weighted(part: Factorised) -> Callable[[Tensor], Tensor]:
+    """w -> the sum over z of what is averaged, (B, n, C): masses of codes, or mean and mean square of a number."""
+    return cast(CodedCell, part.cell).weighted_masses if part.is_coded else weighted_moments(part)
 
 
 def _end(part: Factorised, average: Tensor) -> tuple[Tensor, Tensor]:

@@ -30,7 +30,7 @@ from ..bounds.chunks import chunk_sizes, numbers_per_row
 from ..bounds.importance import StreamingWeights
 from .known import SHARE, Unmasked, defensive_draws
 from .ordered import every_value, log_joint_of, n_drawn, z_of
-from .weighted import WeightedMeans, check_weights, chunks_of, modelled, probe, width
+from .weighted import WeightedMeans, check_weights, chunks_of, modelled, probe, weighted_moments, width
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,7 @@ def _law(
             log_each = _log_p_at(law, at_values, log_w.shape) + log_w
         log_joint = torch.logaddexp(log_joint, log_each.double().cpu().logsumexp(1).T)
         if not law.is_coded:
-            mean, variance = law.mean.double(), law.variance.double()
-            means.add(log_w, [torch.stack((mean, variance + mean.square()), -1).expand(*log_w.shape, 1, 2)])
+            means.add(log_w, [weighted_moments(law)])
     mean = spread = torch.full((len(x),), math.nan, dtype=torch.float64)
     if means.sums:
         mean, square = means.values[0].squeeze(1).unbind(-1)

@@ -8,7 +8,7 @@ Where cells are missing not at random, p(x_obs|z) stands for that of the mask to
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -105,21 +105,28 @@ def _some(at: Tensor, part: Factorised, chosen: Tensor) -> tuple[Tensor, Factori
         return at, part
 
 
+def weighted_moments(p: Distribution) -> Callable[[Tensor], Tensor]:
+    """w (K, B) -> sum_k w_k (E[x|z_k], E[x^2|z_k]), (B, n, 2) float64, of cells (K, B, n)."""
+    mean = p.mean.double()
+    moments = torch.stack((mean, p.variance.double() + mean.square()), -1).cpu()
+    return lambda w: torch.einsum("kb,kbnc->bnc", w, moments.expand(*w.shape, *moments.shape[-2:]))
+
+
 class WeightedMeans:
-    """sum_k w_k f_k / sum_k w_k of B rows, for several f, whose K values come in chunks with their log w."""
+    """sum_k w_k f_k / sum_k w_k of B rows, for several f, whose sums over K come in chunks with their log w."""
 
     def __init__(self, n_rows: int) -> None:
         self.top = torch.full((n_rows,), -math.inf, dtype=torch.float64)
         self.sums: list[Tensor] = []
 
-    def add(self, log_w: Tensor, values: Sequence[Tensor]) -> None:
-        """Log-weights (k, B), and (k, B, n, C) of every f."""
+    def add(self, log_w: Tensor, sums: Sequence[Callable[[Tensor], Tensor]]) -> None:
+        """Log-weights (k, B), and w -> sum_k w_k f_k (B, n, C) for every f, both in float64 on the CPU."""
         log_w = log_w.double().cpu()
         top = torch.maximum(self.top, log_w.amax(0))
         # the largest weight so far is 1, so that none overflows; where all are 0 they stay 0
         base = top.masked_fill(top.isneginf(), 0.0)
         w, shrunk = (log_w - base).exp(), (self.top - base).exp()
-        new = [w.sum(0), *(torch.einsum("kb,kbnc->bnc", w, f.double().cpu()) for f in values)]
+        new = [w.sum(0), *(weighted(w) for weighted in sums)]
         old = self.sums or [torch.zeros_like(s) for s in new]
         self.sums = [s * shrunk.view(-1, *[1] * (s.dim() - 1)) + more for s, more in zip(old, new, strict=True)]
         self.top = top
