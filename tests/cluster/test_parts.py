@@ -126,7 +126,11 @@ def test_evaluation_by_parts_is_that_of_one_process(made, tmp_path, monkeypatch)
         assert code == 0
         for name, wanted in json.loads(one).items():
             assert json.loads(parts)[name] == (wanted if wanted is None else pytest.approx(wanted, rel=1e-6)), name
-    assert len(list((tmp_path / "parts").glob("part-*"))) == 4
+    assert len(list((tmp_path / "parts").glob("part-*"))) == 3  # the row groups of the file
+    some = ("evaluate", run, data, "--samples", 5, "--json", "--rows", 50)
+    found = [json.loads(call(*some, *more)[1]) for more in ((), ("--cluster", "none", "-o", tmp_path / "some"))]
+    assert found[0]["log_likelihood"] == pytest.approx(found[1]["log_likelihood"], rel=1e-6)
+    assert len(list((tmp_path / "some").glob("part-*"))) == 3  # 20 of the 50 rows in each
 
 
 def test_anomalous_rows_are_labelled_and_named_as_by_one_process(made, tmp_path):
