@@ -57,8 +57,9 @@ class Bulk:
 
     def map(self, source: Source, f: Callable[[pa.Table], pa.Table]) -> None:
         """The same by a function of the rows of a source."""
-        self.about |= {"rows": source.fingerprint(), "reading": as_json(source.reading())}
-        self.carry_out(MapRows(BlockRows(absolute_name(str(source.name)), source.reading()), f), blocks_of(source))
+        rows = BlockRows(absolute_name(str(source.name)), source.reading(), source.fingerprint())
+        self.about |= {"rows": rows.fingerprint, "reading": as_json(rows.reading)}
+        self.carry_out(MapRows(rows, f), blocks_of(source))
 
 
 def function_of(
