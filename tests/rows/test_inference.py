@@ -385,8 +385,8 @@ def test_no_rows_and_no_chunks():
 
 @pytest.mark.parametrize("library", [pd.DataFrame, pa.table], ids=["pandas", "pyarrow"])
 def test_work_is_linear_in_columns(library):
-    """Lines of velbo that are run, and calls of Python's functions elsewhere, are as many for each of 240 columns as for
-    each of 60: no column looks at all others. (A search inside one line of C, as of a list, is not seen.)
+    """Lines of velbo that are run, and calls of Python's functions elsewhere, are as many for each of 240 columns as
+    for each of 60: no column looks at all others. (A search inside one line of C, as of a list, is not seen.)
     """
     rng = np.random.default_rng(0)
 
