@@ -71,7 +71,6 @@ def evaluate(
         output: with --cluster the folder of what is averaged, row by row.
         json: print one JSON object.
     """
-    from ...evaluation.bounds.summary import Measure
     from ...trained_model import TrainedModel
     from ..bulk import Bulk, function_of
     from ..data import chosen, open_for, say_given
@@ -92,18 +91,17 @@ def evaluate(
             source = open_for(trained, data, read)
             some = None if rows is None else chosen(source, rows, seed)
             say_given(trained)
-            batches = source.batches() if some is None else iter([some])
-            if output is not None:
+            if output is None:
+                scores, measure = _here(trained, source.batches() if some is None else iter([some]), by_all)
+            else:
                 f, about = function_of(trained, run, model, "evaluate", asked)
                 scores = _in_parts(Bulk(parts, output, about, device), f, trained.schema, source, some)
-                measure = sum((trained.measure(batch) for batch in batches), Measure())
-            else:
-                scores, measure = _one_by_one(trained, batches, by_all)
+                measure = trained.measure(source if some is None else some)
             found = trained.evaluation(scores, measure, samples)
     print_result(found, json)
 
 
-def _one_by_one(trained: TrainedModel, batches: Iterator[pa.Table], f: Map) -> tuple[RowScores, Measure]:
+def _here(trained: TrainedModel, batches: Iterator[pa.Table], f: Map) -> tuple[RowScores, Measure]:
     """What is found of each row of all batches, and what figures are divided by."""
     from ...evaluation import RowScores
     from ...evaluation.bounds.summary import Measure
