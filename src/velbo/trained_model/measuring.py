@@ -79,8 +79,9 @@ class Measuring(Base):
         def scored(part: Store) -> tuple[RowScores, Measure]:
             return score_rows(model, part, samples, chunk, seed, precision), Measure.of(part)
 
-        scores, rows = zip(*self._of_parts(x, scored), strict=True)
-        return self.evaluation(RowScores.joined(scores), sum(rows, Measure()), samples)
+        parts = self._of_parts(x, scored)
+        scores, rows = RowScores.joined([each for each, _ in parts]), sum((each for _, each in parts), Measure())
+        return self.evaluation(scores, rows, samples)
 
     def row_scores(
         self,
