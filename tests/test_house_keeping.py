@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 from pathlib import Path
 
@@ -71,8 +72,12 @@ def test_a_test_file_is_at_the_same_place_or_its_tests_are_flat(tmp_path):
     assert house_keeping.without_test(source, tmp_path) == ["rows/a.py"]
 
 
-def test_the_whole_page(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["house_keeping", "--files"])
+def test_the_whole_page(capsys, monkeypatch, tmp_path):
+    """Of a tree with one of velbo's folders."""
+    for folder in ("src/velbo/hierarchy", "tests/hierarchy"):
+        shutil.copytree(FOLDER.parent / folder, tmp_path / folder)
+    (tmp_path / "src/velbo/__init__.py").touch()
+    monkeypatch.setattr(sys, "argv", ["house_keeping", "--files", "--root", str(tmp_path)])
     house_keeping.main()
     out = capsys.readouterr().out
     for part in ("lines of source", "95th percentile", "without a test file", "branch lines in"):

@@ -29,6 +29,7 @@ from torch.distributions import Distribution
 
 from .errors import ConfigError, DataError, RunError, VelboError
 from .rows import AnyRows, Store, Stream, store_of
+from .rows.row_numbers import row_name
 from .terms import Model, n_latents, view_of
 
 B, K = 2, 3
@@ -206,6 +207,6 @@ def refuse_rows(wrong: NDArray[np.bool_] | np.bool_, what: str) -> None:
     """
     if wrong.any():
         raise DataError(
-            f"row {int(wrong.argmax())}: its {what} is not finite; if its values are far from all that the model was "
-            "trained on, leave the row out, else train again with a lower lr"
+            f"{row_name(int(wrong.argmax()))}: its {what} is not finite; if its values are far from all that the "
+            "model was trained on, leave the row out, else train again with a lower lr"
         )

@@ -9,10 +9,20 @@ import pytest
 from velbo.cli.data import map_rows
 from velbo.errors import DataError, SchemaError
 from velbo.formats import open_source, write_table
+from velbo.rows.row_numbers import row_name
 
 
-@pytest.mark.parametrize(("bad_batch", "words"), [(1, "^row 3: is bad"), (2, "^of the rows from 40 on: row 3: is bad")])
-def test_an_error_in_a_later_batch_says_where_that_begins(tmp_path, monkeypatch, bad_batch, words):
+@pytest.mark.parametrize(
+    ("bad_batch", "said", "words"),
+    [
+        (1, lambda: f"{row_name(3)}: is bad", "^row 3: is bad"),
+        (2, lambda: f"{row_name(3)}: is bad", "^row 43: is bad"),
+        (1, lambda: "a date is bad", "^a date is bad"),
+        (2, lambda: "a date is bad", "^of the rows from 40 on: a date is bad"),
+    ],
+)
+def test_rows_of_a_later_batch_are_counted_through_the_file(tmp_path, monkeypatch, bad_batch, said, words):
+    """An error names the row by its number there, or if it names none, the first row of its batch."""
     write_table(pa.table({"x": np.arange(100)}), tmp_path / "x.parquet")
     monkeypatch.setattr("velbo.formats.base.ROWS_PER_BATCH", 40)
     seen = []
@@ -20,7 +30,7 @@ def test_an_error_in_a_later_batch_says_where_that_begins(tmp_path, monkeypatch,
     def f(batch: pa.Table) -> np.ndarray:
         seen.append(len(batch))
         if len(seen) == bad_batch:
-            raise SchemaError("row 3: is bad")
+            raise SchemaError(said())
         return np.zeros(len(batch))
 
     with pytest.raises(DataError, match=words) as told:

@@ -69,6 +69,31 @@ def test_parts_hold_what_one_file_holds(made, tmp_path, command):
     alike(open_source(parts).read(), open_source(one).read())
 
 
+def rows_of_blocks(data) -> BlockRows:
+    return BlockRows(str(data), Reading(), open_source(data).fingerprint())
+
+
+@pytest.mark.parametrize("opened", [True, False])
+@pytest.mark.parametrize("other", ["as many rows", "more rows", "nothing"])
+def test_a_file_that_is_replaced_in_the_middle_is_noticed(tmp_path, opened, other):
+    """By one with as many row groups, as many rows and the same columns too, before a worker has opened it and after;
+    and what a worker holds already it gives.
+    """
+    data = tmp_path / "rows.parquet"
+    pq.write_table(ROWS, data, row_group_size=GROUP)
+    blocks, rows = list(blocks_of(open_source(data))), rows_of_blocks(data)
+    if opened:
+        assert rows(blocks[0]).equals(ROWS.slice(0, GROUP))
+    data.unlink()
+    if other != "nothing":
+        changed = ROWS.set_column(0, ROWS.column_names[0], ROWS[0].take(pa.array(range(len(ROWS))[::-1])))
+        pq.write_table(pa.concat_tables([changed] * (1 + (other == "more rows"))), data, row_group_size=GROUP)
+    if opened:
+        assert rows(blocks[0]).equals(ROWS.slice(0, GROUP))
+    with pytest.raises(DataError, match=r"has changed since the work began|nothing of that name|no such file|no file"):
+        rows(blocks[1])
+
+
 def test_row_groups_of_whole_batches_give_the_same_bits(made, tmp_path, monkeypatch):
     """Blocks are the batches of one process then: 30 rows each, and 10."""
     run, data = made
@@ -87,7 +112,7 @@ def test_a_row_group_is_cut_into_batches_and_read_once(made, tmp_path, monkeypat
     assert [(b.start, b.n_rows) for b in blocks] == [(0, 20), (20, 10), (30, 20), (50, 10), (60, 10)]
     read, reads = type(source).read_group, list[int]()
     monkeypatch.setattr(type(source), "read_group", lambda self, g: reads.append(g.index) or read(self, g))
-    rows = pickle.loads(pickle.dumps(BlockRows(str(data), Reading())))
+    rows = pickle.loads(pickle.dumps(rows_of_blocks(data)))
     assert pa.concat_tables([rows(block) for block in blocks]).equals(ROWS)
     assert reads == [0, 1, 2]
 
@@ -126,7 +151,11 @@ def test_evaluation_by_parts_is_that_of_one_process(made, tmp_path, monkeypatch)
         assert code == 0
         for name, wanted in json.loads(one).items():
             assert json.loads(parts)[name] == (wanted if wanted is None else pytest.approx(wanted, rel=1e-6)), name
-    assert len(list((tmp_path / "parts").glob("part-*"))) == 4
+    assert len(list((tmp_path / "parts").glob("part-*"))) == 3  # the row groups of the file
+    some = ("evaluate", run, data, "--samples", 5, "--json", "--rows", 50)
+    found = [json.loads(call(*some, *more)[1]) for more in ((), ("--cluster", "none", "-o", tmp_path / "some"))]
+    assert found[0]["log_likelihood"] == pytest.approx(found[1]["log_likelihood"], rel=1e-6)
+    assert len(list((tmp_path / "some").glob("part-*"))) == 3  # 20 of the 50 rows in each
 
 
 def test_anomalous_rows_are_labelled_and_named_as_by_one_process(made, tmp_path):
@@ -254,8 +283,8 @@ def test_works_can_be_pickled(made):
     f, score = arrow_function(run, "impute", samples=5), arrow_function(run, "score", samples=5)
     [first, *_] = blocks_of(open_source(data))
     for work in (
-        MapRows(BlockRows(str(data), Reading()), Rewritten(f)),
-        MapRows(BlockRows(str(data), Reading()), Labelled(score, "log_likelihood", -9)),
+        MapRows(rows_of_blocks(data), Rewritten(f)),
+        MapRows(rows_of_blocks(data), Labelled(score, "log_likelihood", -9)),
         Drawn(f.of, 0, {}),
     ):
         block = blocks_to_draw(5)[0] if isinstance(work, Drawn) else first

@@ -319,10 +319,10 @@ def test_another_version_is_refused_in_a_line(trained, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "rows",
     [
-        np.random.default_rng(0).integers(0, 256, (30, 12, 13), dtype=np.uint8),
-        np.random.default_rng(0).random((30, 150)) < 0.3,
-        np.random.default_rng(0).normal(size=(20, 101)),
-        np.random.default_rng(0).poisson(3.0, (20, 97)),
+        np.random.default_rng(0).integers(0, 256, (10, 9, 11), dtype=np.uint8),
+        np.random.default_rng(0).random((10, 150)) < 0.3,
+        np.random.default_rng(0).normal(size=(10, 101)),
+        np.random.default_rng(0).poisson(3.0, (10, 97)),
     ],
     ids=["grids that are alike", "tables", "floats on grids of their own", "tables of several sizes"],
 )

@@ -57,7 +57,7 @@ BESIDE: dict[str, tuple[pa.DataType, st.SearchStrategy]] = {
     "struct": (pa.struct({"a": pa.int64()}), st.fixed_dictionaries({"a": st.integers(0, 9)})),
 }
 """Columns without a model."""
-SETTINGS = settings(max_examples=25, deadline=None, phases=(Phase.explicit, Phase.generate), derandomize=True)
+SETTINGS = settings(max_examples=15, deadline=None, phases=(Phase.explicit, Phase.generate), derandomize=True)
 
 
 @st.composite

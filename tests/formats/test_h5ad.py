@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,8 @@ import scipy.sparse as sp
 import velbo
 from contracts.commands import call
 from velbo.errors import ConfigError, DataError
+from velbo.rows.results import places_of_some
+from velbo.rows.sparse import SparseRows
 
 anndata = pytest.importorskip("anndata")
 h5py = pytest.importorskip("h5py")
@@ -54,6 +58,37 @@ def test_verbs_read_it_and_give_what_python_gives(path, tmp_path):
     there = model.encode(anndata.read_h5ad(path))
     assert np.allclose(np.load(tmp_path / "z.npy"), there, rtol=0, atol=1e-6)
     assert np.allclose(model.encode(velbo.open_source(f"{path}:x+town")), there, rtol=0, atol=1e-6)
+
+
+def test_verbs_that_measure_read_it_in_blocks(path, tmp_path, monkeypatch):
+    """All rows or some of them: no array that is made of the matrix has more rows than a block, and what is found is
+    what Python finds in rows that are all dense.
+    """
+    options = "--recipe mlp --hidden 8 --latent 2 --epochs 1 --threads 1".split()
+    assert call("fit", path, "--run", tmp_path / "run", *options)[0] == 0
+    monkeypatch.setattr("velbo.rows.sparse.MOST_ROWS", 15)
+    monkeypatch.setattr("velbo.formats.base.ROWS_PER_BATCH", 15)
+    made, whole = list[int](), SparseRows._dense
+
+    def dense(self, rows):
+        found = whole(self, rows)
+        made.append(len(found))
+        return found
+
+    monkeypatch.setattr(SparseRows, "_dense", dense)
+    monkeypatch.setattr("velbo.formats.source.Source.read", None)
+    _, told, _ = call("evaluate", tmp_path / "run", path, "--samples", 3, "--json")
+    _, of_some, _ = call("evaluate", tmp_path / "run", path, "--samples", 3, "--json", "--rows", 20, "--seed", 1)
+    for verb in ("quality", "doctor"):
+        assert call(verb, tmp_path / "run", path, "--rows", 20)[0] == 0
+    assert max(made) == 15
+    monkeypatch.undo()
+    model = velbo.TrainedModel.load(tmp_path / "run")
+    assert json.loads(told)["log_likelihood"] == pytest.approx(model.evaluate(COUNTS, 3).log_likelihood, rel=1e-6)
+    rows = COUNTS[places_of_some(N, 20, 1)]
+    found = model.evaluate(rows, 3, seed=1)
+    assert json.loads(of_some)["log_likelihood"] == pytest.approx(found.log_likelihood, rel=1e-6)
+    assert json.loads(of_some)["bits_per_dim"] == pytest.approx(found.bits_per_dim, rel=1e-6)
 
 
 def test_what_is_no_such_file_is_refused(tmp_path):

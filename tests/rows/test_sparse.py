@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 import velbo
-from velbo.config import Budget, Machine, Recipe, TrainingConfig
+from velbo.config import Budget, Machine, Optimisation, Recipe, TrainingConfig
 from velbo.errors import ConfigError, DataError
 from velbo.rows import Stored
 from velbo.rows.sparse import OnDisk, SparseRows, in_blocks, is_sparse
@@ -37,6 +37,20 @@ class Annotated:
         self.X, self.obs, self.var_names = x, Frame(obs), [f"g{i}" for i in range(D)]
 
 
+def rows_made_dense(monkeypatch) -> list[int]:
+    """How many rows each array has that is made of a sparse matrix, from now on."""
+    made = list[int]()
+    whole = SparseRows._dense
+
+    def dense(self, rows):
+        found = whole(self, rows)
+        made.append(len(found))
+        return found
+
+    monkeypatch.setattr(SparseRows, "_dense", dense)
+    return made
+
+
 @pytest.fixture
 def small_blocks(monkeypatch):
     monkeypatch.setattr("velbo.rows.sparse.MOST_ROWS", 17)
@@ -53,8 +67,8 @@ def test_blocks_are_the_rows_in_order(form, small_blocks):
     assert rows.fingerprint() != SparseRows(sp.csr_matrix(COUNTS[::-1])).fingerprint()
 
 
-def test_a_block_takes_8_mb_at_most():
-    assert SparseRows(sp.csr_matrix((10**6, 2000), dtype=np.float32)).n_per_block * 2000 * 4 <= 8 * 2**20
+def test_a_block_takes_2_mb_at_most():
+    assert SparseRows(sp.csr_matrix((10**6, 2000), dtype=np.float32)).n_per_block * 2000 * 4 <= 2 * 2**20
     assert SparseRows(sp.csr_matrix((9, 10**7), dtype=np.float32)).n_per_block == 1
 
 
@@ -63,6 +77,7 @@ def test_a_block_takes_8_mb_at_most():
     [
         (lambda x: x, {"x": "count"}),
         (lambda x: x.astype(np.int64), {"x": "count"}),
+        (lambda x: np.where(x > 2, np.nan, x), {"x": "count"}),
         (lambda x: x / 2, {}),
         (lambda x: -x, {}),
         (lambda x: x > 0, {}),
@@ -97,13 +112,14 @@ def test_what_is_sparse():
 
 
 def test_a_model_of_sparse_rows_is_that_of_dense_ones(monkeypatch):
-    """To the last bit, where the dense ones come in the same blocks; scores of several blocks are those of one."""
+    """To the last bit, an AnnData or a plain array; scores of several blocks are those of one."""
     sparse = sp.csr_matrix(COUNTS)
     model = velbo.fit(sparse, RECIPE, training=SHORT)
     other = velbo.fit(Annotated(COUNTS), RECIPE, training=SHORT)
+    plain = velbo.fit(COUNTS, RECIPE, training=SHORT, columns={"x": "count"})
     assert model.plan.data.stream
-    for a, b in zip(model.model.parameters(), other.model.parameters(), strict=True):
-        assert (a == b).all()
+    every = zip(*(m.model.parameters() for m in (model, other, plain)), strict=True)
+    assert all((a == b).all() and (a == c).all() for a, b, c in every)
     monkeypatch.setattr("velbo.rows.sparse.MOST_ROWS", 17)
     assert np.allclose(model.encode(sparse), other.encode(COUNTS), rtol=0, atol=1e-6)
     assert np.allclose(model.log_likelihood(sparse, 3), model.log_likelihood(COUNTS, 3), rtol=1e-6)
@@ -116,20 +132,18 @@ def test_a_model_of_sparse_rows_is_that_of_dense_ones(monkeypatch):
 
 
 def test_no_more_than_a_block_is_dense_at_once(small_blocks, monkeypatch):
-    """Whatever is made dense of the matrix has 17 rows at most, in fit, scores and embeddings."""
-    made = list[int]()
-    whole = SparseRows.block
-
-    def block(rows, start, stop):
-        made.append(stop - start)
-        return whole(rows, start, stop)
-
-    monkeypatch.setattr(SparseRows, "block", block)
+    """Whatever is made dense of the matrix has the 17 rows of a block or the 16 of a batch, in fit, scores, embeddings;
+    but for the rows held out, and those that parts start from.
+    """
+    made = rows_made_dense(monkeypatch)
+    monkeypatch.setattr("velbo.training.start.ROWS", 5)
+    monkeypatch.setattr("velbo.training.validation.MAX_ROWS", 7)
     x = sp.csr_matrix(COUNTS)
-    model = velbo.fit(x, RECIPE, training=SHORT)
+    training = TrainingConfig(Budget(epochs=1), Optimisation(batch_size=16), machine=Machine(threads=1))
+    model = velbo.fit(x, RECIPE, training=training)
+    assert made.count(16) == 3  # 54 rows to train on: the batches, and no window of rows
     model.encode(x)
     model.evaluate(x, 2)
-    assert made
     assert max(made) == 17
 
 

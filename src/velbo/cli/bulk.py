@@ -13,7 +13,7 @@ from ..cluster.arrow_function import ArrowFunction, ModelOf
 from ..cluster.blocks import Block, BlockRows, blocks_of
 from ..cluster.executors import executor
 from ..cluster.parts import Parts, Work
-from ..cluster.works import MapRows
+from ..cluster.works import MapRows, Rewritten
 from ..errors import ConfigError
 from ..files import as_json
 from ..formats import Source, absolute_name
@@ -57,8 +57,9 @@ class Bulk:
 
     def map(self, source: Source, f: Callable[[pa.Table], pa.Table]) -> None:
         """The same by a function of the rows of a source."""
-        self.about |= {"rows": source.fingerprint(), "reading": as_json(source.reading())}
-        self.carry_out(MapRows(BlockRows(absolute_name(str(source.name)), source.reading()), f), blocks_of(source))
+        rows = BlockRows(absolute_name(str(source.name)), source.reading(), source.fingerprint())
+        self.about |= {"rows": rows.fingerprint, "reading": as_json(rows.reading)}
+        self.carry_out(MapRows(rows, f), blocks_of(source))
 
 
 def function_of(
@@ -85,3 +86,27 @@ def model_of(trained: TrainedModel, run: Path, parts: str | None) -> ModelOf:
     """A model as workers load it, by the name of its folder from anywhere."""
     place = Run(run).place
     return ModelOf(place if isinstance(place, str) else str(place.absolute()), parts, trained)
+
+
+def rewrite(
+    trained: TrainedModel,
+    named: tuple[Path, str | None],
+    verb: str,
+    options: dict[str, Any],
+    source: Source,
+    how: ClusterOptions,
+    folder: Path,
+) -> None:
+    """Rows with some cells new, all others as they were, in a folder of parts.
+
+    Args:
+        trained: the model.
+        named: its run folder, and the import path of its own parts, if it has some.
+        verb: what is asked of it.
+        options: of the verb.
+        source: of the rows.
+        how: who does it.
+        folder: of the parts.
+    """
+    f, about = function_of(trained, *named, verb, options)
+    Bulk(how, folder, about).map(source, Rewritten(f))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +14,9 @@ from ..files import shown
 from ..formats import Reading, Source, absolute_name, open_source, rewrite, writers
 from ..formats.merging import differences
 from ..rows.arrow import missing_of
-from ..rows.results import as_table, beside, some_of
+from ..rows.results import as_table, beside, places_of_some, some_of
 from ..rows.results import not_modelled as not_modelled_of
+from ..rows.row_numbers import part_from
 from ..runtime.memory import physical_memory
 from .app import say
 from .options import ReadingOptions
@@ -23,6 +24,8 @@ from .output import check_output
 
 if TYPE_CHECKING:
     from ..trained_model import TrainedModel
+
+T = TypeVar("T")
 
 
 def pick(rows: Any, n: int | None, seed: int) -> Any:
@@ -69,7 +72,37 @@ def rows_for(
     trained: TrainedModel, name: str, options: ReadingOptions, n: int | None = None, seed: int = 0
 ) -> pa.Table:
     """Rows for a trained model, all or some of them."""
-    return pick(open_for(trained, name, options).read(), n, seed)
+    return chosen(open_for(trained, name, options), n, seed)
+
+
+def some_rows(trained: TrainedModel, name: str, options: ReadingOptions, n: int, seed: int) -> pa.Table:
+    """The same, or all if they are fewer than n."""
+    return chosen(open_for(trained, name, options), n, seed, or_all=True)
+
+
+def chosen(source: Source, n: int | None, seed: int, or_all: bool = False) -> pa.Table:
+    """Rows of a source as `pick` has them, a batch of it in memory beside them where it tells how many it has.
+
+    Args:
+        source: of the rows.
+        n: how many; all, if None.
+        seed: of the choice.
+        or_all: whether fewer rows than n are all taken.
+
+    Raises:
+        ConfigError: as `pick`.
+    """
+    length = source.n_rows
+    if n is None or length is None or not 1 <= n < length:
+        rows = source.read()
+        return at_most(rows, n, seed) if or_all and n is not None else pick(rows, n, seed)
+    places, start, found = places_of_some(length, n, seed), 0, list[pa.Table]()
+    for batch in source.batches():
+        first, last = np.searchsorted(places, (start, start + len(batch)))
+        # a copy: what is chosen of a batch must not keep all of it
+        found.append(batch.take(pa.array(places[first:last] - start)))
+        start += len(batch)
+    return pa.concat_tables(found)
 
 
 def training_rows(trained: TrainedModel, named: str | None, n: int, seed: int, options: ReadingOptions) -> pa.Table:
@@ -81,10 +114,9 @@ def training_rows(trained: TrainedModel, named: str | None, n: int, seed: int, o
     said = trained.plan.data
     if named is None and not said.source:
         raise ConfigError("the run does not say where the rows are that it was trained on; name them with --train")
-    rows = rows_for(trained, named or said.source, options)
     if named is None and said.subset:
-        rows = pick(rows, said.subset, said.subset_seed)
-    return at_most(rows, n, seed)
+        return at_most(rows_for(trained, said.source, options, said.subset, said.subset_seed), n, seed)
+    return some_rows(trained, named or said.source, options, n, seed)
 
 
 def seen_rows(
@@ -113,9 +145,9 @@ def model_and_rows(
     from ..trained_model import TrainedModel
 
     trained = TrainedModel.load(run, model)
-    rows = rows_for(trained, name, options)
+    source = open_for(trained, name, options)
     say_given(trained)
-    return trained.model, trained.store(rows if n is None else at_most(rows, n, seed))
+    return trained.model, trained.store(chosen(source, n, seed, or_all=True))
 
 
 def say_given(trained: TrainedModel) -> None:
@@ -167,17 +199,18 @@ def map_rows(
     if carried and path.suffix == ".npy":
         say(f"{path} holds one array, without {', '.join(carried)}; name a .csv or .parquet file to have both")
         kept = ()
-    write_parts([path], ([beside(rows, kept, as_table(values, prefix))] for rows, values in mapped(source, f)))
+    write_parts(
+        [path], ([beside(rows, kept, as_table(values, prefix))] for rows, values in mapped(source.batches(), f))
+    )
 
 
-def mapped(source: Source, f: Callable[[pa.Table], Any]) -> Iterator[tuple[pa.Table, Any]]:
+def mapped(batches: Iterable[pa.Table], f: Callable[[pa.Table], T]) -> Iterator[tuple[pa.Table, T]]:
     """(rows, f of them), batch by batch."""
     n = 0
-    for batch in source.batches():
-        try:
-            yield batch, f(batch)
-        except DataError as error:
-            raise type(error)(f"of the rows from {n} on: {error}" if n else str(error)) from error
+    for batch in batches:
+        with part_from(n):
+            found = f(batch)
+        yield batch, found
         n += len(batch)
 
 
@@ -202,9 +235,14 @@ def change_rows(source: Source, paths: Sequence[Path], change: Callable[[pa.Tabl
     in text character by character, in typed data bit by bit.
     """
     check_output(*paths)
+    n = 0
 
     def changes(table: pa.Table) -> list[tuple[pa.Table, dict[str, np.ndarray]]]:
-        return [(new, differences(table, new)) for new in change(table)]
+        nonlocal n
+        with part_from(n):
+            found = [(new, differences(table, new)) for new in change(table)]
+        n += len(table)
+        return found
 
     _told(paths, rewrite(source, paths, changes))
 

@@ -14,8 +14,12 @@ from contextlib import contextmanager
 import pyarrow as pa
 
 from ..errors import Interrupted, VelboError
+from ..rows.row_numbers import rows_from
 from ..training.team import ALONE, Team, joined
 from .app import INTERRUPTED, one_line, say, say_at_any_rank
+
+START = 8
+"""Bytes of the number of a row."""
 
 
 @contextmanager
@@ -47,21 +51,32 @@ def shared(team: Team, f: Map) -> Iterator[Map | None]:
     if team.size == 1:
         yield f
     elif team.rank == 0:
-        yield lambda rows: _dealt(team, f, rows)
+        n = 0
+
+        def by_all(rows: pa.Table) -> pa.Table:
+            nonlocal n
+            found = _dealt(team, f, rows, n)
+            n += len(rows)
+            return found
+
+        yield by_all
         team.deal([b""] * team.size)
     else:
         while mine := team.deal([]):
-            team.collect(_packed(f(_unpacked(mine))))
+            with rows_from(int.from_bytes(mine[:START])):
+                found = f(_unpacked(mine[START:]))
+            team.collect(_packed(found))
         yield None
 
 
-def _dealt(team: Team, f: Map, rows: pa.Table) -> pa.Table:
+def _dealt(team: Team, f: Map, rows: pa.Table, start: int) -> pa.Table:
+    """Rows of which the first has number ``start``."""
     each = -(-len(rows) // team.size)
     if len(rows) <= each * (team.size - 1):  # too few for all to have one
         return f(rows)
-    parts = [rows.slice(each * rank, each) for rank in range(team.size)]
-    mine = _unpacked(team.deal([_packed(part) for part in parts]))
-    found = [_unpacked(part) for part in team.collect(_packed(f(mine)))]
+    parts = [(start + each * rank, rows.slice(each * rank, each)) for rank in range(team.size)]
+    mine = team.deal([first.to_bytes(START) + _packed(part) for first, part in parts])
+    found = [_unpacked(part) for part in team.collect(_packed(f(_unpacked(mine[START:]))))]
     # of whole numbers that are filled in, one part may hold fractions and another none
     return pa.concat_tables(found, promote_options="permissive").combine_chunks()
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -96,14 +97,16 @@ class BlockRows:
     Args:
         source: its name, from any folder.
         reading: how it is read.
+        fingerprint: that the source had when the work began.
     """
 
-    def __init__(self, source: str, reading: Reading) -> None:
-        self.source, self.reading = source, reading
+    def __init__(self, source: str, reading: Reading, fingerprint: str) -> None:
+        self.source, self.reading, self.fingerprint = source, reading, fingerprint
         self._held = -1, pa.table({})
+        self._seen: tuple[tuple[int, int, int], ...] = ()
 
-    def __reduce__(self) -> tuple[type[BlockRows], tuple[str, Reading]]:
-        return BlockRows, (self.source, self.reading)
+    def __reduce__(self) -> tuple[type[BlockRows], tuple[str, Reading, str]]:
+        return BlockRows, (self.source, self.reading, self.fingerprint)
 
     @cached_property
     def _opened(self) -> Source:
@@ -119,8 +122,34 @@ class BlockRows:
             return sent_rows(block)
         if self._held[0] != block.group:
             self._held = -1, pa.table({})  # its memory, before the next is read
-            groups = self._opened.row_groups()
-            if block.group >= len(groups):
-                raise DataError(f"{self.source}: has changed since the work began; give another folder for its parts")
-            self._held = block.group, self._opened.read_group(groups[block.group])
+            self._refuse_changed()
+            try:
+                rows = self._opened.read_group(self._opened.row_groups()[block.group])
+            finally:
+                self._refuse_changed()  # while it was read, which may look like damage
+            self._held = block.group, rows
         return self._held[1].slice(block.offset, block.n_rows)
+
+    def _refuse_changed(self) -> None:
+        """
+        Raises:
+            DataError: if another file is where the source was.
+        """
+        try:
+            seen = tuple(_state(part.path) for part in self._opened.parts)
+            if seen == self._seen:
+                return
+            is_same = not self._seen and self._opened.fingerprint() == self.fingerprint
+            self._seen = seen
+        except OSError:
+            is_same = False
+        if not is_same:
+            raise DataError(
+                f"{self.source}: has changed since the work began; restore it, or give another folder for its parts"
+            )
+
+
+def _state(file: Path) -> tuple[int, int, int]:
+    """What changes when a file is written or replaced: its number, size, and time in nanoseconds."""
+    found = file.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns

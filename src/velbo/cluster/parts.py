@@ -25,6 +25,7 @@ from ..errors import DataError, RunError
 from ..files import locked, read_json, remove_temporaries, write_json, write_text
 from ..formats import write_table
 from ..formats.folder import ABOUT, SUCCESS
+from ..rows.row_numbers import part_from
 from .blocks import Block
 from .executors import Executor
 
@@ -52,13 +53,11 @@ class WritePart:
     def __call__(self, block: Block) -> int:
         """
         Raises:
-            DataError: as the work does, with the row that the block begins with.
+            DataError: as the work does, its rows counted through all blocks.
             RunError: if the file cannot be written.
         """
-        try:
+        with part_from(block.start):
             table = self.work(block)
-        except DataError as error:
-            raise type(error)(f"of the rows from {block.start} on: {error}" if block.start else str(error)) from error
         write_table(table, part_file(self.folder, block.number))
         return len(table)
 

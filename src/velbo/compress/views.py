@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import ConfigError
 from ..nets import FieldFeatures
 from ..rows.kinds.base import Elementwise, View
-from ..rows.kinds.coded import BinaryView, OfManyNames, OneHot
+from ..rows.kinds.code_views import BinaryView, OfManyNames, OneHot
 from ..rows.kinds.positive import LogView
 from ..rows.kinds.reals import NEAR, Squashed
 from ..rows.kinds.whole import CountView

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..build import Asked
 from ..build.anomalies import HIDDEN, N_EPOCHS, N_LATENTS, N_NEIGHBORS, TRIM
 from ..config import ObjectiveConfig, TrainingConfig
+from .rows import by_blocks
 from .using import Seed
 from .vae import VAEEstimator, Weights
 
@@ -92,7 +93,7 @@ class AnomalyDetector(VAEEstimator):
         return -self.offset_
 
     def _set_offset(self, rows: Any, weight: Weights | None) -> None:
-        scores = self._exact.scores(rows, self.n_samples)
+        scores = by_blocks(rows, lambda some: self._exact.scores(some, self.n_samples))
         self._keep_scale(scores, weight)
         self._keep_scores(-scores)
 

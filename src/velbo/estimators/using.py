@@ -23,9 +23,11 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, Transfor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..prediction import Prediction
+from ..rows.sparse import is_matrix
 from ..trained_model import TrainedModel
+from .rows import by_blocks, filled
 
 Seed = int | np.random.RandomState | None
 
@@ -51,8 +53,7 @@ class Using(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin):
 
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Posterior means, (n_samples, n_latents)."""
-        rows = self._checked(X)
-        return self._exact.encode(rows)
+        return by_blocks(self._checked(X), self._exact.encode)
 
     def inverse_transform(self, Z: Any) -> Any:
         """Point estimates of p(x|z), (n_samples, n_features), in the units of X; a data frame if X was one."""
@@ -60,9 +61,8 @@ class Using(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin):
         return _flat(self._exact.decode(np.asarray(Z)))
 
     def reconstruct(self, X: Any) -> Any:
-        """Point estimates at the posterior means, (n_samples, n_features), as X came in."""
-        rows = self._checked(X)
-        return _flat(self._exact.reconstruct(rows))
+        """Point estimates at the posterior means, (n_samples, n_features), as X came in; dense, if X is sparse."""
+        return by_blocks(self._checked(X), lambda rows: _flat(self._exact.reconstruct(rows)))
 
     def sample(self, n_samples: int = 1, random_state: Seed = None, given: Any = None) -> Any:
         """New rows drawn from the model, (n_samples, n_features); a data frame if X was one.
@@ -78,8 +78,7 @@ class Using(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin):
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """log p of every row in nats, higher is better: a lower bound by ``n_samples`` importance samples."""
-        rows = self._checked(X)
-        return self._exact.scores(rows, self.n_samples)
+        return by_blocks(self._checked(X), lambda rows: self._exact.scores(rows, self.n_samples))
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """`score_samples` above ``offset_``: negative for anomalous rows."""
@@ -103,6 +102,7 @@ class Using(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin):
 
         Raises:
             ConfigError: if the column has no list of values.
+            DataError: with a column, if X is sparse.
         """
         if column is None:
             rise = (-self.score_samples(X) + self.score_mean_) / (max(self.score_deviation_, 1e-300) * np.sqrt(2))
@@ -123,23 +123,27 @@ class Using(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin):
         `velbo.TrainedModel.predict`.
         """
         check_is_fitted(self)
+        if is_matrix(X):
+            raise DataError("X is sparse, and one column given others is told of dense rows; give X[:1000].toarray()")
         is_frame = hasattr(X, "columns") or hasattr(X, "column_names")
         return self._exact.predict(X if is_frame else self._checked(X), column, given, values, self.n_samples)
 
     def contributions(self, X: Any) -> NDArray[np.float64]:
         """log p of every cell given the rest of its row, nats, (n_samples, cells): why a row is anomalous."""
-        rows = self._checked(X)
-        return self._exact.contributions(rows, self.n_samples)
+        return by_blocks(self._checked(X), lambda rows: self._exact.contributions(rows, self.n_samples))
 
     def impute(self, X: Any) -> Any:
-        """X with missing cells filled: conditional means of numbers, the likeliest categories."""
-        rows = self._checked(X)
-        return _flat(self._exact.impute(rows, self.n_samples))
+        """X with missing cells filled: conditional means of numbers, the likeliest categories. Of a sparse X those are
+        stored NaN, and it stays sparse.
+        """
+        return filled(self._checked(X), lambda rows: _flat(self._exact.impute(rows, self.n_samples)))
 
     def impute_by_draws(self, X: Any, random_state: Seed = None) -> Any:
         """X with missing cells drawn from what the model believes of them; see `velbo.TrainedModel.impute_many`."""
-        rows = self._checked(X)
-        return _flat(self._exact.impute_many(rows, 1, self.n_samples, seed=seed_of(random_state))[0])
+        seed = seed_of(random_state)
+        return filled(
+            self._checked(X), lambda rows: _flat(self._exact.impute_many(rows, 1, self.n_samples, seed=seed)[0])
+        )
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean of `score_samples`."""

@@ -6,7 +6,8 @@
 Scores and embeddings are computed in float64 with noise fixed by row and seed, so they are the same at every call, in
 every order and for every subset of rows. Missing cells are NaN and welcome. A data frame gives the same model as with
 `velbo.fit` and on the command line. Rows are a table here, each column by itself, whether they are a frame or an array,
-as everywhere in scikit-learn; with ``image_shape`` they are images. They come back as they came.
+as everywhere in scikit-learn; with ``image_shape`` they are images. They come back as they came. A sparse matrix is one
+field "x", of which a few rows at a time are dense, as for `velbo.fit`: counts, if it holds whole numbers from 0.
 """
 
 from __future__ import annotations
@@ -20,18 +21,23 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import ClassifierTags
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ..build import Asked, Prepared, complete
 from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, TrainingConfig, Validation, Weighting
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..fitting import reference_of, train_plan
-from ..rows import container_of
+from ..fitting.processes import n_looked_at
+from ..rows import rows_of
 from ..rows.encoded import InMemory
+from ..rows.sparse import X as X_FIELD
+from ..rows.sparse import is_matrix
 from ..trained_model import TrainedModel
 from ..training import Trainer
 from ..training.order import permutation
 from .files import Saved
+from .rows import by_blocks, checked, n_rows_of, taken
 from .using import Seed, Using, seed_of
 from .verbose import loggers_of
 
@@ -48,7 +54,7 @@ class VAEEstimator(Using, Saved, BaseEstimator):
         hidden: widths of the layers; None takes the recipe's own.
         likelihood: of all columns; "auto" gives each what suits its kind.
         columns: column -> kind, "kind:likelihood" or "drop", where the guess is to be another; those of an array are
-            called "0", "1", ..., an image "x".
+            called "0", "1", ..., an image or a sparse matrix as a whole "x".
         condition: columns of a data frame that are given, not modelled.
         constraints: what holds between columns and is kept in all rows that are made: "start <= end", "a + b = c",
             "city with country" (fixed combinations).
@@ -178,7 +184,9 @@ class VAEEstimator(Using, Saved, BaseEstimator):
             self._keep(TrainedModel(prepared.model, prepared.plan), [])
             self._moments = {}
         fitted = self.fitted_
-        store = InMemory(fitted.schema.numbers(rows), weight).encoded(fitted.plan.encoding)
+        if is_matrix(rows) and X_FIELD not in fitted.schema.places:
+            raise DataError("X is sparse, and the model was begun on dense columns; give X.toarray()")
+        store = rows_of(rows, fitted.schema, weight=weight).encoded(fitted.plan.encoding)
         training = self._training(1, validation=0.0)
         trainer = Trainer(fitted.model.train(), store, fitted.plan.make_objective(), training)
         if self._moments:
@@ -186,7 +194,9 @@ class VAEEstimator(Using, Saved, BaseEstimator):
         history = trainer.run()
         self._moments = trainer.parts.collect()
         model = fitted.model.to("cpu").eval()
-        known = reference_of(model, fitted.plan, store.subset(permutation(len(store), training.machine.seed)))
+        known = reference_of(
+            model, fitted.plan, store.subset(permutation(len(store), training.machine.seed)[: n_looked_at(fitted.plan)])
+        )
         self._keep(TrainedModel(model, fitted.plan, reference=known), [*self.history_, *history.metrics])
         self._set_offset(rows, weight)
         return self
@@ -195,7 +205,8 @@ class VAEEstimator(Using, Saved, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
+        tags.classifier_tags = ClassifierTags(multi_class=False)  # the two columns of predict_proba
         return tags
 
     @property
@@ -212,11 +223,11 @@ class VAEEstimator(Using, Saved, BaseEstimator):
             return rows, None
         weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
         counts = np.flatnonzero(weight)
-        return (rows if len(counts) == len(weight) else container_of(rows).take(rows, counts)), weight[counts]
+        return (rows if len(counts) == len(weight) else taken(rows, counts)), weight[counts]
 
     def _prepared(self, rows: Any, epochs: int, weight: Weights | None = None) -> Prepared:
         asked = self._asked(self._training(epochs))
-        if not isinstance(rows, np.ndarray) or self.image_shape is not None:
+        if not isinstance(rows, np.ndarray) or self.image_shape is not None:  # a sparse matrix is one field
             found = complete(rows, asked)
         else:
             found = complete(pa.table({str(i): column for i, column in enumerate(rows.T)}), asked)
@@ -224,6 +235,8 @@ class VAEEstimator(Using, Saved, BaseEstimator):
             found = replace(found, plan=replace(found.plan, schema=schema))
         if weight is None:
             return found
+        if is_matrix(rows):
+            return replace(found, rows=rows_of(rows, found.plan.schema, weight=weight))
         return replace(found, rows=InMemory(found.rows.first(len(found.rows)), weight))
 
     def _asked(self, training: TrainingConfig) -> Asked:
@@ -255,15 +268,8 @@ class VAEEstimator(Using, Saved, BaseEstimator):
         )
 
     def _rows(self, X: Any, reset: bool) -> Any:
-        """X as it came if it is a data frame, or if the model is of one; else an array of numbers."""
-        is_frame = hasattr(X, "columns") or hasattr(X, "column_names")
         of_frame = not reset and self.fitted_.schema.container != "array"
-        if (is_frame and self.image_shape is None) or of_frame:
-            return validate_data(self, X, reset=reset, skip_check_array=True)
-        least = 2 if reset and self.image_shape is None else 1  # columns of one row are constant
-        checks: Any = {"dtype": "numeric", "ensure_all_finite": "allow-nan", "ensure_min_samples": least}
-        rows: Any = validate_data(self, X, reset=reset, **checks)
-        return rows.reshape(len(rows), *(self.image_shape or rows.shape[1:]))
+        return checked(self, X, reset, self.image_shape, of_frame)
 
     def _checked(self, X: Any) -> Any:
         check_is_fitted(self)
@@ -274,9 +280,8 @@ class VAEEstimator(Using, Saved, BaseEstimator):
         self._exact = fitted.to(torch.float64)
 
     def _set_offset(self, rows: Any, weight: Weights | None) -> None:
-        container = container_of(rows)
-        index = np.random.default_rng(0).permutation(container.length(rows))[:MAX_ROWS_FOR_OFFSET]
-        scores = self._exact.scores(container.take(rows, index), self.n_samples)
+        index = np.random.default_rng(0).permutation(n_rows_of(rows))[:MAX_ROWS_FOR_OFFSET]
+        scores = by_blocks(taken(rows, index), lambda some: self._exact.scores(some, self.n_samples))
         self._keep_scale(scores, None if weight is None else weight[index])
 
     def _keep_scale(self, scores: NDArray[np.float64], weight: Weights | None) -> None:

@@ -64,7 +64,7 @@ def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequenc
         model = model.to("cpu").eval()
         log_p, known = (), None
         if team.rank == 0:
-            kept = first_kept(trainer.data, trainer.order, MOST_REFERENCE if plan.n_neighbors else MOST_ROWS)
+            kept = first_kept(trainer.data, trainer.order, n_looked_at(plan))
             known = reference_of(model, plan, kept)
             log_p = usual(model, plan, kept, known)
         log_p, known = shared_by(team, log_p, known)
@@ -74,6 +74,11 @@ def _train(team: Team, plan: Plan, rows: Rows, run: Run | None, loggers: Sequenc
                 run.write_reference(known.tensors())
             run.write_typical(log_p)  # nothing of it too: the last file of a run that is done
     return TrainedModel(model, plan, history, typical=log_p, reference=known)
+
+
+def n_looked_at(plan: Plan) -> int:
+    """How many training rows at most tell what is usual; none, where nothing is asked of them."""
+    return MOST_REFERENCE if plan.n_neighbors else MOST_ROWS if plan.schema.is_table else 0
 
 
 def reference_of(model: Any, plan: Plan, rows: Store) -> Reference | None:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from .row_numbers import row_name
 
 CELLS_PER_BLOCK = 1_000_000
 
@@ -100,7 +101,7 @@ def _refuse_infinite(array: NDArray[Any], what: str) -> None:
             row, column = np.argwhere(infinite)[0]
             place = tuple(int(i) for i in np.unravel_index(column, array.shape[1:]))
             raise DataError(
-                f"{what}: row {start + row} holds inf at {place}; infinity has no likelihood: cap it, or mark it "
+                f"{what}: {row_name(start + row)} holds inf at {place}; infinity has no likelihood: cap it, or mark it "
                 "missing (NaN)"
             )
 

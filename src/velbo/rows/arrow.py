@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..errors import SchemaError
+from .row_numbers import row_name
 from .tensors import parted, shape_of
 
 MICRO = 1e6
@@ -137,7 +138,8 @@ def numbers(column: Any, name: str, what: str = "data") -> NDArray[np.float64]:
     if infinite.any():
         row = int(infinite.argmax())
         raise SchemaError(
-            f"{what}: row {row}, column '{name}' holds inf; infinity has no likelihood: cap it, or mark it missing"
+            f"{what}: {row_name(row)}, column '{name}' holds inf; infinity has no likelihood: cap it, or mark it "
+            "missing"
         )
     return values
 
@@ -186,7 +188,7 @@ def _parsed(column: Any, name: str, what: str) -> Any:
     trimmed = pc.utf8_trim_whitespace(column.cast(pa.string()))
     row = pc.index(pc.match_substring_regex(trimmed, f"^{NUMBER}$"), False).as_py()
     if row >= 0:
-        raise SchemaError(f"{what}: row {row}, column '{name}' holds {column[row].as_py()!r}, which is no number")
+        raise SchemaError(f"{what}: {row_name(row)}, column '{name}' holds {column[row].as_py()!r}, which is no number")
     return pc.utf8_ltrim(trimmed, "+").cast(pa.float64())
 
 

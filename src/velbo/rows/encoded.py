@@ -1,6 +1,7 @@
 """Rows to train on, in memory or on disk: how many, which (a fingerprint), and encoded.
 
 in memory   numbers (N, D), made once               -> Store
+sparse      a matrix in memory, dense by the batch  -> Store
 on disk     groups of rows of files                 -> Stream
 """
 
@@ -9,18 +10,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
+from itertools import accumulate
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from ..errors import ConfigError
 from .containers import Column, container_of
 from .encodings import Encoding
 from .inference import infer_fields
+from .row_numbers import rows_at, rows_from
 from .schema import Schema
 from .sparse import SparseRows, in_blocks
+from .sparse_cells import SparseCells
 from .store import Store
 from .stream import Stream
 
@@ -102,8 +109,7 @@ class InMemory:
         return digest.hexdigest()
 
     def encoded(self, encoding: Encoding) -> Store:
-        weight = None if self.weight is None else torch.from_numpy(np.array(self.weight, np.float64))
-        return Store.from_rows(self.rows, encoding).weighted(weight)
+        return Store.from_rows(self.rows, encoding).weighted(_tensor(self.weight))
 
     def first(self, n: int) -> NDArray[Any]:
         return self.rows[:n]
@@ -136,9 +142,14 @@ class OnDisk:
 
     def read(self, number: int) -> NDArray[Any]:
         """v of a group of rows, (rows, D)."""
-        return self.schema.numbers(
-            self.source.read_group(self.groups[number]), str(getattr(self.source, "name", "data"))
-        )
+        rows = self.source.read_group(self.groups[number])
+        with rows_from(self._starts[number]):
+            return self.schema.numbers(rows, str(getattr(self.source, "name", "data")))
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """The number of the first row of each group."""
+        return [0, *accumulate(group.n_rows for group in self.groups)]
 
     def encoded(self, encoding: Encoding) -> Stream:
         return Stream([group.n_rows for group in self.groups], self.read, self.schema.n_dims, encoding)
@@ -153,7 +164,7 @@ class OnDisk:
 
     def at(self, index: NDArray[np.int64]) -> NDArray[Any]:
         """Each group that has one of them is read once."""
-        starts = np.cumsum([0, *(group.n_rows for group in self.groups)])
+        starts = np.array(self._starts)
         group = np.searchsorted(starts, index, side="right") - 1
         found = np.full((len(index), self.schema.n_dims), np.nan)
         for number in np.unique(group):
@@ -165,10 +176,73 @@ class OnDisk:
         return map(self.read, range(len(self.groups)))
 
 
-def rows_of(x: Any, schema: Schema, what: str = "data") -> Rows:
-    """Whatever a user hands over, for a known schema; what is `Stored` stays on disk, and sparse rows stay sparse."""
+class Sparse:
+    """Rows of a sparse matrix in memory, which stay sparse until their batch.
+
+    Args:
+        source: the rows.
+        schema: that they fit.
+        weight: as for `InMemory`.
+    """
+
+    def __init__(self, source: SparseRows, schema: Schema, weight: NDArray[np.float64] | None = None) -> None:
+        self.source, self.schema, self.weight = source, schema, weight
+        self._in_blocks = OnDisk(source, schema)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def fingerprint(self) -> str:
+        """Of the matrix and the columns beside it."""
+        return self.source.fingerprint()
+
+    def encoded(self, encoding: Encoding) -> Store:
+        def read(index: NDArray[np.int64]) -> Tensor:
+            with rows_at(index):
+                return encoding.store(self.schema.numbers(self.source.take(index), self.source.name), torch.float32)
+
+        return Store(SparseCells(read, len(self), self.schema.n_dims), encoding).weighted(_tensor(self.weight))
+
+    def first(self, n: int) -> NDArray[Any]:
+        return self._in_blocks.first(n)
+
+    @property
+    def at_hand(self) -> int:
+        """Those of a block: all of them would be dense together."""
+        return self._in_blocks.at_hand
+
+    def at(self, index: NDArray[np.int64]) -> NDArray[Any]:
+        return self._in_blocks.at(index)
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        return self._in_blocks.blocks()
+
+
+def _tensor(weight: NDArray[np.float64] | None) -> Tensor | None:
+    return None if weight is None else torch.from_numpy(np.array(weight, np.float64))
+
+
+def rows_of(x: Any, schema: Schema, what: str = "data", weight: NDArray[np.float64] | None = None) -> Rows:
+    """Whatever a user hands over, for a known schema; what is `Stored` stays on disk, and sparse rows stay sparse.
+
+    Args:
+        x: rows.
+        schema: that they fit.
+        what: names them in messages.
+        weight: how often each row counts in training, (N,); once, if not given.
+
+    Raises:
+        DataError: if they are no rows, or do not fit.
+        ConfigError: for weights of rows in files.
+    """
     x = in_blocks(x, (f.name for f in schema.modelled), what)
-    return OnDisk(x, schema) if isinstance(x, Stored) else InMemory(schema.numbers(x, what))
+    if isinstance(x, SparseRows) and x.is_in_memory:
+        return Sparse(x, schema, weight)
+    if not isinstance(x, Stored):
+        return InMemory(schema.numbers(x, what), weight)
+    if weight is not None:
+        raise ConfigError("rows in files have no weights; read them first, as source.read() does")
+    return OnDisk(x, schema)
 
 
 def infer(x: Any, columns: dict[str, str] | None = None, kind: str | None = None, levels: int | None = None) -> Schema:

@@ -37,6 +37,7 @@ from .arrays import blocks
 from .field import Field
 from .kinds import kind_of
 from .kinds.positive import MARGIN
+from .row_numbers import row_name
 from .units import Units
 
 BOUNDED = "this likelihood needs numbers in [0, 1] or 8-bit images"
@@ -217,8 +218,8 @@ def refuse_outside(rows: NDArray[Any], top: float) -> None:
         if bad.any():
             row, column = (int(i) for i in np.argwhere(bad)[0])
             raise SchemaError(
-                f"row {start + row}, dimension {column} holds {part[row, column]:g}; this likelihood needs values from "
-                f"0 to {top:g}"
+                f"{row_name(start + row)}, dimension {column} holds {part[row, column]:g}; this likelihood needs "
+                f"values from 0 to {top:g}"
             )
 
 

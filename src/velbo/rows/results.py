@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from .arrow import shape_of
 from .containers import container_of
@@ -24,7 +25,12 @@ def as_table(values: Any, prefix: str = "x") -> pa.Table:
 
 def some_of(rows: pa.Table, n: int, seed: int) -> pa.Table:
     """A seeded random subset of n rows, in their order."""
-    return rows.take(pa.array(np.sort(np.random.default_rng(seed).choice(len(rows), n, replace=False))))
+    return rows.take(pa.array(places_of_some(len(rows), n, seed)))
+
+
+def places_of_some(n_rows: int, n: int, seed: int) -> NDArray[np.int64]:
+    """Which rows those are, of so many, (n,)."""
+    return np.sort(np.random.default_rng(seed).choice(n_rows, n, replace=False))
 
 
 def not_modelled(schema: Schema, names: Iterable[str]) -> list[str]:

@@ -1,5 +1,6 @@
-"""Rows of a sparse matrix (N, D), such as the counts of genes in cells: a block of them at a time is made dense, and
-nothing more. They are read as rows in files are (`Stored`): trained on in a stream, scored and encoded block by block.
+"""Rows of a sparse matrix (N, D), such as the counts of genes in cells: a few of them at a time are made dense, and
+nothing more. Scored and encoded they are as rows in files are (`Stored`), block by block. Training reads a batch of a
+matrix in memory (sparse_cells.py), and one in a file as other files, in a stream.
 
     any matrix of scipy.sparse         one field "x" of shape (D,)
     an AnnData, in memory or backed    its X as "x", and columns of its obs that are asked for (a batch, say)
@@ -24,7 +25,7 @@ from .arrow import decoded
 from .tensors import tensors
 
 X = "x"
-BYTES_PER_BLOCK, MOST_ROWS = 8 * 2**20, 4096
+BYTES_PER_BLOCK, MOST_ROWS = 2 * 2**20, 4096
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class SparseRows:
 
     @cached_property
     def n_per_block(self) -> int:
-        """Rows of a block: of 8 MiB at single precision, at most."""
+        """Rows of a block: of 2 MiB at single precision, at most."""
         return max(1, min(MOST_ROWS, BYTES_PER_BLOCK // (4 * self.shape[1])))
 
     def __len__(self) -> int:
@@ -100,13 +101,27 @@ class SparseRows:
         """All rows, a block at a time."""
         return map(self.read_group, self.row_groups())
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether any rows can be had at once."""
+        return is_matrix(self.matrix) or isinstance(self.matrix, np.ndarray)
+
+    def take(self, index: NDArray[np.int64]) -> pa.Table:
+        """The rows of these numbers, of a matrix in memory."""
+        others = {name: column.take(pa.array(index)) for name, column in self.columns.items()}
+        return pa.table({X: tensors(self._dense(index)), **others})
+
     def block(self, start: int, stop: int) -> NDArray[Any]:
         """X of some rows, dense.
 
         Raises:
             DataError: if it holds no numbers.
         """
-        dense = _dense(self.matrix[start:stop])
+        return self._dense(slice(start, stop))
+
+    def _dense(self, rows: slice | NDArray[np.int64]) -> NDArray[Any]:
+        found = self.matrix[rows]
+        dense = np.asarray(found.toarray() if hasattr(found, "toarray") else found)
         if dense.dtype.kind not in "biuf":
             raise DataError(f"{self.name}: X holds cells of type {dense.dtype}, which are no numbers; convert them")
         return dense
@@ -121,9 +136,10 @@ class SparseRows:
         """Whether X holds whole numbers alone, none below 0, and some above 1."""
         high = 0.0
         for part in self._values():
-            if part.size and (part.min() < 0 or (part.dtype.kind == "f" and not (part % 1 == 0).all())):
+            known = part[part == part]  # a missing cell is NaN
+            if known.size and (known.min() < 0 or (known.dtype.kind == "f" and not (known % 1 == 0).all())):
                 return False
-            high = max(high, float(part.max(initial=0)))
+            high = max(high, float(known.max(initial=0)))
         return high > 1
 
     def _values(self) -> Iterator[NDArray[Any]]:
@@ -140,7 +156,7 @@ class SparseRows:
         for each in self.row_groups():
             block = self.block(each.start, each.start + each.n_rows)
             at = np.flatnonzero(block)
-            digest.update(at.astype("<i8").tobytes())
+            digest.update((at + each.start * self.shape[1]).astype("<i8").tobytes())
             digest.update(block.ravel()[at].astype("<f8").tobytes())
         for name, column in self.columns.items():
             digest.update(f"{name} {column.to_pylist()}".encode())
@@ -189,10 +205,6 @@ def _of_anndata(x: Any) -> Any:
 def in_blocks(x: Any, names: Iterable[str] = (), what: str = "data") -> Any:
     """Sparse rows as `SparseRows` with columns of these names; anything else as it is."""
     return SparseRows(x, names, what) if is_sparse(x) else x
-
-
-def _dense(rows: Any) -> NDArray[Any]:
-    return np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows)
 
 
 def _column(x: Any, name: str) -> pa.Array:

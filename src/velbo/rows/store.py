@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .encodings import Encoding, Standardise
 from .noise import RowNoise
+from .sparse_cells import SparseCells
 from .units import Units
 
 
@@ -24,7 +25,7 @@ class Store:
     """Encoded rows.
 
     Args:
-        kept: (N, D), as the encoding stores them.
+        kept: (N, D), as the encoding stores them; or what makes them so, a few rows at a time.
         encoding: kept -> x.
         dtype: of x.
         device: of batches; that of the kept rows, if not given.
@@ -38,13 +39,13 @@ class Store:
 
     def __init__(
         self,
-        kept: Tensor,
+        kept: Tensor | SparseCells,
         encoding: Encoding,
         dtype: torch.dtype = torch.float32,
         device: torch.device | None = None,
         units: Units | None = None,
     ) -> None:
-        self.kept, self.encoding, self.dtype, self.device = kept, encoding, dtype, device or kept.device
+        self._kept, self.encoding, self.dtype, self.device = kept, encoding, dtype, device or kept.device
         self.units = units or encoding.units(kept.shape[1])
 
     @classmethod
@@ -59,17 +60,27 @@ class Store:
         return cls(x, Standardise((0.0,) * n_dims, (1.0,) * n_dims), x.dtype, units=units)
 
     def __len__(self) -> int:
-        return len(self.kept)
+        return len(self._kept)
+
+    @property
+    def kept(self) -> Tensor:
+        """(N, D), as the encoding stores them."""
+        return self._kept if isinstance(self._kept, Tensor) else self._kept[:]
+
+    @property
+    def place(self) -> torch.device:
+        """Where numbers of rows are looked for."""
+        return self._kept.device
 
     @property
     def n_dims(self) -> int:
         """D."""
-        return self.kept.shape[1]
+        return self._kept.shape[1]
 
     def to(self, device: torch.device) -> Store:
         """The same rows, with batches on ``device``."""
-        fits = device.type != "cuda" or 2 * self.kept.nbytes <= torch.cuda.mem_get_info(device)[0]
-        there = Store(self.kept.to(device) if fits else self.kept, self.encoding, self.dtype, device, self.units)
+        fits = device.type != "cuda" or 2 * self._kept.nbytes <= torch.cuda.mem_get_info(device)[0]
+        there = Store(self._kept.to(device) if fits else self._kept, self.encoding, self.dtype, device, self.units)
         return there.weighted(self.weight)
 
     def weighted(self, weight: Tensor | None) -> Store:
@@ -78,16 +89,18 @@ class Store:
         return self
 
     def subset(self, index: Tensor) -> Store:
-        some = Store(self.kept[index.to(self.kept.device)], self.encoding, self.dtype, units=self.units)
+        some = Store(self._kept[index.to(self.place)], self.encoding, self.dtype, units=self.units)
         return some.weighted(None if self.weight is None else self.weight[index.cpu()])
 
     def batch(self, index: Tensor) -> Tensor:
         """x of the given rows, with fresh noise, (len(index), D)."""
-        if self.device == self.kept.device:
-            return self.encoding.present(self.kept.index_select(0, index), None, self.dtype)
+        if isinstance(self._kept, SparseCells):
+            return self.encoding.present(self._kept[index].to(self.device), None, self.dtype)
+        if self.device == self._kept.device:
+            return self.encoding.present(self._kept.index_select(0, index), None, self.dtype)
         shape, pinned = (len(index), self.n_dims), self.device.type == "cuda"
-        rows = torch.empty(shape, dtype=self.kept.dtype, pin_memory=pinned)
-        torch.index_select(self.kept, 0, index, out=rows)
+        rows = torch.empty(shape, dtype=self._kept.dtype, pin_memory=pinned)
+        torch.index_select(self._kept, 0, index, out=rows)
         return self.encoding.present(rows.to(self.device, non_blocking=True), None, self.dtype)
 
     def fixed(self, seed: int) -> Tensor:
@@ -100,7 +113,7 @@ class Store:
     def chunks(self, size: int) -> Iterator[Store]:
         """The rows in order, ``size`` at a time, the last chunk as short as it is."""
         for start in range(0, len(self), size):
-            some = Store(self.kept[start : start + size], self.encoding, self.dtype, units=self.units)
+            some = Store(self._kept[start : start + size], self.encoding, self.dtype, units=self.units)
             yield some.weighted(None if self.weight is None else self.weight[start : start + size])
 
     def log_det(self) -> Tensor:

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from ..errors import DataError
 from .encodings import Encoding
+from .row_numbers import rows_from
 from .store import Store
 
 WINDOW_BYTES = 64 * 2**20
@@ -237,6 +238,7 @@ class _Reader:
                     f"row group {group} holds values of shape {values.shape} and not {shape}, as it did at the start; "
                     "has its file been changed? Start again on the file as it is"
                 )
-            self.kept = self.stream.encoding.store(values, self.stream.dtype).to(self.stream.dtype)
+            with rows_from(int(self.stream.starts[group])):
+                self.kept = self.stream.encoding.store(values, self.stream.dtype).to(self.stream.dtype)
             self.group = group
         return self.kept

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABC
-from collections.abc import Callable, Iterator
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from ..evaluation import Reference
 from ..model import LatentVariableModel, Viewed
 from ..prediction import Known
 from ..rows import Schema, Store, Stored
+from ..rows.row_numbers import rows_from
 from ..rows.sparse import in_blocks
 from ..runtime.devices import device_of
 from ..runtime.generators import stream_seed
@@ -31,6 +32,7 @@ from ..terms import device_of_model
 from ..training import History
 
 ROWS_PER_CHUNK = 1024
+T = TypeVar("T")
 
 
 class Base(ABC):
@@ -76,16 +78,24 @@ class Base(ABC):
             return x
         return Store.from_rows(self.schema.numbers(x, what), self.plan.encoding, self.dtype)
 
-    def _parts(self, x: Any) -> Iterator[Store]:
-        """Rows encoded: all at once, or of sparse rows and rows in files a block after the other."""
-        rows = x if isinstance(x, Store) else in_blocks(x, (f.name for f in self.schema.modelled))
-        yield from (self.store(part) for part in (rows.batches() if isinstance(rows, Stored) else (rows,)))
+    def _of_parts(self, x: Any, f: Callable[[Store], T]) -> list[T]:
+        """f of rows encoded: of all at once, or of sparse rows and rows in files of a block after the other."""
+        rows = x if isinstance(x, Store) else in_blocks(x, (field.name for field in self.schema.modelled))
+        found, start = list[T](), 0
+        for part in rows.batches() if isinstance(rows, Stored) else (rows,):
+            with rows_from(start):
+                data = self.store(part)
+                found.append(f(data))
+            start += len(data)
+        return found
 
     @torch.no_grad()
     def encode(self, x: Any, seed: int = 0) -> NDArray[Any]:
         """Posterior means, (N, Z)."""
-        z = [self._map(part, seed, lambda rows: self._with_parts.encode(rows).mean).numpy() for part in self._parts(x)]
-        whole = np.concatenate(z)
+        encoder = self._with_parts
+        whole = np.concatenate(
+            self._of_parts(x, lambda part: self._map(part, seed, lambda rows: encoder.encode(rows).mean).numpy())
+        )
         refuse_rows(~np.isfinite(whole).all(-1), "embedding")
         return whole
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, VelboWarning
 from ..rows import Schema
 from ..rows.keeping import TRIES, Keeping
+from ..rows.row_numbers import row_name
 from ..runtime.generators import stream_seed
 
 Floats = NDArray[np.float64]
@@ -49,8 +50,8 @@ def kept_fillings(schema: Schema, data: Floats, v: Floats, draw: Redraw | None) 
         rows = kept.left.any(0)
         others = f", and {int(rows.sum()) - 1} other rows cannot either" if rows.sum() > 1 else ""
         warnings.warn(
-            f"row {int(rows.argmax())} cannot keep '{kept.broken}' whatever its missing cells hold, by those that are "
-            f"observed{others}; mend them: these rows are filled as if nothing were declared",
+            f"{row_name(int(rows.argmax()))} cannot keep '{kept.broken}' whatever its missing cells hold, by those "
+            f"that are observed{others}; mend them: these rows are filled as if nothing were declared",
             VelboWarning,
             stacklevel=4,
         )

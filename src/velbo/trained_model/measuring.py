@@ -17,8 +17,9 @@ from ..checks import refuse_rows
 from ..errors import RunError
 from ..evaluation import Evaluation, contributions, score_rows, usual_cells
 from ..evaluation.bounds.log_likelihood import RowScores
-from ..evaluation.bounds.summary import summarise, summarise_parts, warn_if_collapsed
+from ..evaluation.bounds.summary import Measure, summarise_measured, warn_if_collapsed
 from ..prediction import Prediction
+from ..rows import Store
 from .base import Base
 
 
@@ -30,8 +31,8 @@ class Measuring(Base):
         conditional model log p(x|given).
         """
         model = self._on(device)
-        each = (score_rows(model, part, samples, seed=seed).log_likelihood.numpy() for part in self._parts(x))
-        found = np.concatenate(list(each))
+        each = self._of_parts(x, lambda part: score_rows(model, part, samples, seed=seed).log_likelihood.numpy())
+        found = np.concatenate(each)
         refuse_rows(~np.isfinite(found), "log-likelihood")
         return found
 
@@ -49,8 +50,8 @@ class Measuring(Base):
         """
         if not self.plan.n_neighbors:
             return self.log_likelihood(x, samples, seed, device)
-        each = (np.nansum(self._usual_cells(part, seed, device), axis=-1) for part in self._parts(x))
-        return np.concatenate(list(each))
+        each = self._of_parts(x, lambda part: np.nansum(self._usual_cells(part, seed, device), axis=-1))
+        return np.concatenate(each)
 
     def _usual_cells(self, x: Any, seed: int, device: str) -> NDArray[np.float64]:
         if self.reference is None:
@@ -73,12 +74,14 @@ class Measuring(Base):
         device: str = "auto",
     ) -> Evaluation:
         """Means and standard errors over rows; see `velbo.evaluate`."""
-        model, scores, n_cells, log_det = self._on(device), list[RowScores](), 0, 0.0
-        for part in self._parts(x):
-            scores.append(score_rows(model, part, samples, chunk, seed, precision))
-            n_cells, log_det = n_cells + part.n_cells(), log_det + float(part.log_det().sum())
-        n_rows = sum(len(each.log_likelihood) for each in scores)
-        return self._told(summarise_parts(RowScores.joined(scores), n_cells, log_det / n_rows, samples))
+        model = self._on(device)
+
+        def scored(part: Store) -> tuple[RowScores, Measure]:
+            return score_rows(model, part, samples, chunk, seed, precision), Measure.of(part)
+
+        parts = self._of_parts(x, scored)
+        scores, rows = RowScores.joined([each for each, _ in parts]), sum((each for _, each in parts), Measure())
+        return self.evaluation(scores, rows, samples)
 
     def row_scores(
         self,
@@ -91,17 +94,26 @@ class Measuring(Base):
     ) -> RowScores:
         """What `evaluate` knows of each row; that of several parts of the rows is that of all."""
         model = self._on(device)
-        return RowScores.joined([score_rows(model, part, samples, chunk, seed, precision) for part in self._parts(x)])
+        return RowScores.joined(
+            self._of_parts(x, lambda part: score_rows(model, part, samples, chunk, seed, precision))
+        )
 
-    def evaluation(self, scores: RowScores, x: Any, samples: int) -> Evaluation:
+    def measure(self, x: Any) -> Measure:
+        """What figures of rows are divided by; of parts of them it adds up."""
+        return sum(self._of_parts(x, Measure.of), Measure())
+
+    def evaluation(self, scores: RowScores, rows: Measure, samples: int) -> Evaluation:
         """Means and standard errors over rows that have been scored; see `velbo.evaluate`.
+
+        Args:
+            scores: of all rows.
+            rows: what `measure` gave of them.
+            samples: that they were scored by.
 
         Warns:
             CollapseWarning: if the posterior carries no information.
         """
-        return self._told(summarise(scores, self.store(x), samples))
-
-    def _told(self, found: Evaluation) -> Evaluation:
+        found = summarise_measured(scores, rows, samples)
         warn_if_collapsed(found)
         return replace(found, given=self.given)
 

@@ -193,7 +193,7 @@ def shared_subset(data: Store | Stream, index: Tensor) -> Store:
 def first_rows(data: Store | Stream, order: Order, n: int) -> Tensor:
     """x of the first rows of the first epoch, (n, D) at most, on the data's device; all processes of a team ask."""
     first = shared_subset(data, next(order.windows(0)).rows[:n]).to(data.device)
-    return first.batch(torch.arange(len(first), device=first.kept.device))
+    return first.batch(torch.arange(len(first), device=first.place))
 
 
 def batches(data: Store | Stream, order: Order, batch_size: int, epoch: int, position: int) -> Generator[Tensor]:
@@ -202,7 +202,7 @@ def batches(data: Store | Stream, order: Order, batch_size: int, epoch: int, pos
     Closed, it leaves no thread behind that reads.
     """
     windows = (w for e in count(epoch) for w in order.windows(e, position if e == epoch else 0))
-    opened = data.open(windows) if isinstance(data, Stream) else (w.rows.to(data.kept.device) for w in windows)
+    opened = data.open(windows) if isinstance(data, Stream) else (w.rows.to(data.place) for w in windows)
     with closing(opened):
         for rows in opened:
             yield from rows.split(batch_size)

@@ -36,8 +36,6 @@ from ..files import (
     as_path,
     locked,
     read_file,
-    read_json,
-    read_tensors,
     remove_temporaries,
     require_place,
     url_of,
@@ -48,15 +46,15 @@ from ..files import (
 )
 from . import checkpoints, metrics, typical
 from .mirror import mirror_of
+from .model_files import CONFIG, MODEL, REFERENCE, TYPICAL, ModelFiles
 from .state import History, State
 
 MAX_CARD = 2**26
-CONFIG, MODEL, TYPICAL = "config.json", "model.safetensors", "typical.json"
-REPORT, SCORES, REFERENCE = "report.html", "training_scores.json", "reference.safetensors"
+REPORT, SCORES = "report.html", "training_scores.json"
 CARD, MARK = "README.md", "<!-- This card is written by velbo."
 
 
-class Run:
+class Run(ModelFiles):
     """The files of one run.
 
     Args:
@@ -77,31 +75,6 @@ class Run:
         self.clock_file = self.path / "clock.jsonl"
         self.checkpoints = self.path / "checkpoint"
         self._saved, self._is_locked = self.path / ".saved", False
-
-    def file(self, name: str) -> Path:
-        """Where a file of a model is now."""
-        saved = self._saved / name
-        return saved if os.path.exists(saved) else self.path / name
-
-    @property
-    def config_file(self) -> Path:
-        """The plan."""
-        return self.file(CONFIG)
-
-    @property
-    def model_file(self) -> Path:
-        """The weights."""
-        return self.file(MODEL)
-
-    @property
-    def typical_file(self) -> Path:
-        """What cells are worth; the last file that training writes."""
-        return self.file(TYPICAL)
-
-    @property
-    def reference_file(self) -> Path:
-        """Latents of training rows. It counts where the plan says so: it may be there from a model before."""
-        return self.file(REFERENCE)
 
     @property
     def scores_file(self) -> Path:
@@ -178,26 +151,8 @@ class Run:
                 "or give another folder"
             )
 
-    def config(self) -> Any:
-        """
-        Raises:
-            RunError: if this is no run folder.
-        """
-        if not os.path.lexists(self.config_file):
-            raise RunError(f"{self.place} is no run folder: there is no config.json in it; make one with 'velbo fit'")
-        return read_json(self.config_file)
-
     def write_model(self, weights: dict[str, Tensor]) -> None:
         write_tensors(self.path / MODEL, weights)
-
-    def read_model(self) -> dict[str, Tensor]:
-        """
-        Raises:
-            RunError: if there is no model, or its file is damaged.
-        """
-        if self.config_file.exists() and not self.model_file.exists():
-            raise RunError(f"{self.place} has no trained model yet; continue it with 'velbo resume {self.place}'")
-        return read_tensors(self.model_file)
 
     # a model by itself
 
@@ -266,21 +221,9 @@ class Run:
     def write_reference(self, tensors: Mapping[str, Tensor]) -> None:
         write_tensors(self.path / REFERENCE, tensors)
 
-    def read_reference(self) -> dict[str, Tensor] | None:
-        """None, if nothing was written.
-
-        Raises:
-            RunError: if the file is damaged.
-        """
-        return read_tensors(self.reference_file) if self.reference_file.exists() else None
-
     def write_typical(self, log_p: Sequence[float]) -> None:
         """What a cell of each column is worth in most training rows, nats; NaN where it is not known."""
         write_json(self.path / TYPICAL, typical.to_json(log_p))
-
-    def read_typical(self) -> tuple[float, ...]:
-        """The same; nothing, if nothing was written."""
-        return typical.read(self.typical_file)
 
     # training
 

@@ -11,6 +11,7 @@ from velbo.rows.constraints.reading import constraints_of
 
 FIELDS = [
     *(Field(name, "real") for name in ("start", "end", "a", "b", "c", "capital-gain", "with tax", "b > a", "x=1")),
+    *(Field(name, "real") for name in ("+", "=", "with", "<= >", "tick`s", "5")),
     Field("grade", "ordinal", categories=(1, 2, 3)),
     Field("town", "categorical", categories=("Jena", "Delft")),
     Field("country", "categorical", categories=("DE", "NL")),
@@ -37,6 +38,16 @@ def only(text: str) -> Linear | Combination:
         ("18 <= a", ("a",), (-1,), "<=", -18),
         ("b > a <= x=1", ("b > a", "x=1"), (1, -1), "<=", 0),
         ("grade < with tax", ("grade", "with tax"), (1, -1), "<", 0),
+        ("`+` <= a", ("+", "a"), (1, -1), "<=", 0),
+        ("`+` + `=` = `<= >`", ("+", "=", "<= >"), (1, 1, -1), "=", 0),
+        ("`with`<`b > a`", ("with", "b > a"), (1, -1), "<", 0),
+        ("`a`+ b =c", ("a", "b", "c"), (1, 1, -1), "=", 0),
+        ("a +b= c", ("a", "b", "c"), (1, 1, -1), "=", 0),
+        ("tick`s <= a", ("tick`s", "a"), (1, -1), "<=", 0),
+        ("`tick``s` <= a", ("tick`s", "a"), (1, -1), "<=", 0),
+        ("a <= 1e+5", ("a",), (1,), "<=", 1e5),
+        ("a <= `5` + 5.0", ("a", "5"), (1, -1), "<=", 5),
+        ("x=1 < b", ("x=1", "b"), (1, -1), "<", 0),
     ],
 )
 def test_inequalities_and_sums(text, columns, coefficients, relation, constant):
@@ -44,6 +55,7 @@ def test_inequalities_and_sums(text, columns, coefficients, relation, constant):
 
 
 def test_chains_are_several():
+    assert [c.columns for c in constraints_of("0 <= a <b", FIELDS)] == [("a",), ("a", "b")]
     low, high = constraints_of("0 <= a < b", FIELDS)
     assert (low.columns, high.columns) == (("a",), ("a", "b"))
     assert isinstance(low, Linear)
@@ -53,6 +65,7 @@ def test_chains_are_several():
 
 def test_combinations():
     assert only("town with country") == Combination("town with country", ("town", "country"))
+    assert only("`with` with `town`").columns == ("with", "town")
     assert only("town with country with grade").columns == ("town", "country", "grade")
 
 
@@ -67,6 +80,11 @@ def test_combinations():
         ("1 <= 2", "needs columns"),
         ("id with town", "'id'"),
         ("image <= a", "'image'"),
+        ("+ <= a", r"is none: write .*goes into backticks: `\+` <= total"),
+        ("= = a", "goes into backticks"),
+        ("a + + b = c", "goes into backticks"),
+        ("`nobody` <= a", "'nobody'"),
+        ("x=10 <= a", "'x'"),
     ],
 )
 def test_what_declares_nothing_is_refused(text, said):

@@ -43,12 +43,12 @@ def doctor(
     from ...report.pictures import save
     from ...trained_model import TrainedModel
     from ...training import Run
-    from ..data import at_most, rows_for, say_given, seen_rows
+    from ..data import say_given, seen_rows, some_rows
 
     if output is not None:
         need("matplotlib", "report")
     trained = TrainedModel.load(run, model)
-    test = at_most(rows_for(trained, data, read), rows, seed)
+    test = some_rows(trained, data, read, rows, seed)
     say_given(trained)
     seen = seen_rows(trained, data, train, rows, seed, read)
     found = examine(trained, test, seen, Run(run).metrics(), samples, seed)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from ...errors import ConfigError
+from ...errors import ConfigError, DataError
 from ..app import app
 from ..options import (
     ClusterOptions,
@@ -27,8 +27,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ...cluster import ArrowFunction
+    from ...evaluation import RowScores
+    from ...evaluation.bounds.summary import Measure
+    from ...formats import Source
     from ...rows import Schema
+    from ...trained_model import TrainedModel
     from ..bulk import Bulk
+    from ..ranks import Map
 
 ROWS_A_PART = 8192
 
@@ -66,10 +71,9 @@ def evaluate(
         output: with --cluster the folder of what is averaged, row by row.
         json: print one JSON object.
     """
-    from ...evaluation.bounds.log_likelihood import RowScores
     from ...trained_model import TrainedModel
     from ..bulk import Bulk, function_of
-    from ..data import rows_for, say_given
+    from ..data import chosen, open_for, say_given
     from ..ranks import shared, together
 
     if (parts.cluster is None) != (output is None):
@@ -84,27 +88,47 @@ def evaluate(
         with shared(team, scored) as by_all:
             if by_all is None:
                 return
-            x = rows_for(trained, data, read, rows, seed)
+            source = open_for(trained, data, read)
+            some = None if rows is None else chosen(source, rows, seed)
             say_given(trained)
-            if output is not None:
+            if output is None:
+                scores, measure = _here(trained, source.batches() if some is None else iter([some]), by_all)
+            else:
                 f, about = function_of(trained, run, model, "evaluate", asked)
-                by_all = _in_parts(Bulk(parts, output, about, device), f, trained.schema)
-            found = trained.evaluation(RowScores.from_table(by_all(x)), x, samples)
+                scores = _in_parts(Bulk(parts, output, about, device), f, trained.schema, source, some)
+                measure = trained.measure(source if some is None else some)
+            found = trained.evaluation(scores, measure, samples)
     print_result(found, json)
 
 
-def _in_parts(bulk: Bulk, f: ArrowFunction, schema: Schema) -> Callable[[pa.Table], pa.Table]:
-    """What is found of each row, by way of part files."""
+def _here(trained: TrainedModel, batches: Iterator[pa.Table], f: Map) -> tuple[RowScores, Measure]:
+    """What is found of each row of all batches, and what figures are divided by."""
+    from ...evaluation import RowScores
+    from ...evaluation.bounds.summary import Measure
+    from ..data import mapped
+
+    scores, measure = list[RowScores](), Measure()
+    for batch, found in mapped(batches, f):
+        scores.append(RowScores.from_table(found))
+        measure += trained.measure(batch)
+    if not scores:
+        raise DataError("there are no rows to evaluate; give some")
+    return RowScores.joined(scores), measure
+
+
+def _in_parts(bulk: Bulk, f: ArrowFunction, schema: Schema, source: Source, some: pa.Table | None) -> RowScores:
+    """What is found of each row of a source, or of some of them, by way of part files."""
     from ...cluster.blocks import sent, sent_rows
     from ...cluster.works import MapRows
-    from ...evaluation.bounds.log_likelihood import RowScores
+    from ...evaluation import RowScores
     from ...formats import open_source
     from ...rows import rows_of
 
-    def found(x: pa.Table) -> pa.Table:
-        bulk.about["rows"] = rows_of(x, schema).fingerprint()
-        parts = (x.slice(start, ROWS_A_PART) for start in range(0, len(x), ROWS_A_PART))
+    if some is None:
+        bulk.map(source, f)
+    else:
+        bulk.about["rows"] = rows_of(some, schema).fingerprint()
+        parts = (some.slice(start, ROWS_A_PART) for start in range(0, len(some), ROWS_A_PART))
         bulk.carry_out(MapRows(sent_rows, f), sent(parts))
-        return open_source(bulk.folder).read().select([field.name for field in fields(RowScores)])
-
-    return found
+    found = open_source(bulk.folder).read()
+    return RowScores.from_table(found.select([field.name for field in fields(RowScores)]))

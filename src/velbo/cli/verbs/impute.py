@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,20 +71,19 @@ def impute(
     """
     from ...evaluation.cells.budget import MOST
     from ...trained_model import TrainedModel
-    from ..data import change_rows, missing_cells, open_for
+    from ..data import change_rows, open_for
     from ..ranks import shared, together
 
     drawn = {} if samples is None else {"samples": samples}
     if parts.cluster is not None:
-        from ...cluster.works import Rewritten
-        from ..bulk import Bulk, function_of
+        from ..bulk import rewrite
 
         if n is not None or seconds is not None:
             raise ConfigError("--cluster writes one filling, of the means by --samples; leave -n and --seconds out")
         trained = TrainedModel.load(run, model)
-        f, about = function_of(trained, run, model, "impute", {**drawn, "seed": seed})
-        Bulk(parts, output, about).map(open_for(trained, data, read), Rewritten(f))
+        rewrite(trained, (run, model), "impute", {**drawn, "seed": seed}, open_for(trained, data, read), parts, output)
         return
+    filled = Filled()
     with together("cpu") as team:
         trained = TrainedModel.load(run, model)
         if seconds is not None:
@@ -93,26 +93,55 @@ def impute(
         with shared(team, lambda rows: trained.impute(rows, seed=seed, **drawn)) as by_all:
             if by_all is None:
                 return
-            source = open_for(trained, data, read)
-            seeds = count(seed)  # equal rows in different batches are to have different draws
-            paths = [output] if n is None else [output.with_stem(f"{output.stem}-{i + 1}") for i in range(n)]
-            left, filled = Counter[str](), Counter[str]()
+            fill, paths = _alone(by_all), [output]
+            if n is not None:  # drawn fillings are the first process's alone: one seed is for a whole batch
+                fill = _drawing(trained, n, seed, {"steps": steps, **drawn})
+                paths = [output.with_stem(f"{output.stem}-{i + 1}") for i in range(n)]
+            change_rows(open_for(trained, data, read), paths, filled.counting(fill))
+    filled.tell(trained)
 
-            def fill(rows: pa.Table) -> list[pa.Table]:
-                # drawn fillings are the first process's alone: one seed is for a whole batch
-                many = {"steps": steps, **drawn}
-                new = [by_all(rows)] if n is None else trained.impute_many(rows, n, seed=next(seeds), **many)
-                before, after = Counter(missing_cells(rows)), missing_cells(new[0])
-                left.update(after)
-                filled.update(before - Counter(after))
-                return new
 
-            change_rows(source, paths, fill)
-    say(f"filled {_cells(filled.total())}{': ' if filled else ''}{', '.join(_of_columns(filled))}")
-    for name, cells in left.items():
-        if cells:
-            why = trained.why_left(name)
-            say(f"impute: {_cells(cells)} of '{name}' stay{', as ' + why if why else ''}")
+Fillings = Callable[["pa.Table"], Sequence["pa.Table"]]
+
+
+def _alone(fill: Callable[[pa.Table], pa.Table]) -> Fillings:
+    """Rows -> their one filling."""
+    return lambda rows: [fill(rows)]
+
+
+def _drawing(trained: TrainedModel, n: int, seed: int, options: dict[str, int]) -> Fillings:
+    """Rows -> n fillings that are drawn."""
+    seeds = count(seed)  # equal rows in different batches are to have different draws
+    return lambda rows: trained.impute_many(rows, n, seed=next(seeds), **options)
+
+
+class Filled:
+    """How many missing cells of each column were filled, and how many stay, as all rows go by."""
+
+    def __init__(self) -> None:
+        self.filled, self.left = Counter[str](), Counter[str]()
+
+    def counting(self, fill: Fillings) -> Fillings:
+        """What fills rows, whose first filling is counted."""
+        from ..data import missing_cells
+
+        def filled(rows: pa.Table) -> Sequence[pa.Table]:
+            new = fill(rows)
+            before, after = Counter(missing_cells(rows)), missing_cells(new[0])
+            self.left.update(after)
+            self.filled.update(before - Counter(after))
+            return new
+
+        return filled
+
+    def tell(self, trained: TrainedModel) -> None:
+        """What was filled; what stays, and why."""
+        filled = self.filled
+        say(f"filled {_cells(filled.total())}{': ' if filled else ''}{', '.join(_of_columns(filled))}")
+        for name, cells in self.left.items():
+            if cells:
+                why = trained.why_left(name)
+                say(f"impute: {_cells(cells)} of '{name}' stay{', as ' + why if why else ''}")
 
 
 def _samples_in(trained: TrainedModel, source: Source, seconds: float, most: int, seed: int) -> int:
@@ -120,9 +149,10 @@ def _samples_in(trained: TrainedModel, source: Source, seconds: float, most: int
     import numpy as np
     import pyarrow as pa
 
+    from ..data import mapped
+
     n_rows, some, few = 0, list[pa.Table](), 0
-    for rows in source.batches():
-        missing = np.isnan(trained.schema.numbers(rows)).any(-1)
+    for rows, missing in mapped(source.batches(), lambda rows: np.isnan(trained.schema.numbers(rows)).any(-1)):
         n_rows += int(missing.sum())
         if few < TRIAL_ROWS:
             some.append(rows.filter(pa.array(missing)).slice(0, TRIAL_ROWS - few))

@@ -42,10 +42,10 @@ def quality(
     """
     from ...evaluation.samples import sample_quality
     from ...trained_model import TrainedModel
-    from ..data import at_most, rows_for
+    from ..data import some_rows
 
     trained = TrainedModel.load(run, model)
-    real = at_most(rows_for(trained, data, read), rows, seed)
+    real = some_rows(trained, data, read, rows, seed)
     fake = trained.sample(len(real), seed)
     real, fake = _compared(trained, real, fake, features, seed)
     print_result(sample_quality(real, fake, k=neighbours, seed=seed), json)

@@ -33,12 +33,10 @@ def reconstruct(
     from ..ranks import shared, together
 
     if parts.cluster is not None:
-        from ...cluster.works import Rewritten
-        from ..bulk import Bulk, function_of
+        from ..bulk import rewrite
 
         trained = TrainedModel.load(run, model)
-        f, about = function_of(trained, run, model, "reconstruct", {"seed": seed})
-        Bulk(parts, output, about).map(open_for(trained, data, read), Rewritten(f))
+        rewrite(trained, (run, model), "reconstruct", {"seed": seed}, open_for(trained, data, read), parts, output)
         return
     with together("cpu") as team:
         trained = TrainedModel.load(run, model)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from ...cluster import ArrowFunction
+    from ...formats import Source
     from ...trained_model import TrainedModel
+    from ..bulk import Bulk
 
 N_NAMED, MOST_TRAINING_ROWS = 5, 10_000
 Share = Annotated[float | None, Parameter(validator=SHARE.validate)]
@@ -62,8 +65,6 @@ def score(
         seed: of all noise.
         device: auto takes a GPU where there is one; else the name of a device.
     """
-    from ...cluster.works import Labelled
-    from ...rows.results import as_table
     from ...trained_model import TrainedModel
     from ..bulk import Bulk, function_of
     from ..data import map_rows, not_modelled, open_for, say_given
@@ -73,31 +74,42 @@ def score(
         raise ConfigError("--contamination and --threshold both say which rows are anomalous; give one of them")
     with together(device) as team:
         trained = TrainedModel.load(run, model)
-
-        def scored(rows: pa.Table) -> pa.Table:
-            if explain:
-                return trained.explain(rows, samples, seed)
-            return as_table(trained.scores(rows, samples, seed, device), trained.score_name)
-
-        with shared(team, scored) as by_all:
+        with shared(team, lambda rows: _scored(trained, rows, explain, samples, seed, device)) as by_all:
             if by_all is None:
                 return
             source = open_for(trained, data, read)
             say_given(trained)
             if contamination is not None:
-                scores = _training_scores(trained, run, samples, seed, device, train, read)
-                threshold = _threshold(scores, contamination)
+                threshold = _threshold(
+                    _training_scores(trained, run, samples, seed, device, train, read), contamination
+                )
             lowest = Lowest(not_modelled(trained, source), threshold)
             name = trained.score_name
             if parts.cluster is None:
                 map_rows(source, output, lambda rows: lowest.add(rows, by_all(rows)), name, lowest.carried)
             else:
-                verb, options = ("explain", {}) if explain else ("score", {"device": device})
-                f, about = function_of(trained, run, model, verb, {"samples": samples, "seed": seed, **options})
-                bulk = Bulk(parts, output, about | {"threshold": threshold}, device)
-                bulk.map(source, f if threshold is None else Labelled(f, name, threshold))
-                lowest.add_parts(bulk.folder, name)
+                options = {"samples": samples, "seed": seed, **({} if explain else {"device": device})}
+                f, about = function_of(trained, run, model, "explain" if explain else "score", options)
+                _in_parts(Bulk(parts, output, about, device), source, f, name, threshold)
+                lowest.add_parts(output, name)
             lowest.tell()
+
+
+def _scored(trained: TrainedModel, rows: pa.Table, explain: bool, samples: int, seed: int, device: str) -> pa.Table:
+    """Scores of rows, or of their cells too."""
+    from ...rows.results import as_table
+
+    if explain:
+        return trained.explain(rows, samples, seed)
+    return as_table(trained.scores(rows, samples, seed, device), trained.score_name)
+
+
+def _in_parts(bulk: Bulk, source: Source, f: ArrowFunction, name: str, threshold: float | None) -> None:
+    """The scores of all rows into a folder, labelled where there is a threshold."""
+    from ...cluster.works import Labelled
+
+    bulk.about["threshold"] = threshold
+    bulk.map(source, f if threshold is None else Labelled(f, name, threshold))
 
 
 def _training_scores(

@@ -167,20 +167,42 @@ def evaluate(
 
 def summarise(scores: RowScores, data: Store, samples: int) -> Evaluation:
     """Means, errors and latent diagnostics of scored rows."""
-    return summarise_parts(scores, data.n_cells(), float(data.log_det().mean()), samples)
+    return summarise_measured(scores, Measure.of(data), samples)
 
 
-def summarise_parts(scores: RowScores, n_cells: int, log_det: float, samples: int) -> Evaluation:
-    """The same of rows that are not there any more.
+@dataclass(frozen=True)
+class Measure:
+    """What the figures of rows are divided by; those of two parts of the rows add up.
+
+    Attributes:
+        n_rows: how many rows.
+        n_cells: observed cells that have a likelihood.
+        log_det: what the rows add to make log p(x) nats of the data, their sum.
+    """
+
+    n_rows: int = 0
+    n_cells: int = 0
+    log_det: float = 0.0
+
+    @classmethod
+    def of(cls, data: Store) -> Measure:
+        """Of encoded rows."""
+        return cls(len(data), data.n_cells(), float(data.log_det().sum()))
+
+    def __add__(self, other: Measure) -> Measure:
+        return Measure(self.n_rows + other.n_rows, self.n_cells + other.n_cells, self.log_det + other.log_det)
+
+
+def summarise_measured(scores: RowScores, rows: Measure, samples: int) -> Evaluation:
+    """As `summarise`, of rows that are not there any more.
 
     Args:
         scores: of all rows.
-        n_cells: observed cells that have a likelihood.
-        log_det: the mean of what a row adds to make log p(x) nats of the data.
-        samples: that rows were scored by.
+        rows: what is left of them.
+        samples: that they were scored by.
     """
     log_p, elbo, mean = scores.log_likelihood, scores.elbo, scores.signal
-    bits = -float(log_p.sum()) / (max(n_cells, 1) * math.log(2))
+    bits = -float(log_p.sum()) / (max(rows.n_cells, 1) * math.log(2))
     return Evaluation(
         rows=len(log_p),
         samples=samples,
@@ -188,7 +210,7 @@ def summarise_parts(scores: RowScores, n_cells: int, log_det: float, samples: in
         elbo_se=standard_error(elbo),
         reconstruction=float(scores.reconstruction.mean()),
         rate=float(scores.rate.mean()),
-        log_det=log_det,
+        log_det=rows.log_det / max(rows.n_rows, 1),
         log_likelihood=float(log_p.mean()),
         log_likelihood_se=standard_error(log_p),
         bits_per_dim=bits,

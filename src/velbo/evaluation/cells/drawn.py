@@ -18,6 +18,7 @@ from ...checks import rows_for
 from ...errors import ConfigError, DataError
 from ...likelihoods import point_estimate
 from ...rows import AnyRows
+from ...rows.row_numbers import row_name
 from ...runtime.generators import OwnGenerator
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
@@ -142,7 +143,7 @@ def _refuse_too_few(effective: Tensor, samples: int, rows: Tensor) -> None:
     worst = effective.argmin()
     if effective[worst] < LEAST_EFFECTIVE:
         raise DataError(
-            f"row {int(rows[worst])}: {samples:,} draws are worth {float(effective[worst]):.1f} of rows with what is "
-            f"given, and {LEAST_EFFECTIVE:g} are the least: to this model it is too rare. Give fewer fields, or "
-            "values that are more usual, or fit a model with them as its condition, --condition"
+            f"{row_name(int(rows[worst]))}: {samples:,} draws are worth {float(effective[worst]):.1f} of rows with "
+            f"what is given, and {LEAST_EFFECTIVE:g} are the least: to this model it is too rare. Give fewer fields, "
+            "or values that are more usual, or fit a model with them as its condition, --condition"
         )

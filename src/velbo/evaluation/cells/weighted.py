@@ -17,6 +17,7 @@ from torch.distributions import Distribution
 from ...errors import ConfigError, DataError, MissingMethodError
 from ...likelihoods import Factorised, MixedCells, OrderedCells
 from ...rows import Store
+from ...rows.row_numbers import row_name
 from ...terms import Model, device_of_model, n_latents, view_of
 
 Cells = Factorised | MixedCells | OrderedCells
@@ -53,7 +54,7 @@ def check_weights(log_sum: Tensor, rows: Tensor) -> None:
         else "the encoder or the decoder gives no numbers for it; an encoder must take NaN where a cell is missing: "
         "put velbo.nets.FillMissing(mask=True) in front"
     )
-    raise DataError(f"row {int(row)}: log p of its observed cells is {float(value):g}: {why}")
+    raise DataError(f"{row_name(int(row))}: log p of its observed cells is {float(value):g}: {why}")
 
 
 def probe(model: Model, data: Store) -> Cells:

@@ -4,6 +4,8 @@
     a + b = c               a sum
     education with number   fixed combinations: those that training rows have, and no others
 
+Names stand as they are, or in backticks: `+` <= total.
+
 A constraint says of values whether they break it, and which values nearby keep it. It adds nothing to p(x): scores are
 those of the model. Rows that velbo makes keep it (keeping.py).
 """

@@ -1,13 +1,13 @@
 """Constraints as people write them -> what they are, for known columns; the grammar is in the package's first lines.
 
-Signs stand between blanks; where nothing is found so, blanks may be left out: a+b=c. What is a name as a whole is one,
-whatever signs are in it.
+Blanks around signs may be left out: a+b=c. What is a name as a whole is one, whatever signs are in it; in backticks it
+is one in any case, as `+` is that is nothing but a sign. A backtick in such a name is written twice.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from ...errors import ConfigError, unknown
@@ -17,8 +17,14 @@ from . import Constraint
 from .combination import Combination
 from .linear import Linear
 
-SIGNS = ("<=", ">=", "<", ">", "=")
 FORMS = "'start <= end', 'a + b = c' or 'city with country'"
+QUOTES = "a name that is, or holds, a sign goes into backticks: `+` <= total"
+HOLDS_SIGN = re.compile(r"[<>=+`]|\bwith\b")
+NOTHING_BUT_SIGNS = re.compile(r"(?:[<>=+\s]|\bwith\b)*")
+QUOTED = re.compile(r"`((?:[^`]|``)+)`")
+WITH = re.compile(r"\s+(with)\s+")
+RELATION = re.compile(r"\s*(<=|>=|<|>|=)\s*")
+PLUS = re.compile(r"\s*(?<![0-9.][eE])(\+)\s*")  # 1e+5 is a number
 
 
 def constraints_of(text: str, fields: Sequence[Field]) -> list[Constraint]:
@@ -29,42 +35,48 @@ def constraints_of(text: str, fields: Sequence[Field]) -> list[Constraint]:
     """
     known = {f.name: f for f in fields if kind_of(f).is_modelled and not f.shape}
     hidden, real = _hidden(text, known)
-    names = [real.get(part, part) for part in _parts(hidden, ["with"])[::2]]
+    names = [real.get(part, part) for part in WITH.split(hidden.strip())[::2]]
     if len(names) > 1:
         for name in names:
             _require(text, name, known)
         return [Combination(text, _once(text, names))]
-    parts = _parts(hidden, SIGNS)
-    if len(parts) < 3 or not all(part.strip() for part in parts):
-        raise ConfigError(f"constraint '{text}' is none: write {FORMS}")
-    sides = [_side(text, [real.get(name, name) for name in _parts(part, ["+"])[::2]], known) for part in parts[::2]]
+    parts = RELATION.split(hidden.strip())
+    operands = [PLUS.split(part)[::2] for part in parts[::2]]
+    if len(parts) < 3 or not all(all(side) for side in operands):
+        raise ConfigError(f"constraint '{text}' is none: write {FORMS}; {QUOTES}")
+    sides = [_side(text, side, real, known) for side in operands]
     return [_linear(text, left, sign, right) for (left, right), sign in zip(pairwise(sides), parts[1::2], strict=True)]
 
 
 def _hidden(text: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
-    """(the text with names that hold a sign replaced by words without one, word -> name)."""
+    """(the text with names in backticks, and names that hold a sign, replaced by words without one, word -> name)."""
     real = dict[str, str]()
-    for name in sorted(known, key=len, reverse=True):
-        if re.search(r"[<>=+]|\bwith\b", name) and name in text:
-            real[word := f"\0{len(real)}\0"] = name
-            text = text.replace(name, word)
+
+    def word(name: str) -> str:
+        real[found := f"\0{len(real)}\0"] = name
+        return found
+
+    with_signs = [n for n in sorted(known, key=len, reverse=True) if HOLDS_SIGN.search(n)]
+    for name in (n for n in with_signs if "`" in n):
+        text = _without(text, name, word)
+    text = QUOTED.sub(lambda found: word(found[1].replace("``", "`")), text)
+    for name in (n for n in with_signs if not NOTHING_BUT_SIGNS.fullmatch(n)):
+        text = _without(text, name, word)
     return text, real
 
 
-def _parts(text: str, signs: Sequence[str]) -> list[str]:
-    """Operands and signs in turn."""
-    either = "|".join(map(re.escape, signs))
-    found = re.split(rf"\s+({either})\s+", text.strip())
-    if len(found) == 1 and signs != ["with"]:
-        found = re.split(rf"\s*({either})\s*", text.strip())
-    return found
+def _without(text: str, name: str, word: Callable[[str], str]) -> str:
+    """A text with a name replaced, where it is no part of a longer one."""
+    before, after = (r"(?<!\w)" if name[0].isalnum() else ""), (r"(?!\w)" if name[-1].isalnum() else "")
+    return re.sub(before + re.escape(name) + after, lambda _: word(name), text)
 
 
-def _side(text: str, operands: Sequence[str], known: dict[str, Field]) -> tuple[list[str], float]:
+def _side(text: str, operands: Sequence[str], real: dict[str, str], known: dict[str, Field]) -> tuple[list[str], float]:
     """(columns, a number to be added)."""
     names, constant = list[str](), 0.0
-    for operand in operands:
-        if operand not in known and (number := _number(operand)) is not None:
+    for part in operands:
+        operand = real.get(part, part)
+        if part not in real and operand not in known and (number := _number(operand)) is not None:
             constant += number
         else:
             _require(text, operand, known)

@@ -30,6 +30,7 @@ from ..arrays import blocks
 from ..arrow import numbers, sort_of, type_of
 from ..column_statistics import EXACT, ColumnStatistics
 from ..field import Category, Field, plain
+from ..row_numbers import row_name
 from ..statistics import Statistics
 from ..tensors import block_of, shape_of
 from .restoring import restored_numbers
@@ -211,7 +212,7 @@ class Measured(Kind):
             wrong = next((misfit for misfit in misfits if misfit.found.any()), None)
             if wrong is not None and not first:
                 row, d = (int(i) for i in np.argwhere(wrong.found)[0])
-                first = f"row {start + row}, {field.cell_name(d)} holds {part[row, d]:g}, which {wrong.why}"
+                first = f"{row_name(start + row)}, {field.cell_name(d)} holds {part[row, d]:g}, which {wrong.why}"
                 again = f", or fit again with --column {field.name}={wrong.instead}" if wrong.instead else ""
         if first:
             cells = "this cell" if n == 1 else f"these {n:,} cells"

@@ -20,14 +20,12 @@ import warnings
 from abc import ABC
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from ...errors import VelboWarning
 from ..arrow import decoded, type_of
@@ -35,12 +33,12 @@ from ..column_statistics import EXACT, ColumnStatistics
 from ..field import Category, Field
 from ..statistics import ArrayStatistics, Statistics
 from .base import Elementwise, Kind, Measured, Misfit, View, refuse_other_sort, whole_number
+from .code_views import BinaryView, OfManyNames, OneHot
 from .restoring import dictionary_of, restored_numbers
 
 MAX_GRADES = 12
 MANY = 1000
 """Categories that one-hot codes and a logit each are for; more have `likelihood_of_many`, and 16 numbers each."""
-N_LEARNED = 16
 WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
 
 
@@ -207,23 +205,6 @@ class _ZerosAndOnes(Measured):
         return Elementwise(len(cells))
 
 
-class BinaryView(View):
-    """2 x - 1 of names, x of plain zeros and ones."""
-
-    def __init__(self, is_named: Sequence[bool]) -> None:
-        super().__init__()
-        self.n_features = len(is_named)
-        self.plain = not any(is_named)
-        named = torch.tensor(is_named, dtype=torch.float32)
-        self.register_buffer("slope", 1 + named, persistent=False)
-        self.register_buffer("intercept", -named, persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.plain:
-            x = cast(Tensor, self.slope).to(x.dtype) * x + cast(Tensor, self.intercept).to(x.dtype)
-        return torch.nan_to_num(x, nan=0.0)
-
-
 class Categorical(Coded):
     """Names without order."""
 
@@ -271,69 +252,3 @@ class Ordinal(Coded):
 
     def view(self, cells: Sequence[Field]) -> View:
         return OneHot([c.n_categories for c in cells], ranked=True)
-
-
-class OneHot(View):
-    """C features a cell, and with ``ranked`` its place between -1 and 1 too.
-
-    Args:
-        sizes: C of every cell.
-        ranked: whether the categories have an order.
-    """
-
-    def __init__(self, sizes: Sequence[int], ranked: bool = False) -> None:
-        super().__init__()
-        self.ranked, self.n_codes, self.sizes = ranked, sum(sizes), tuple(sizes)
-        self.n_features = self.n_codes + (len(sizes) if ranked else 0)
-        self.register_buffer("first", torch.tensor([0, *sizes]).cumsum(0)[:-1], persistent=False)
-        tops = torch.tensor([max(size - 1, 1) for size in sizes], dtype=torch.float32)
-        self.register_buffer("tops", tops, persistent=False)
-
-    @property
-    def owners(self) -> list[int]:
-        hot = [cell for cell, size in enumerate(self.sizes) for _ in range(size)]
-        return [*range(len(self.sizes)), *hot] if self.ranked else hot
-
-    def forward(self, x: Tensor) -> Tensor:
-        at = torch.nan_to_num(x, nan=0.0).long() + cast(Tensor, self.first)
-        hot = x.new_zeros(*x.shape[:-1], self.n_codes).scatter(-1, at, (~x.isnan()).to(x.dtype))
-        if not self.ranked:
-            return hot
-        rank = torch.nan_to_num(2 * x / cast(Tensor, self.tops).to(x.dtype) - 1, nan=0.0)
-        return torch.cat((rank, hot), -1)
-
-
-class OfManyNames(View):
-    """16 numbers for each category of a cell that has very many, which are learned; one-hot for all other cells.
-
-    Args:
-        sizes: C of every cell.
-        are_many: which cells have very many.
-    """
-
-    def __init__(self, sizes: Sequence[int], are_many: Sequence[bool]) -> None:
-        super().__init__()
-        few = [d for d, is_of_many in enumerate(are_many) if not is_of_many]
-        many = [d for d, is_of_many in enumerate(are_many) if is_of_many]
-        self.one_hot = OneHot([sizes[d] for d in few]) if few else None
-        self.learned = nn.Embedding(sum(sizes[d] for d in many), N_LEARNED)
-        self.n_features = (self.one_hot.n_features if self.one_hot else 0) + N_LEARNED * len(many)
-        self._owners = [few[i] for i in (self.one_hot.owners if self.one_hot else ())]
-        self._owners += [d for d in many for _ in range(N_LEARNED)]
-        self.register_buffer("few", torch.tensor(few, dtype=torch.long), persistent=False)
-        self.register_buffer("many", torch.tensor(many, dtype=torch.long), persistent=False)
-        first = torch.tensor([0, *(sizes[d] for d in many)]).cumsum(0)[:-1]
-        self.register_buffer("first", first, persistent=False)
-
-    @property
-    def owners(self) -> list[int]:
-        return self._owners
-
-    def forward(self, x: Tensor) -> Tensor:
-        of_many = x.index_select(-1, cast(Tensor, self.many))
-        at = torch.nan_to_num(of_many, nan=0.0).long() + cast(Tensor, self.first)
-        known = (~of_many.isnan()).to(x.dtype)
-        learned = (self.learned(at).to(x.dtype) * known.unsqueeze(-1)).flatten(-2)
-        if self.one_hot is None:
-            return learned
-        return torch.cat((self.one_hot(x.index_select(-1, cast(Tensor, self.few))), learned), -1)
