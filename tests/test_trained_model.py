@@ -365,11 +365,10 @@ def test_a_stream_trains_bit_equal_to_memory_in_its_order(folder):
     in_memory = what.build()
     numbers = np.concatenate([rows.read(i) for i in range(len(rows.groups))])
     store = Store.from_rows(numbers, what.encoding)
-    from velbo.objectives import ELBO
     from velbo.training import Trainer
 
     order = order_for(stream, TRAINING.validation.validation, 32, TRAINING.machine.seed)
-    other = Trainer(in_memory, store, ELBO(), what.training, order=order).run()
+    other = Trainer(in_memory, store, what.make_objective(), what.training, order=order).run()
     assert other.metrics == history.metrics
     for a, b in zip(streamed.model.state_dict().values(), in_memory.state_dict().values(), strict=True):
         assert torch.equal(a, b)
