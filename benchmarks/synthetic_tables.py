@@ -106,7 +106,8 @@ def split(frame: Frame, seed: int) -> tuple[Frame, Frame]:
 def known(train: Frame, test: Frame) -> Frame:
     """Rows of test whose names were all seen in training, and whose numbers are whole where all of training are."""
     seen = [test[c].isin(set(train[c])).to_numpy() for c in train if train[c].dtype.kind not in "biuf"]
-    whole = [test[c] % 1 == 0 for c in train if train[c].dtype.kind == "f" and (train[c] % 1 == 0).all()]
+    numbers = [c for c in train if train[c].dtype.kind == "f" and not np.any(train[c].to_numpy() % 1)]
+    whole = [test[c].to_numpy() % 1 == 0 for c in numbers]
     return test.iloc[np.flatnonzero(np.all([np.ones(len(test), bool), *seen, *whole], axis=0))].reset_index(drop=True)
 
 
