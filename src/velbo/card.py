@@ -17,9 +17,10 @@ from string import punctuation
 from typing import Any
 
 from . import __version__
-from .build import Plan, is_own
+from .build import Plan, is_own, privacy_of
 from .evaluation import Evaluation
 from .files import as_json
+from .training.covered import NOT_COVERED, rate_of
 from .training.run import MARK
 
 LINE = f"{MARK} Take this line out, and velbo leaves the file as it is. -->"
@@ -54,6 +55,7 @@ def card(plan: Plan, metrics: Sequence[Mapping[str, Any]] = (), evaluation: Eval
         f"{what_for(plan)} Made with velbo {__version__}.",
         "## Data\n\n" + _data(plan),
         "## Model\n\n" + _model(plan),
+        *(["## Privacy\n\n" + _privacy(plan, metrics)] if plan.training.privacy.is_asked else []),
         "## Figures\n\n" + _figures(plan, metrics, evaluation),
         "## How to use it\n\n" + _use(plan),
         "## Limits\n\n" + "\n".join(f"- {limit}" for limit in _limits(plan)),
@@ -122,6 +124,16 @@ def _model(plan: Plan) -> str:
     return "\n".join(f"- {line}" for line in told)
 
 
+def _privacy(plan: Plan, metrics: Sequence[Mapping[str, Any]]) -> str:
+    p, spent = plan.training.privacy, metrics[-1].get("epsilon") if metrics else None
+    return (
+        f"The weights were trained by DP-SGD: {escaped(privacy_of(plan, spent))}, for a row added or removed, by "
+        f"opacus' accountant of Renyi divergences. Gradients of rows were shortened to {escaped(f'{p.row_clip:g}')}; "
+        f"each step had noise of {escaped(f'{p.noise:.4g}')} times that, on a random "
+        f"{escaped(f'{rate_of(plan.training, plan.data.n_rows):.3g}')} of the rows.\n\n{escaped_long(NOT_COVERED)}"
+    )
+
+
 def escaped_long(text: object) -> str:
     """A sentence of velbo's own, which may hold names."""
     plain = str(text)
@@ -153,7 +165,7 @@ def _figures(plan: Plan, metrics: Sequence[Mapping[str, Any]], evaluation: Evalu
     unit = f"Nats a row, in the units of the data; higher is better.{given}"
     if evaluation is not None:
         return f"{unit}\n\n{_table(_of_evaluation(evaluation))}"
-    if not metrics:
+    if not metrics or not {"train_bound", "validation_bound"} & metrics[-1].keys():
         return f"None are known. `velbo evaluate RUN DATA` gives them. {unit}"
     prefix = "validation" if "validation_bound" in metrics[-1] else "train"
     best = max(metrics, key=lambda m: m.get(f"{prefix}_bound", -math.inf))

@@ -200,6 +200,39 @@ class Validation(Checked):
 
 
 @dataclass(frozen=True)
+class Privacy(Checked):
+    """Differential privacy of the rows trained on (DP-SGD); there is none without epsilon. See training/privacy.py.
+
+    Attributes:
+        epsilon: train so that the weights are (epsilon, delta)-differentially private: 1 is strong, 10 weak; a row more
+            or less makes no outcome more likely by more than a factor exp(epsilon). Needs the extra privacy.
+        delta: but for outcomes of this probability; a tenth of 1 / number of rows if not given.
+        row_clip: longest gradient of a row, nats; longer ones are shortened to it. 1 if not given.
+        noise: standard deviation of the noise on the sum of these gradients, in units of row_clip; the least that
+            epsilon allows if not given.
+    """
+
+    epsilon: Annotated[float | None, Limits(0, 1e6, above=True)] = None
+    delta: Annotated[float | None, Limits(0, 1, above=True, below=True)] = None
+    row_clip: Annotated[float | None, POSITIVE] = None
+    noise: Annotated[float | None, POSITIVE] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        others = [name for name in ("delta", "row_clip", "noise") if getattr(self, name) is not None]
+        _require(
+            self.epsilon is not None or not others,
+            f"{' and '.join(others)} are settings of private training, which epsilon asks for; give epsilon too, or "
+            "leave them out",
+        )
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether training is private."""
+        return self.epsilon is not None
+
+
+@dataclass(frozen=True)
 class Machine(Checked):
     """Where and how to compute.
 
@@ -241,3 +274,4 @@ class TrainingConfig:
     weighting: Weighting = field(default_factory=Weighting)
     validation: Validation = field(default_factory=Validation)
     machine: Machine = field(default_factory=Machine)
+    privacy: Privacy = field(default_factory=Privacy)

@@ -1,7 +1,7 @@
 """From what is asked to a plan, and from a plan to a model."""
 
 from .defaults import Asked, Prepared, as_before, complete
-from .description import description, made_for, made_of
+from .description import description, made_for, made_of, privacy_of
 from .own import Maker, import_path, is_own
 from .plan import DataRecord, Plan
 
@@ -18,4 +18,5 @@ __all__ = [
     "is_own",
     "made_for",
     "made_of",
+    "privacy_of",
 ]

@@ -7,6 +7,7 @@ objective    auto: by whether cells are missing                    auto.py
 training     batch size, learning rate, threads, precision         training/choices.py
              patience: by whether it is a table                    auto.py
 anomalies    settings that anomalous rows do not bend              anomalies.py
+privacy      noise by epsilon, and what would tell of rows         private.py, training/covered.py
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from .declared import declared
 from .models import check_condition, check_names, encoding, seeded, sized
 from .own import is_own
 from .plan import DataRecord, Plan
+from .private import for_privacy, require_private_model
 from .size import require_room
 
 
@@ -96,6 +98,8 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     schema, asked = _schema(rows, asked)
     numbers = rows_of(rows, schema)
     recipe, choices = closed(asked.recipe, schema, len(numbers))
+    if asked.training.privacy.is_asked:
+        recipe, choices = for_privacy(asked.recipe, recipe, choices)
     schema = declared(schema, asked.constraints, numbers)
     if is_guessed:
         schema = in_robust_units(schema, numbers)
@@ -114,6 +118,9 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     if asked.anomalies:
         training = in_few_steps(training, len(numbers), model, device)
     training, reasons = decide(training, len(numbers), model, device)
+    if training.privacy.is_asked:
+        first = Store.from_rows(numbers.first(2), encoding(schema, recipe))
+        require_private_model(asked, model, first, isinstance(rows, Stored))
     data = replace(asked.data, n_rows=len(numbers), fingerprint=numbers.fingerprint(), stream=isinstance(rows, Stored))
     require_room(schema, recipe, samples * min(training.optimisation.batch_size or 1, len(numbers)))
     why = why_bound | why_ending | ({"anomalies": WHY} if asked.anomalies else {})
@@ -166,6 +173,8 @@ def as_before(before: Plan, asked: Asked) -> Asked:
         )
     columns = {f.name: f"{f.kind}:{f.likelihood}".rstrip(":") for f in before.schema.fields}
     old = before.training
+    # the noise that these rows, steps and epsilon ask for is another
+    old = replace(old, privacy=replace(old.privacy, noise=None))
     groups = {f.name: _over(getattr(old, f.name), getattr(asked.training, f.name)) for f in fields(TrainingConfig)}
     return replace(
         asked,

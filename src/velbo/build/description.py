@@ -32,6 +32,20 @@ def made_for(plan: Plan) -> str:
     return f"{plan.data.n_rows} rows of {plan.schema.describe()}"
 
 
+def privacy_of(plan: Plan, spent: float | None = None) -> str:
+    """epsilon and delta of private training in a line; empty of any other.
+
+    Args:
+        plan: of it.
+        spent: epsilon of the steps that were made, where they are known; that of all that are planned, if not.
+    """
+    p = plan.training.privacy
+    if not p.is_asked:
+        return ""
+    of = f"epsilon {p.epsilon:g} at most" if spent is None else f"epsilon {spent:.4g} spent of {p.epsilon:g}"
+    return f"{of}, at delta {p.delta:.3g}"
+
+
 def description(plan: Plan) -> dict[str, str]:
     """Name -> what the plan says, in the order in which it is read; empty where it says nothing."""
     return {
@@ -42,6 +56,7 @@ def description(plan: Plan) -> dict[str, str]:
         "model": made_of(plan),
         "training": _said(as_json(plan.training)),
         "chosen": "; ".join(f"{name} {why}" for name, why in plan.choices.items()),
+        "privacy": privacy_of(plan),
         "made by": _said(plan.versions),
     }
 

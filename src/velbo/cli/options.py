@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 
-from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Recipe, Validation, Weighting
+from ..config import Budget, Machine, ObjectiveConfig, Optimisation, Privacy, Recipe, Validation, Weighting
 from ..errors import ConfigError
 from ..files import as_path
 from ..formats.reading import COLUMN_TYPES, ColumnReading, Reading
@@ -152,6 +152,7 @@ OfWeighting = Annotated[Weighting, _flat(pages.BOUND)]
 OfBudget = Annotated[Budget, _flat(pages.TRAINING)]
 OfOptimisation = Annotated[Optimisation, _flat(pages.TRAINING)]
 OfValidation = Annotated[Validation, _flat(pages.TRAINING)]
+OfPrivacy = Annotated[Privacy, _flat(pages.PRIVACY)]
 OfMachine = Annotated[Machine, _flat(pages.MACHINE)]
 
 

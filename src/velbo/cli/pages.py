@@ -104,9 +104,10 @@ FIELDS = _group("Fields of the data", 1, "column")
 MODEL = _group("Model", 2, "recipe latent hidden likelihood prior posterior condition")
 BOUND = _group("Bound", 3, "objective samples beta target-rate")
 TRAINING = _group("Training", 4, "epochs minutes batch-size lr validation patience")
-MACHINE = _group("Machine", 5, "device seed")
-READING = _group("How files are read", 6)
-OWN = _group("Parts of your own", 7)
+PRIVACY = _group("Privacy", 5, "epsilon delta")
+MACHINE = _group("Machine", 6, "device seed")
+READING = _group("How files are read", 7)
+OWN = _group("Parts of your own", 8)
 
 DATA, TRAIN, USE, MEASURE, SHARE = (
     Group(title, sort_key=place)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from torch import nn
 
-from ..build import Plan, is_own, made_of
+from ..build import Plan, is_own, made_of, privacy_of
 from ..errors import ConfigError, Interrupted, LostProcessError
 from ..fitting import rows_again, train_plan
 from ..rows import Rows
 from ..training import History, Logger, MLflow, ProgressBar, ProgressLines, Run, TensorBoard, WandB
+from ..training.covered import NOT_COVERED
 from ..training.progress import early
 from ..training.team import ALONE, Team, told
 from .app import say
@@ -55,10 +56,9 @@ def train_and_tell(
     except LostProcessError as error:
         raise LostProcessError(f"{error}. Continue with: velbo resume {run.place}{parts}") from error
     assert history is not None
-    split = "validation" if "validation_bound" in history.metrics[-1] else "train"
     skipped = f", {history.skipped} skipped (not finite)" if history.skipped else ""
     say(
-        f"done: {_steps(plan, history)}{skipped}; best {split} bound {history.best:.3f} nats. "
+        f"done: {_steps(plan, history)}{skipped}; {_reached(plan, history)}. "
         f"{_next(plan, run.place)}{parts}"
     )
     if report and run.report_file.exists():
@@ -101,6 +101,14 @@ def follow(team: Team, folder: Path, recipe: str, report: bool = True) -> None:
 def _steps(plan: Plan, history: History) -> str:
     ended = early(history.stale, plan.training.validation.patience)
     return f"{history.steps} steps in {history.seconds:.1f} s{ended}"
+
+
+def _reached(plan: Plan, history: History) -> str:
+    """What training has come to: its bound, or of private training, which tells none, its epsilon."""
+    if plan.training.privacy.is_asked:
+        return f"{privacy_of(plan, history.metrics[-1].get('epsilon'))}. {NOT_COVERED}"[:-1]
+    split = "validation" if "validation_bound" in history.metrics[-1] else "train"
+    return f"best {split} bound {history.best:.3f} nats"
 
 
 def _next(plan: Plan, folder: str | Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from ..build.defaults import closed
 from ..build.parts import prior_of
 from ..config import TrainingConfig
+from ..errors import ConfigError
 from ..evaluation.cells.typical import ROWS as MOST_ROWS
 from ..runtime.generators import OwnGenerator
 from ..trained_model import TrainedModel
@@ -32,7 +33,15 @@ def refit(
 
     Returns:
         The new model with its plan, and the gain of the ELBO in nats a row on held-out rows.
+
+    Raises:
+        ConfigError: for a model of private training, or a prior that is to be fitted by it.
     """
+    if trained.plan.training.privacy.is_asked:
+        raise ConfigError(
+            "the model was trained privately, and another prior would be fitted to rows without noise; train one with "
+            "the prior that is wanted (--prior)"
+        )
     training = training or TrainingConfig()
     recipe, _ = closed(
         replace(trained.recipe, prior=prior, components=components), trained.schema, trained.plan.data.n_rows

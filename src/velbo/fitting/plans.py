@@ -61,7 +61,8 @@ def fit(
         recipe: as for `plan`.
         run: folder to write, for checkpoints, metrics and the model; nothing is written if not given.
         loggers: further places for metrics.
-        report: write report.html into the run folder, where matplotlib is installed.
+        report: write report.html into the run folder, where matplotlib is installed; none of private training, as it
+            shows rows.
         options: see `Options`.
 
     Returns:
@@ -153,7 +154,8 @@ def train_plan(
     state = run.state() if run is not None else None
     is_there = run is not None and state is not None and state.done and run.report_file.exists()
     trained = trained_by(plan, rows, run, loggers, model)
-    if run is not None and report and not is_there and is_first():
+    shows_rows = plan.training.privacy.is_asked
+    if run is not None and report and not shows_rows and not is_there and is_first():
         from ..report.after_fit import write_report
 
         write_report(trained, rows, run)

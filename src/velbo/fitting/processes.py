@@ -119,8 +119,8 @@ def _write_card(run: Run, plan: Plan, history: History) -> None:
 
 
 def usual(model: Any, plan: Plan, rows: Store, known: Reference | None = None) -> tuple[float, ...]:
-    """What cells are worth in most rows of a table; nothing where the model cannot say it."""
-    if not plan.schema.is_table:
+    """What cells are worth in most rows of a table; nothing where the model cannot say it, or may not."""
+    if not plan.schema.is_table or plan.training.privacy.is_asked:
         return ()
     try:
         found = typical(model, rows.subset(torch.arange(min(len(rows), MOST_ROWS))), known)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from ..errors import ConfigError, unknown
 from ..posteriors import StickingTheLanding
-from .base import Bound, Objective, best_rate, closed_rate, sampled_rate, told_rows
+from .base import Bound, Objective, best_rate, closed_rate, couples_rows, sampled_rate, told_rows
 from .elbo import ELBO, elbo_closed, elbo_joint, elbo_split
 from .free_bits import FreeBits
 from .iwae import IWAE, DReG, log_mean_exp
@@ -87,6 +87,7 @@ __all__ = [
     "Trimmed",
     "best_rate",
     "closed_rate",
+    "couples_rows",
     "elbo_closed",
     "elbo_joint",
     "elbo_split",

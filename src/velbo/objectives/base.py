@@ -50,7 +50,8 @@ class Objective(Protocol):
 
     ``objective(model.terms(x, objective.samples, objective.draw), beta)``; on a GPU beta is a tensor, as no number can
     change in steps that are recorded. One that has to know how many rows there are to train on has a method
-    ``for_rows(n_rows)`` too, which gives a copy that knows; training calls it.
+    ``for_rows(n_rows)`` too, which gives a copy that knows; training calls it. One whose surrogate of a row depends on
+    the other rows of the batch has ``couples_rows`` = True.
     """
 
     @property
@@ -65,6 +66,11 @@ class Objective(Protocol):
 def told_rows(objective: Objective, n_rows: int) -> Objective:
     """The objective, told the number of training rows if it asks for it."""
     return cast(Any, objective).for_rows(n_rows) if hasattr(objective, "for_rows") else objective
+
+
+def couples_rows(objective: Objective) -> bool:
+    """Whether the surrogate of a row depends on the other rows of its batch, so that it has no gradient of its own."""
+    return bool(getattr(objective, "couples_rows", False))
 
 
 def bound_of_samples(terms: Terms, value: Tensor, surrogate: Tensor) -> Bound:

@@ -58,6 +58,11 @@ class ELBO:
     def __post_init__(self) -> None:
         check_samples(self.samples)
 
+    @property
+    def couples_rows(self) -> bool:
+        """Free nats are those of the mean over a batch."""
+        return self.free_bits is not None
+
     def __call__(self, terms: Terms, beta: float | Tensor = 1.0) -> Bound:
         reconstruction, rate = terms.log_px_z.mean(0), self.rate(terms)
         penalty = rate if self.free_bits is None else self.free_bits(terms)

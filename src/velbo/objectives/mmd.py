@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -80,6 +81,8 @@ class InfoVAE:
     weight: float = 100.0
     scales: tuple[float, ...] = SCALES
     draw: Draw = PATHWISE
+
+    couples_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_samples(self.samples)

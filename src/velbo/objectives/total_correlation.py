@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 from torch import Tensor
 from torch.distributions import Independent
@@ -74,6 +74,8 @@ class BetaTC:
     kl_weight: float = 1.0
     n_rows: int | None = None
     draw: Draw = PATHWISE
+
+    couples_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_samples(self.samples)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -41,6 +42,8 @@ class Trimmed:
     samples: int = 1
     trim: float = 0.4
     of: Callable[[int], Objective] = ELBO
+
+    couples_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_samples(self.samples)

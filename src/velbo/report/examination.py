@@ -50,7 +50,8 @@ def _learning(axes: Any, e: Examination) -> None:
         points = [(m["epoch"], m[f"{name}_bound"]) for m in e.metrics if f"{name}_bound" in m]
         if points:
             axes.plot(*zip(*points, strict=True), color=colour, lw=1.8, label=name)
-    shown = [float(m.get("validation_bound", m.get("train_bound", np.nan))) for m in e.metrics]
+    bounds = [m.get("validation_bound", m.get("train_bound")) for m in e.metrics]
+    shown = [float(bound) for bound in bounds if bound is not None]
     if shown:
         axes.set_ylim(float(np.nanquantile(shown, 0.1)), None)
         axes.legend(frameon=False, fontsize=8)

@@ -75,6 +75,11 @@ def curve_of(metrics: Metrics) -> Figure:
         raise ConfigError(
             "no learning curve is known of this model, as it was saved by itself; load it from its run folder"
         )
+    if "train_bound" not in metrics[-1]:
+        raise ConfigError(
+            "no learning curve is known of this model: private training writes no figures of its rows; measure it with "
+            "velbo evaluate RUN DATA, on other rows"
+        )
     fig = figure(9.5, 3.6)
     left, right = fig.subplots(1, 2, width_ratios=(1.6, 1))
     draw_curve(left, metrics, LINES[:2])

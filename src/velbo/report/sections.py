@@ -100,7 +100,7 @@ def model(m: Material) -> Iterator[Html]:
 def learning(m: Material) -> Iterator[Html]:
     """How training went."""
     metrics = m.subject.metrics
-    if metrics:
+    if metrics and "train_bound" in metrics[-1]:
         split = "validation" if "validation_bound" in metrics[-1] else "train"
         best = max(metrics, key=lambda line: line[f"{split}_bound"])
         rows = "held-out rows" if split == "validation" else "training rows"

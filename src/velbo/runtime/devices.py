@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import cast
 
 import torch
@@ -29,11 +32,24 @@ def device_of(name: str) -> torch.device:
     return one.device
 
 
+_has_values = ContextVar("has_values", default=True)
+
+
 def may_look_at(x: Tensor) -> bool:
     """Whether code may branch on values of x for the sake of speed: not while a compiler or a CUDA graph
-    records it, and not on a device that would be waited for.
+    records it, not on a device that would be waited for, and not inside `without_values`.
     """
-    return x.device.type == "cpu" and not torch.compiler.is_compiling()
+    return x.device.type == "cpu" and not torch.compiler.is_compiling() and _has_values.get()
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Inside the block tensors have no values to branch on, as under `torch.func.vmap`, where one stands for many."""
+    token = _has_values.set(False)
+    try:
+        yield
+    finally:
+        _has_values.reset(token)
 
 
 def compiled(model: nn.Module, device: torch.device) -> nn.Module:

@@ -13,6 +13,7 @@ showing     pictures, pages, files to take along
 from __future__ import annotations
 
 import copy
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -59,13 +60,13 @@ class TrainedModel(Making, Measuring, Showing, Shown):
     reference: Reference | None = None
 
     def __repr__(self) -> str:
-        best = f"; best bound {self.history.best:.3f} nats" if self.history.metrics else ""
+        best = f"; best bound {self.history.best:.3f} nats" if math.isfinite(self.history.best) else ""
         return f"TrainedModel({made_of(self.plan)}; {made_for(self.plan)}{best})"
 
     def table(self) -> Table:
         """What it is made of and was trained on."""
         lines = description(self.plan) | {"parameters": f"{sum(p.numel() for p in self.model.parameters()):,}"}
-        if self.history.metrics:
+        if math.isfinite(self.history.best):
             lines["best bound"] = f"{self.history.best:.3f} nats, after {self.history.steps} steps"
         return Table(tuple((name, text) for name, text in lines.items() if text))
 

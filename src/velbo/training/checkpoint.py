@@ -14,6 +14,8 @@ from ..limits import shown
 from .ema import EMA
 from .team import Team
 
+KEY = "noise_key"
+
 
 def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {prefix + name: t for name, t in tensors.items()}
@@ -26,13 +28,18 @@ def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tens
 
 @dataclass(frozen=True)
 class Parts:
-    """What has tensors to save."""
+    """What has tensors to save.
+
+    Attributes:
+        key: of the noise of private training; see privacy.py.
+    """
 
     model: nn.Module
     ema: EMA
     optimizer: torch.optim.Optimizer
     device: torch.device
     team: Team
+    key: Tensor | None = None
 
     def collect(self) -> dict[str, Tensor]:
         """Every tensor by name, and the states of the random generators of all processes."""
@@ -42,11 +49,14 @@ class Parts:
         tensors |= {f"optimizer/{i}/{name}": t for i, slot in slots.items() for name, t in slot.items()}
         for name, state in self._generators().items():
             tensors |= {f"{name}/{rank}": t for rank, t in enumerate(self.team.gather(state))}
-        return tensors
+        return tensors | self._keys()
+
+    def _keys(self) -> dict[str, Tensor]:
+        return {} if self.key is None else {KEY: self.key}
 
     def _require_own(self, tensors: Mapping[str, Tensor]) -> None:
         """Raise RunError unless these are this model's tensors, each of its shape and type, and no others."""
-        own = with_prefix("weights/", self.model.state_dict()) | with_prefix("ema/", self.ema.state())
+        own = with_prefix("weights/", self.model.state_dict()) | with_prefix("ema/", self.ema.state()) | self._keys()
         if any(name.startswith("optimizer/") for name in tensors):
             own |= self._slots()
         states, of_generators = self._generators(), ("generator/", "generator_cuda/")
@@ -80,6 +90,8 @@ class Parts:
         self._require_own(tensors)
         self.model.load_state_dict(without_prefix("weights/", tensors))
         self.ema.load(without_prefix("ema/", tensors))
+        if self.key is not None:
+            self.key.copy_(tensors[KEY])
         slots, like = dict[int, dict[str, Tensor]](), self._slots()
         for name, tensor in with_prefix("optimizer/", without_prefix("optimizer/", tensors)).items():
             _, index, slot = name.split("/")

@@ -50,6 +50,12 @@ def write(checkpoints: Path, state: State, tensors: dict[str, Tensor]) -> bool:
     return True
 
 
+def drop_earlier(checkpoints: Path) -> None:
+    """Leave the last one alone."""
+    for old in _folders(checkpoints)[:-1]:
+        remove_folder(old)
+
+
 def read(
     checkpoints: Path, not_finite: Callable[[dict[str, Tensor]], str | None]
 ) -> tuple[State, dict[str, Tensor]] | None:

@@ -4,7 +4,8 @@
                  ones, and more than a hundred steps an epoch are left; 128 for convolutions on a CPU, whose steps are
                  work and no overhead. Smaller, down to 32, where the run would have less than 2,000 steps in all: a
                  short run lacks steps before it lacks rows. How many steps a run by the clock has nobody knows;
-                 convolutions on a CPU then have down to 32 too, as small steps cost them nothing
+                 convolutions on a CPU then have down to 32 too, as small steps cost them nothing. Of private training
+                 next to n_rows / 10
     lr           0.002 sqrt(batch_size / 128), twice that for convolutions
     threads      those that torch would take, dealt out among processes; one, where more are slower (threads.py)
     precision    bf16 where the hardware multiplies it faster: layers and all where they are wide, else in large batches
@@ -28,10 +29,12 @@ from torch import nn
 
 from ..config import TrainingConfig
 from ..runtime.threads import best_number, speedup
+from .covered import allowed, closed
 
 STEPS_PER_EPOCH = 128
 SMALLEST_BATCH, LARGEST_BATCH = 128, 4096
 STEPS_OF_A_RUN, SMALLEST_BATCH_OF_A_SHORT_RUN = 2000, 32
+PRIVATE_STEPS_PER_EPOCH = 10
 LR_AT_SMALLEST_BATCH = 2e-3
 MORE_FOR_CONVOLUTIONS = 2.0
 MIN_SPEEDUP = 1.5
@@ -52,6 +55,12 @@ def batch_size(n_rows: int, model: nn.Module, device: torch.device, epochs: int 
         return batch, reason
     short = _power_of_two(n_rows * epochs / STEPS_OF_A_RUN, SMALLEST_BATCH_OF_A_SHORT_RUN, batch)
     return (batch, reason) if short == batch else (short, f"for {n_rows} rows and a run of {epochs} epochs")
+
+
+def private_batch_size(n_rows: int) -> tuple[int, str]:
+    """(expected rows a step of private training, reason)."""
+    batch = _power_of_two(n_rows / PRIVATE_STEPS_PER_EPOCH, SMALLEST_BATCH, LARGEST_BATCH)
+    return batch, f"for {n_rows} rows: a step gets its noise once, whatever its rows are"
 
 
 def _power_of_two(number: float, least: int, most: int) -> int:
@@ -126,10 +135,14 @@ def decide(
         model: whose layers are looked at; it may live on the meta device.
         device: to train on.
     """
-    o, machine, reasons = config.optimisation, config.machine, dict[str, str]()
+    config, reasons = allowed(config) if config.privacy.is_asked else (config, dict[str, str]())
+    o, machine = config.optimisation, config.machine
     batch = o.batch_size
     if batch is None:
-        batch, why = batch_size(n_rows, model, device, config.budget.n_epochs)
+        if config.privacy.is_asked:
+            batch, why = private_batch_size(n_rows)
+        else:
+            batch, why = batch_size(n_rows, model, device, config.budget.n_epochs)
         reasons["batch_size"] = f"{batch}, {why}"
     lr = o.lr
     if lr is None:
@@ -144,4 +157,8 @@ def decide(
         chosen, why = precision(model, batch, device, machine.compile)
         machine = replace(machine, precision=chosen)
         reasons["precision"] = f"{chosen}: {why}"
-    return replace(config, optimisation=replace(o, batch_size=batch, lr=lr), machine=machine), reasons
+    config = replace(config, optimisation=replace(o, batch_size=batch, lr=lr), machine=machine)
+    if not config.privacy.is_asked:
+        return config, reasons
+    config, why = closed(config, n_rows)
+    return config, reasons | why

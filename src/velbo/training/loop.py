@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any, cast
 
@@ -33,10 +33,12 @@ from ..terms import Model
 from . import constraint, schedule, weights
 from .checkpoint import Parts
 from .choices import decide
+from .covered import Asks, require_private
 from .ema import EMA
 from .gradients import Gradients, Pass, Recorded
 from .loggers import Logger, tell_progress
 from .order import Order, batches, order_for, shared_subset
+from .privacy import PrivateSteps
 from .progress import so_far, where
 from .run import Run
 from .saving import Saving
@@ -83,6 +85,10 @@ class Trainer:
         self.units = data.units.to(self.device)
         self.weight = weights.of_training(data, self.order.held_out)
         self.objective, held_out = told_rows(objective, len(self.order)), self.order.held_out
+        self.private = None
+        if config.privacy.is_asked:
+            require_private(model, self.objective, Asks(isinstance(data, Stream), self.weight is not None, team.size))
+            self.private = PrivateSteps(config, len(self.order))
         self.validation = None
         if len(held_out):
             self.validation = ValidationSet(shared_subset(data, held_out), self.objective, seed, self.device, team)
@@ -94,7 +100,8 @@ class Trainer:
         self.best_weights = self._averaged_weights()
         self.gradients = self._make_gradients()
         self.state, self.metrics = State(), list[dict[str, Any]]()
-        self.parts = Parts(self.model, self.ema, self.optimizer, self.device, team)
+        key = self.private and self.private.secret.key
+        self.parts = Parts(self.model, self.ema, self.optimizer, self.device, team, key)
         self.saving = Saving(run, self.parts)
         self.clock, self.stop, self.stopping = time.monotonic(), StopRequest(), False
 
@@ -107,6 +114,8 @@ class Trainer:
         return Adam([{"params": matrices}, {"params": rest, "weight_decay": 0.0}], self.lr, BETAS, decay)
 
     def _make_gradients(self) -> Gradients:
+        if self.private is not None:
+            return self.private.gradients(self.model, self.objective, lambda: self.state.step)
         eager = Pass(lambda x, beta: self.bound(x, beta), self.parameters)
         recorded = self.device.type == "cuda" and self.team.size == 1
         return Recorded(eager, self.batch_size) if recorded else eager
@@ -150,7 +159,7 @@ class Trainer:
         self.optimizer.step()
         self.ema.update()
         state.skipped_in_a_row = 0
-        sums = Sums() if idle else Sums(len(rows), found.bound, found.reconstruction, found.rate)
+        sums = Sums() if idle or self.private else Sums(len(rows), found.bound, found.reconstruction, found.rate)
         state.sums.add(sums)
         if self.config.weighting.constrained:
             constraint.follow(self.config.weighting, state, *self._means(sums), pace=lr / self.lr)
@@ -203,8 +212,7 @@ class Trainer:
             self.clock = time.monotonic() - self.state.seconds
             self.saved_at = self.state.seconds
             try:
-                rows = batches(self.data, self.order, self.batch_size, self.state.epoch, self.state.position)
-                with closing(rows):
+                with closing(self._batches()) as rows:
                     while not self.state.done:
                         self._epoch(rows)
             except (Interrupted, TrainingError):
@@ -214,11 +222,19 @@ class Trainer:
         self.model.eval()
         return self._history()
 
-    def _epoch(self, rows: Iterator[Tensor]) -> None:
+    def _batches(self) -> Generator[Tensor]:
+        """Rows of one step after another, from where training is."""
         state = self.state
-        while state.position < len(self.order) and not self._is_over():
+        if self.private is not None:
+            return self.private.batches(state.step, self.device)
+        return batches(self.data, self.order, self.batch_size, state.epoch, state.position)
+
+    def _epoch(self, rows: Iterator[Tensor]) -> None:
+        state, n = self.state, len(self.order)
+        while state.position < n and not self._is_over():
             index = next(rows)
-            state.position += len(index)
+            # of a private step, which takes rows by chance, as many as it stands for
+            state.position += min(self.batch_size, n - state.position)
             self.step(index)
             if state.step % PROGRESS_EVERY == 0:
                 self._show()
@@ -250,7 +266,7 @@ class Trainer:
         state.epoch, state.position = state.epoch + complete, 0 if complete else state.position
         record = self._evaluate()
         reported = record.get("validation_bound", record.get("train_bound", -math.inf))
-        better = state.best is None or reported > state.best
+        better = not self.private and (state.best is None or reported > state.best)
         state.best, state.stale = (reported, 0) if better else (state.best, state.stale + 1)
         if better or self.validation is None:
             self.best_weights = self._averaged_weights()
@@ -280,6 +296,9 @@ class Trainer:
             self.model.train()
         if self.config.weighting.constrained:
             record["beta"] = constraint.beta(self.config.weighting, state, 1.0)
+        if self.private is not None:
+            self.private.spent(state)
+            record["epsilon"] = state.epsilon
         record["skipped"] = state.skipped
         return record
 
@@ -294,8 +313,12 @@ class Trainer:
             return {name: t.detach().clone() for name, t in self.model.state_dict().items()}
 
     def save(self) -> None:
-        """As `Saving.save`, of where training is."""
+        """As `Saving.save`, of where training is; the key of private training is kept until it is done."""
+        if self.private is not None:
+            self.private.spent(self.state)
         self.saving.save(self.state, self.best_weights)
+        if self.private is not None and self.state.done and self.run_folder:
+            self.run_folder.drop_earlier_checkpoints()
         # from the next step on: a store that is away may have taken longer than all steps since the last one
         self.saved_at = math.inf
 

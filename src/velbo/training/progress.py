@@ -18,16 +18,19 @@ SECONDS_BETWEEN = 30.0
 
 
 def where(record: dict[str, Any]) -> str:
-    """Where training is, in words: the epoch and its bounds, as in a line of metrics.jsonl."""
+    """Where training is, in words: the epoch and its bounds, of private training its epsilon, as in a line of
+    metrics.jsonl.
+    """
     named = {"train bound": "train_bound", "validation": "validation_bound"}
     bounds = [f"{name} {record[key]:.2f}" for name, key in named.items() if key in record]
-    return "  ".join([f"epoch {record['epoch']}", *bounds])
+    epsilon = [f"epsilon {record['epsilon']:.2f}"] if "epsilon" in record else []
+    return "  ".join([f"epoch {record['epoch']}", *bounds, *epsilon])
 
 
 def so_far(state: State, metrics: Sequence[dict[str, Any]]) -> str:
     """The epoch that is going on in words, with the validation bound of the one before."""
     last = metrics[-1] if metrics else {}
-    before = {name: last[name] for name in ("validation_bound",) if name in last}
+    before = {name: last[name] for name in ("validation_bound", "epsilon") if name in last}
     return where({"epoch": state.epoch + 1, **state.sums.means("train"), **before})
 
 
@@ -112,7 +115,8 @@ class ProgressLines:
 
     def _line(self, text: str) -> None:
         self.last, self.said = self.now(), text
-        self.say(f"{text} nats  ({min(self.share, 1.0):.0%}{self._left()})")
+        unit = " nats" if "epsilon" not in text else ""
+        self.say(f"{text}{unit}  ({min(self.share, 1.0):.0%}{self._left()})")
 
     def _left(self) -> str:
         if self.start is None or self.share <= self.start[1]:

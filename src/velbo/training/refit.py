@@ -147,6 +147,8 @@ def refit_prior(model: Model, data: AnyRows, prior: nn.Module, training: Trainin
         ConfigError: for a model without such parts, or for a refined posterior, which climbs towards its prior and
             would move with it.
     """
+    if training.privacy.is_asked:
+        raise ConfigError("a new prior is fitted without noise; leave out epsilon, or train a model with that prior")
     place, data = place_of_prior(model), rows_for(model, data)
     inner = place.model
     wanted_before = {p: p.requires_grad for p in inner.parameters()}

@@ -243,6 +243,10 @@ class Run(ModelFiles):
         """As `velbo.training.checkpoints.read`."""
         return checkpoints.read(self.checkpoints, not_finite)
 
+    def drop_earlier_checkpoints(self) -> None:
+        """Leave the last one alone."""
+        checkpoints.drop_earlier(self.checkpoints)
+
     def state(self) -> State | None:
         """Where training was when it was saved last; None if it was not, or cannot be read."""
         return checkpoints.last_state(self.checkpoints)

@@ -65,6 +65,7 @@ class State(Checked):
     best: float | None = None
     stale: Counted = 0
     n_metrics: Counted = 0
+    epsilon: SomeLength = None
     done: bool = False
     sums: Sums = field(default_factory=Sums)
 

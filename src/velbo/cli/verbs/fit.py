@@ -10,6 +10,7 @@ from ...config import (
     Machine,
     ObjectiveConfig,
     Optimisation,
+    Privacy,
     TrainingConfig,
     Validation,
     Weighting,
@@ -26,6 +27,7 @@ from ..options import (
     OfMachine,
     OfModel,
     OfOptimisation,
+    OfPrivacy,
     OfValidation,
     OfWeighting,
     ReadAs,
@@ -55,6 +57,7 @@ def fit(
     weighting: OfWeighting = Weighting(),
     validation: OfValidation = Validation(),
     machine: OfMachine = Machine(),
+    privacy: OfPrivacy = Privacy(),
     what: OfFields = FieldOptions(),
     read: ReadAs = ReadingOptions(),
     rows: SomeRows = None,
@@ -97,7 +100,7 @@ def fit(
             follow(team, run, recipe.recipe, report)
             return
         Run(run).refuse_if_taken()  # before the data are read
-        training = TrainingConfig(budget, optimisation, weighting, validation, machine)
+        training = TrainingConfig(budget, optimisation, weighting, validation, machine, privacy)
         asked = Asked(
             recipe.plain(),
             objective,

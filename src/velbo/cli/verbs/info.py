@@ -55,7 +55,7 @@ def _meant(path: Path) -> list[Path]:
 
 
 def _tell_one(path: Path, model: str | None, json: bool) -> None:
-    from ...build import Plan, description
+    from ...build import Plan, description, privacy_of
     from ...files import as_json
     from ...training import Run
 
@@ -74,11 +74,12 @@ def _tell_one(path: Path, model: str | None, json: bool) -> None:
         print_json(record)
         return
     shown = description(plan) | {
+        "privacy": privacy_of(plan, state and state.epsilon),
         "parameters": parameters and f"{parameters:,}",
         "progress": progress(plan, state, path) if state or not is_trained else "a model that was saved by itself",
     }
     print_table(Table(tuple((name, value) for name, value in shown.items() if value)))
-    if last:
+    if "train_bound" in last or "validation_bound" in last:
         print()
         print_table(_bounds(last))
 
