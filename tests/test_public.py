@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 PUBLIC = """
     VelboError VelboWarning Field Schema infer Reading Source open_source load Terms VAE Conditional ELBO
-    IWAE DReG ScoreFunction FreeBits Budget Optimisation Weighting Validation Machine TrainingConfig train
+    IWAE DReG ScoreFunction FreeBits Budget Optimisation Weighting Validation Machine Privacy TrainingConfig train
     refit_prior Evaluation evaluate score_rows MIWAE PIWAE CIWAE Renyi TVO BetaTC InfoVAE BoundCurve bound_curve
     Aggregated aggregated_posterior Ascent Gaps gaps Bracket bracket RateDistortion rate_distortion Calibration
     calibrate impute multiple_imputations contributions synthetic_report sample_quality disentanglement refit

@@ -114,7 +114,7 @@ def ending(free: Sequence[Field], asked: TrainingConfig) -> tuple[TrainingConfig
     """
     if asked.validation.patience is not None:
         return asked, {}
-    is_told = asked.validation.validation > 0 and not asked.weighting.constrained
+    is_told = asked.validation.validation > 0 and not asked.weighting.constrained and not asked.privacy.is_asked
     patience = PATIENCE if is_told and all(not f.shape for f in free) else 0
     why = {"patience": f"{patience} epochs: tables gain nothing later (docs/tables.md)"} if patience else {}
     return replace(asked, validation=replace(asked.validation, patience=patience)), why

@@ -120,7 +120,8 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     training, reasons = decide(training, len(numbers), model, device)
     if training.privacy.is_asked:
         first = Store.from_rows(numbers.first(2), encoding(schema, recipe))
-        require_private_model(asked, model, first, isinstance(rows, Stored))
+        keeps_rows = asked.anomalies or bool(asked.n_neighbors)
+        require_private_model(model, make_objective(**as_json(objective)), first, isinstance(rows, Stored), keeps_rows)
     data = replace(asked.data, n_rows=len(numbers), fingerprint=numbers.fingerprint(), stream=isinstance(rows, Stored))
     require_room(schema, recipe, samples * min(training.optimisation.batch_size or 1, len(numbers)))
     why = why_bound | why_ending | ({"anomalies": WHY} if asked.anomalies else {})

@@ -7,21 +7,16 @@ chooses has layers of 64 units instead of 256. Figures: docs/privacy.md.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
 from ..conditional import AnyModel
 from ..config import Recipe
 from ..errors import ConfigError
-from ..files import as_json
-from ..objectives import make_objective
+from ..objectives import Objective
 from ..rows import Store
 from ..training.covered import Asks, require_private
 from ..training.privacy import require_row_gradients
-
-if TYPE_CHECKING:
-    from .defaults import Asked
 
 HIDDEN = (64, 64)
 
@@ -39,22 +34,22 @@ def for_privacy(asked: Recipe, recipe: Recipe, choices: dict[str, str]) -> tuple
     return replace(recipe, hidden=HIDDEN), {**choices, "hidden": "64,64: private training puts noise on every weight"}
 
 
-def require_private_model(asked: Asked, model: AnyModel, first: Store, stream: bool) -> None:
+def require_private_model(model: AnyModel, objective: Objective, first: Store, stream: bool, keeps_rows: bool) -> None:
     """
     Args:
-        asked: by the user.
         model: untrained.
+        objective: terms -> bound.
         first: a few rows.
         stream: whether rows stay on disk.
+        keeps_rows: whether scores shall be made with latents of training rows.
 
     Raises:
-        ConfigError: if private training cannot be of such a model, bound or rows, or the score would keep some.
+        ConfigError: if private training cannot be of such a model, bound or rows, or scores would keep some.
     """
-    if asked.anomalies or asked.n_neighbors:
+    if keeps_rows:
         raise ConfigError(
             "a model of anomalies keeps latents of training rows, which private training does not cover; leave out "
             "anomalies, whose score is then log p(x), or leave out epsilon"
         )
-    objective = make_objective(**as_json(asked.objective))
     require_private(model, objective, Asks(stream))
     require_row_gradients(model, objective, first.batch(torch.arange(len(first))))

@@ -57,10 +57,7 @@ def train_and_tell(
         raise LostProcessError(f"{error}. Continue with: velbo resume {run.place}{parts}") from error
     assert history is not None
     skipped = f", {history.skipped} skipped (not finite)" if history.skipped else ""
-    say(
-        f"done: {_steps(plan, history)}{skipped}; {_reached(plan, history)}. "
-        f"{_next(plan, run.place)}{parts}"
-    )
+    say(f"done: {_steps(plan, history)}{skipped}; {_reached(plan, history)}. {_next(plan, run.place)}{parts}")
     if report and run.report_file.exists():
         say(f"report: {run.place}/{run.report_file.name}")
 

@@ -27,10 +27,7 @@ from typing import Any
 
 from ..errors import ConfigError, need
 
-ORDERS = (
-    *(1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.25, 2.5, 2.75, 3.25, 3.5, 3.75, 4.5, 5.5),
-    *(*range(2, 64), 64, 80, 96, 128, 192, 256, 384, 512, 1024),
-)
+ORDERS = (1.1, 1.25, 1.5, 1.75, 2.5, 3.5, *range(2, 64), 64, 80, 96, 128, 192, 256, 384, 512, 1024)
 """alpha; the lowest are for large epsilon, the highest for small. Those that are no whole numbers take ten times as
 long as the others."""
 TOLERANCE = 1e-3

@@ -61,7 +61,7 @@ def allowed(config: TrainingConfig) -> tuple[TrainingConfig, dict[str, str]]:
     if config.validation.validation:
         reasons["validation"] = "0: figures of held-out rows, and weights chosen by them, would not be private"
     machine = replace(config.machine, precision="float32")
-    return replace(config, validation=Validation(0.0), machine=machine), reasons
+    return replace(config, validation=Validation(0.0, 0), machine=machine), reasons
 
 
 def closed(config: TrainingConfig, n_rows: int) -> tuple[TrainingConfig, dict[str, str]]:
@@ -102,7 +102,7 @@ def _require_settings(config: TrainingConfig) -> None:
     machine, cannot = config.machine, "private training "
     for wrong, message in (
         (config.weighting.constrained, "has no target: it would follow figures of rows; leave out target rate"),
-        (config.validation.patience is not None, "holds no rows out that could end it; leave out patience"),
+        (bool(config.validation.patience), "holds no rows out that could end it; leave out patience"),
         (config.budget.n_epochs is None, "sets its noise by the number of steps; give epochs beside minutes"),
         (machine.devices > 1, "is one process's; leave out devices"),
         (machine.compile, "takes gradients row by row, which is not compiled; leave out compile"),

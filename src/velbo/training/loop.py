@@ -226,7 +226,7 @@ class Trainer:
         """Rows of one step after another, from where training is."""
         state = self.state
         if self.private is not None:
-            return self.private.batches(state.step, self.device)
+            return self.private.batches(state.step, cast(Store, self.data).kept.device)
         return batches(self.data, self.order, self.batch_size, state.epoch, state.position)
 
     def _epoch(self, rows: Iterator[Tensor]) -> None:
@@ -297,7 +297,7 @@ class Trainer:
         if self.config.weighting.constrained:
             record["beta"] = constraint.beta(self.config.weighting, state, 1.0)
         if self.private is not None:
-            self.private.spent(state)
+            self.private.account(state)
             record["epsilon"] = state.epsilon
         record["skipped"] = state.skipped
         return record
@@ -315,7 +315,7 @@ class Trainer:
     def save(self) -> None:
         """As `Saving.save`, of where training is; the key of private training is kept until it is done."""
         if self.private is not None:
-            self.private.spent(self.state)
+            self.private.account(self.state)
         self.saving.save(self.state, self.best_weights)
         if self.private is not None and self.state.done and self.run_folder:
             self.run_folder.drop_earlier_checkpoints()

@@ -227,8 +227,8 @@ class PrivateSteps:
         clip, noise = cast(float, p.row_clip), cast(float, p.noise)
         return PrivatePass(model, objective, clip, noise, self.rate * self.n_rows, self.secret, step)
 
-    def spent(self, state: State) -> None:
-        """Write into a state what epsilon its steps have spent; after the last one the key is of no use any more."""
+    def account(self, state: State) -> None:
+        """Write into a state what epsilon its steps have spent; after the last one the key is forgotten."""
         state.epsilon = spent_by(self.config, self.n_rows, state.step)
         if state.done:
             self.secret.forget()

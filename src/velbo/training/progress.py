@@ -115,7 +115,7 @@ class ProgressLines:
 
     def _line(self, text: str) -> None:
         self.last, self.said = self.now(), text
-        unit = " nats" if "epsilon" not in text else ""
+        unit = " nats" if "bound" in text or "validation" in text else ""
         self.say(f"{text}{unit}  ({min(self.share, 1.0):.0%}{self._left()})")
 
     def _left(self) -> str:
