@@ -28,7 +28,7 @@ def renyi(noise: float, rate: float, alpha: float) -> float:
     return float(log_integral / (alpha - 1))
 
 
-def gaussian_delta(epsilon: float, mu: float) -> float:
+def gaussian_delta(epsilon: float, mu: float) -> Any:
     """delta of N(0, 1) and N(mu, 1): Balle and Wang, 2018, https://arxiv.org/abs/1805.06530 (theorem 8)."""
     upper = stats.norm.cdf(mu / 2 - epsilon / mu)
     return upper - math.exp(epsilon + stats.norm.logcdf(-mu / 2 - epsilon / mu))
