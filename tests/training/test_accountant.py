@@ -24,8 +24,8 @@ def renyi(noise: float, rate: float, alpha: float) -> float:
     """
     x, step = np.linspace(-30 * noise, alpha + 30 * noise, 20_001, retstep=True)
     log_ratio = np.logaddexp(math.log1p(-rate), math.log(rate) + (2 * x - 1) / (2 * noise**2))
-    log_integral: Any = logsumexp(stats.norm.logpdf(x, scale=noise) + alpha * log_ratio) + math.log(step)
-    return float(log_integral / (alpha - 1))
+    total: Any = logsumexp(stats.norm.logpdf(x, scale=noise) + alpha * log_ratio)
+    return float(total + math.log(step)) / (alpha - 1)
 
 
 def gaussian_delta(epsilon: float, mu: float) -> Any:
