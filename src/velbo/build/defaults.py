@@ -113,20 +113,26 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     if own:
         first = Store.from_rows(numbers.first(2), encoding(schema, recipe))
         recipe = _as_made(recipe, asked.recipe.latent, model, first)
-    training, why_ending = ending(_free(schema, recipe), asked.training)
-    device = device_of(training.machine.device)
-    if asked.anomalies:
-        training = in_few_steps(training, len(numbers), model, device)
-    training, reasons = decide(training, len(numbers), model, device)
+    training, reasons = _training(asked, _free(schema, recipe), len(numbers), model)
     if training.privacy.is_asked:
         first = Store.from_rows(numbers.first(2), encoding(schema, recipe))
         keeps_rows = asked.anomalies or bool(asked.n_neighbors)
         require_private_model(model, make_objective(**as_json(objective)), first, isinstance(rows, Stored), keeps_rows)
     data = replace(asked.data, n_rows=len(numbers), fingerprint=numbers.fingerprint(), stream=isinstance(rows, Stored))
     require_room(schema, recipe, samples * min(training.optimisation.batch_size or 1, len(numbers)))
-    why = why_bound | why_ending | ({"anomalies": WHY} if asked.anomalies else {})
+    why = why_bound | ({"anomalies": WHY} if asked.anomalies else {})
     plan = Plan(schema, recipe, replace(objective, samples=samples), training, data, choices | reasons | why)
     return Prepared(replace(plan, n_neighbors=_n_neighbors(asked, plan, model, numbers)), numbers, model)
+
+
+def _training(asked: Asked, free: list[Field], n_rows: int, model: AnyModel) -> tuple[TrainingConfig, dict[str, str]]:
+    """Training with nothing open, and why."""
+    training, why = ending(free, asked.training)
+    device = device_of(training.machine.device)
+    if asked.anomalies:
+        training = in_few_steps(training, n_rows, model, device)
+    training, reasons = decide(training, n_rows, model, device)
+    return training, reasons | why
 
 
 def _beside(asked: Asked) -> list[str]:
