@@ -191,8 +191,9 @@ class Validation(Checked):
 
     Attributes:
         validation: share of the rows held out, 2,000 rows at most; none are from fewer than 10 rows.
-        patience: evaluations (one an epoch) without a better bound before training stops; 0 never stops. If not given,
-            20 for tables, where rows are held out and no target is followed, and 0 for all else.
+        patience: evaluations (one an epoch) of held-out rows without a better bound, after the warm-up of beta, before
+            training stops; 0 never stops. If not given, for tables a fifth of the epochs and 20 at least, where no
+            target is followed and the epochs are known, and 0 for all else.
     """
 
     validation: Annotated[float, SHARE] = 0.1

@@ -76,6 +76,8 @@ def test_auto_takes_a_bound_of_samples_where_cells_are_missing():
         other = plan(rows, recipe, objective=objective, training=ONE_EPOCH)
         assert other.objective.objective == "elbo"
         assert "objective" not in other.choices
+    with pytest.raises(ConfigError, match="auto has no options"):
+        plan(holes, objective="auto:samples=3", training=ONE_EPOCH)
     again = complete(FRAME, as_before(found, Asked())).plan
     assert again.objective.objective == "iwae"
 
@@ -83,12 +85,16 @@ def test_auto_takes_a_bound_of_samples_where_cells_are_missing():
 def test_tables_have_patience_where_rows_are_held_out_to_lose_it():
     """Images have none, nor has a run that follows a target, on which the bound falls; who names one has it, 0 too."""
 
+    assert plan(FRAME, training=TrainingConfig(Budget(epochs=700))).training.validation.patience == 140
+
     def patience(rows, asked: TrainingConfig = ONE_EPOCH, **options) -> int | None:
         found = plan(rows, training=asked, **options)
         assert ("patience" in found.choices) == (found.training.validation.patience == 20)
         return found.training.validation.patience
 
     assert patience(FRAME) == 20
+    assert patience(FRAME[:9]) == 0
+    assert patience(FRAME, TrainingConfig(Budget(minutes=1))) == 0
     assert patience(DIGITS) == 0
     assert patience(FRAME, replace(ONE_EPOCH, validation=Validation(0.0))) == 0
     assert patience(FRAME, replace(ONE_EPOCH, weighting=Weighting(target_rate=3.0))) == 0

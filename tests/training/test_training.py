@@ -189,16 +189,30 @@ def test_early_stopping_keeps_the_best_weights():
     assert record["validation_bound"] == history.best
 
 
+def test_patience_waits_for_beta():
+    """While beta rises over 60 of 100 epochs, the bound at beta 1 falls from the first epoch on: no epoch counts, and
+    the run ends 3 epochs after, with noise that nothing generalises.
+    """
+    config = TrainingConfig(
+        Budget(epochs=100), Optimisation(lr=2e-2, ema=0.0), Weighting(beta_warmup=0.6), Validation(0.5, 3)
+    )
+    history = train(small_vae(30), bits(60, 30), config=config)
+    values = [m["validation_bound"] for m in history.metrics]
+    assert values.index(max(values)) < 30
+    assert len(values) == 62
+
+
 def test_no_patience_trains_to_the_end():
-    """The same noise; 0 and nothing are no patience."""
-    for patience in (0, None):
+    """The same noise; 0 and nothing are no patience, and without held-out rows there is none."""
+    for share, patience in ((0.5, 0), (0.5, None), (0.0, 1)):
         config = TrainingConfig(
-            Budget(epochs=40), Optimisation(lr=2e-2, ema=0.0), Weighting(beta_warmup=0), Validation(0.5, patience)
+            Budget(epochs=40), Optimisation(lr=2e-2, ema=0.0), Weighting(beta_warmup=0), Validation(share, patience)
         )
         history = train(small_vae(30), bits(60, 30), config=config)
-        values = [m["validation_bound"] for m in history.metrics]
-        assert len(values) == 40
-        assert values.index(max(values)) < 20
+        assert len(history.metrics) == 40
+        if share:
+            values = [m["validation_bound"] for m in history.metrics]
+            assert values.index(max(values)) < 20
 
 
 def test_split_holds_out_no_row_of_few_and_never_more_than_2000():

@@ -10,8 +10,8 @@ all else                    the ELBO
 
 and how long held-out rows may get no better before a run ends:
 
-tables                      20 epochs
-all else                    to its end: images may stand still for long before their latents come to life
+tables                      a fifth of the epochs, 20 at least
+all else, runs by the clock to their end: images may stand still for long before their latents come to life
 
 Each was measured against the last one on data of its sort; the figures are where its reason says, or in docs/log.
 """
@@ -23,7 +23,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..config import ObjectiveConfig, Recipe, TrainingConfig
+from ..errors import ConfigError
+from ..objectives.spec import split_spec
 from ..rows import Field
+from ..training.validation import n_held_out
 from .own import is_own
 
 
@@ -91,9 +94,18 @@ def bound(free: Sequence[Field], recipe: Recipe, asked: ObjectiveConfig) -> tupl
         free: fields that are modelled and not given.
         recipe: with nothing open.
         asked: for.
+
+    Raises:
+        ConfigError: for options of "auto", which has none.
     """
-    if asked.objective != "auto":
+    name, options = split_spec(asked.objective)
+    if name != "auto":
         return asked, {}
+    if options:
+        raise ConfigError(
+            f"objective '{asked.objective}': auto has no options; name the objective, as in iwae:samples=10, or say "
+            "samples beside it"
+        )
     with_holes = all(not f.shape for f in free) and any(f.has_missing for f in free)
     # free bits need a rate in closed form, and a prior that is known by estimates gives no weights
     if not with_holes or asked.free_bits or "diffusion" in (recipe.recipe, recipe.prior) or is_own(recipe.recipe):
@@ -102,20 +114,23 @@ def bound(free: Sequence[Field], recipe: Recipe, asked: ObjectiveConfig) -> tupl
     return replace(asked, objective=BOUND_OF_HOLES), {"objective": f"{BOUND_OF_HOLES}: {why}"}
 
 
-PATIENCE = 20
+LEAST_PATIENCE, SHARE_OF_EPOCHS = 20, 5
 
 
-def ending(free: Sequence[Field], asked: TrainingConfig) -> tuple[TrainingConfig, dict[str, str]]:
+def ending(free: Sequence[Field], asked: TrainingConfig, n_rows: int) -> tuple[TrainingConfig, dict[str, str]]:
     """(The training with a patience, why), if it was left open.
 
     Args:
         free: fields that are modelled and not given.
         asked: for.
+        n_rows: of the data.
     """
     if asked.validation.patience is not None:
         return asked, {}
-    is_told = asked.validation.validation > 0 and not asked.weighting.constrained and not asked.privacy.is_asked
-    patience = PATIENCE if is_told and all(not f.shape for f in free) else 0
+    epochs, patience = asked.budget.n_epochs, 0
+    is_told = n_held_out(n_rows, asked.validation.validation) and not asked.weighting.constrained
+    if epochs and is_told and not asked.privacy.is_asked and all(not f.shape for f in free):
+        patience = max(LEAST_PATIENCE, epochs // SHARE_OF_EPOCHS)
     why = {"patience": f"{patience} epochs: tables gain nothing later (docs/tables.md)"} if patience else {}
     return replace(asked, validation=replace(asked.validation, patience=patience)), why
 

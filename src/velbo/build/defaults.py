@@ -127,7 +127,7 @@ def complete(rows: Any, asked: Asked) -> Prepared:
 
 def _training(asked: Asked, free: list[Field], n_rows: int, model: AnyModel) -> tuple[TrainingConfig, dict[str, str]]:
     """Training with nothing open, and why."""
-    training, why = ending(free, asked.training)
+    training, why = ending(free, asked.training, n_rows)
     device = device_of(training.machine.device)
     if asked.anomalies:
         training = in_few_steps(training, n_rows, model, device)

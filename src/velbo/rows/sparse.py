@@ -136,7 +136,11 @@ class SparseRows:
         """Whether X holds whole numbers alone, none below 0, and some above 1."""
         high = 0.0
         for part in self._values():
+            if part.dtype.kind not in "biuf":
+                return False
             known = part[part == part]  # a missing cell is NaN
+            if not np.isfinite(known).all():
+                return False
             if known.size and (known.min() < 0 or (known.dtype.kind == "f" and not (known % 1 == 0).all())):
                 return False
             high = max(high, float(known.max(initial=0)))

@@ -1,5 +1,5 @@
 """What a `Store` keeps of the rows of a sparse matrix: the way to them. Rows are made dense, and encoded, when they are
-asked for, and nothing of them stays: a training on a matrix in memory takes a batch and no more.
+asked for, and nothing of them stays: a training on a matrix in memory takes a batch, and the rows that are held out.
 
     cells[index]  =  encoding.store(v of rows index)       as a tensor (n, D) would give them
 """

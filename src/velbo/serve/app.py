@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from .. import __version__
 from ..errors import VelboError, need
+from ..evaluation.cells.imputation import ROUNDS
 from ..rows.results import as_table
 from ..trained_model import TrainedModel
 from .described import row_schema, rows_schema
@@ -216,11 +217,11 @@ def _measuring(app: FastAPI, service: Service) -> None:
 def _filling(app: FastAPI, service: Service) -> None:
     @app.post("/impute", openapi_extra=_body("Row"))
     async def impute(
-        request: Request, samples: Samples = 1000, seed: Seed = 0, unknown: Unknown = "refuse"
+        request: Request, samples: Samples | None = None, seed: Seed = 0, unknown: Unknown = "refuse"
     ) -> Response:
         """Rows with their missing cells filled: means of numbers, likeliest categories; all else as it was sent."""
         table = await _sent(service, request)
-        service.refuse_draws(len(table), samples)
+        service.refuse_draws(len(table), samples or ROUNDS[-1])
         return await service.answered(
             request, table, lambda m, x: m.impute(x, samples, seed), report_unknown=unknown == "report"
         )

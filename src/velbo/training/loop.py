@@ -267,11 +267,13 @@ class Trainer:
         record = self._evaluate()
         reported = record.get("validation_bound", record.get("train_bound", -math.inf))
         better = not self.private and (state.best is None or reported > state.best)
-        state.best, state.stale = (reported, 0) if better else (state.best, state.stale + 1)
+        # until beta is what it is to be, the bound at beta 1 may fall while the model learns
+        is_stale = not better and self._progress(state.step) >= self.config.weighting.beta_warmup
+        state.best, state.stale = reported if better else state.best, state.stale + 1 if is_stale else 0
         if better or self.validation is None:
             self.best_weights = self._averaged_weights()
-        patience = self.config.validation.patience or math.inf
-        state.done = self._is_over() or state.stale >= patience
+        patience = self.config.validation.patience if self.validation is not None else None
+        state.done = self._is_over() or state.stale >= (patience or math.inf)
         state.sums = Sums()
         self.metrics.append(record)
         state.n_metrics = len(self.metrics)
