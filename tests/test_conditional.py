@@ -277,6 +277,6 @@ def test_what_cannot_be_given_is_refused():
         (Recipe(prior="vamp"), "categories such as those of 'job' do not have"),
     ]:
         with pytest.raises(ConfigError, match=words):
-            closed(recipe, SCHEMA)
+            closed(recipe, SCHEMA, 100)
     with pytest.raises(ConfigError, match="no column is a count"):
         built(Recipe("mlp", library_size=True, condition=("n", "m")))

@@ -191,9 +191,9 @@ class Validation(Checked):
 
     Attributes:
         validation: share of the rows held out, 2,000 rows at most; none are from fewer than 10 rows.
-        patience: evaluations (one an epoch) of held-out rows without a better bound, after the warm-up of beta, before
-            training stops; 0 never stops. If not given, for tables a fifth of the epochs and 20 at least, where no
-            target is followed and the epochs are known, and 0 for all else.
+        patience: epochs without a better bound of held-out rows, after the warm-up of beta, before training stops; 0
+            never stops. If not given, a fifth of the epochs, 20 at least, for tables; 0 for images, runs by the clock
+            and runs that follow a target.
     """
 
     validation: Annotated[float, SHARE] = 0.1
@@ -205,8 +205,8 @@ class Privacy(Checked):
     """Differential privacy of the rows trained on (DP-SGD); there is none without epsilon. See training/privacy.py.
 
     Attributes:
-        epsilon: train so that the weights are (epsilon, delta)-differentially private: 1 is strong, 10 weak; a row more
-            or less makes no outcome more likely by more than a factor exp(epsilon). Needs the extra privacy.
+        epsilon: train so that the weights are (epsilon, delta)-differentially private: 1 is strong, 10 weak. Needs the
+            extra privacy.
         delta: but for outcomes of this probability; a tenth of 1 / number of rows if not given.
         row_clip: longest gradient of a row, nats; longer ones are shortened to it. 1 if not given.
         noise: standard deviation of the noise on the sum of these gradients, in units of row_clip; the least that
