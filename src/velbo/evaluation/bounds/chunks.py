@@ -51,6 +51,11 @@ class _Sizes(TorchDispatchMode):
         super().__init__()
         self.found = list[int]()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # what torch asks of a mode; where it is so, the compiler is loaded, which takes a second
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
         self.found.extend(t.numel() for t in tree_leaves(made) if isinstance(t, Tensor))
