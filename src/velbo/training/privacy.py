@@ -14,7 +14,8 @@ a batch of one, it does for many at once.
 
 Which rows come and the noise are functions of a key and of the step, so that a run goes on from a checkpoint bit for
 bit. The key is drawn from the operating system's randomness, not from the seed, which stands in config.json: who knows
-it can take the noise away. It is in checkpoint/ until training is done, and nowhere afterwards. What is left open:
+it can take the noise away. It is in checkpoint/ until training is done, and nowhere afterwards: the last checkpoint,
+without a key, says that training is done only once those before it are gone, on a store too. What is left open:
 NumPy's generator (Philox) was not made for cryptography, and floating-point noise has gaps that an attack can use in
 theory.
 
@@ -78,6 +79,11 @@ class Secret:
     def forget(self) -> None:
         """To be called once no step is left."""
         self.key.zero_()
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether no step is left."""
+        return not self.key.any()
 
     def rows(self, n_rows: int, rate: float, step: int) -> Tensor:
         """Indices, in order, of the rows that are in a step."""
