@@ -435,12 +435,14 @@ def test_the_command_line_the_card_and_info_say_it(tmp_path, reports):
     assert code == 0
     assert "spent of 3, at delta 0.0001" in err.splitlines()[-1]
     assert "Epsilon does not cover" in err.splitlines()[-1]
+    assert "a new row ends at the smallest and the largest value" in err.splitlines()[-1]
     assert not (run / "report.html").exists()
     card = (run / "README.md").read_text()
     assert "## Privacy" in card
     assert "spent of 3, at delta 0.0001" in card.replace("\\", "")
     assert "shortened to 0.5" in card
     assert "None are known" in card
+    assert "only where the schema was given" in card
     code, out, _ = call("info", run)
     assert code == 0
     assert "spent of 3, at delta 0.0001" in out

@@ -1,7 +1,8 @@
 """What epsilon of private training (privacy.py) is said of, and what is refused or left out because it would tell more
 of rows than that.
 
-covered      the weights, and all that follows from them alone
+covered      the weights, and all that follows from them alone; samples, fillings and scores, which use the schema too,
+             where it came from elsewhere
 left out     held-out rows and the choice of weights by them, figures of training rows, their typical cells, report.html
 refused      parts that begin from rows or keep some, bounds and targets that tie rows together, weights of rows,
              rows on disk, several processes, a budget of minutes alone
@@ -24,10 +25,13 @@ ROW_CLIP = 1.0
 SHARE_OF_DELTA = 0.1
 NOT_COVERED = (
     "Epsilon does not cover what velbo reads from the rows before the first step and keeps in config.json: kinds, "
-    "names of categories, ranges, decimals, means and scales of fields, the order of fields and fixed combinations "
-    "where such were learned, the number of rows and their fingerprint. Nor does it cover figures that are measured on "
-    "these rows afterwards, settings that were chosen by looking at them, or another training on the same rows, whose "
-    "epsilon adds to this one."
+    "names of categories and how often they occur, smallest and largest values, frequent and repeated values, "
+    "decimals, digits, means and scales of fields, how many cells are missing, the order of fields and fixed "
+    "combinations where such were learned, the number of rows, their fingerprint and the path of their file. New rows, "
+    "fillings and scores use these fields as well as the weights: a new row ends at the smallest and the largest value "
+    "of the rows. So epsilon covers them only where the schema was given and came from elsewhere. Nor does it cover "
+    "figures that are measured on these rows afterwards, settings that were chosen by looking at them, or another "
+    "training on the same rows, whose epsilon adds to this one."
 )
 
 
