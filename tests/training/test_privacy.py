@@ -407,6 +407,30 @@ def test_a_run_like_a_private_one_finds_its_own_noise():
     assert privacies[1].noise > privacies[0].noise
 
 
+def test_of_a_schema_that_is_given_nothing_more_is_read_from_the_rows():
+    """Tables whose second and third columns depend on the first the other way round: but for the fingerprint their
+    plans are one, and combinations of columns come of the schema or not at all.
+    """
+    generator = np.random.default_rng(0)
+    z, w, n = *generator.normal(size=(2, 300)), generator.integers(0, 3, 300)
+    first = pd.DataFrame({"a": z, "b": w, "c": w + 0.1 * z, "d": n, "e": n})
+    second = pd.DataFrame({"a": z, "b": z + 0.1 * w, "c": w, "d": 2 - n, "e": 2 - n})
+    columns, autoregressive = {"d": "categorical", "e": "categorical"}, Recipe("autoregressive", 2, (4,))
+    schema = velbo.infer(first, columns)
+    plans = [velbo.plan(rows, autoregressive, schema=schema, training=config()) for rows in (first, second)]
+    assert plans[0].data.fingerprint != plans[1].data.fingerprint
+    told = [replace(plan, data=velbo.build.DataRecord()).to_json() for plan in plans]
+    assert told[0] == told[1]
+    assert plans[0].recipe.order == ("a", "b", "c", "d", "e")
+    asked: dict[str, Any] = {"constraints": ("d with e",), "training": config()}
+    with pytest.raises(ConfigError, match="'d with e' is read from the rows"):
+        velbo.plan(first, autoregressive, schema=schema, **asked)
+    public = velbo.plan(first, autoregressive, columns=columns, constraints=("d with e",)).schema
+    kept = velbo.plan(second, autoregressive, schema=public, training=config()).schema
+    assert kept.constraints == public.constraints
+    assert len(public.constraints.combinations[0].values) == 3
+
+
 def test_a_saved_plan_is_read_again():
     plan = velbo.plan(ROWS, SMALL, training=config(2))
     assert velbo.Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan

@@ -100,10 +100,12 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     recipe, choices = closed(asked.recipe, schema, len(numbers))
     if asked.training.privacy.is_asked:
         recipe, choices = for_privacy(asked.recipe, recipe, choices)
-    schema = declared(schema, asked.constraints, numbers)
+    # a schema that is given is all that private training knows of fields
+    learns = is_guessed or not asked.training.privacy.is_asked
+    schema = declared(schema, asked.constraints, numbers, learns)
     if is_guessed:
         schema = in_robust_units(schema, numbers)
-    if recipe.recipe == "autoregressive" and not asked.recipe.order:
+    if learns and recipe.recipe == "autoregressive" and not asked.recipe.order:
         recipe, why_so = in_order(recipe, schema, numbers)
         choices |= why_so
     objective, why_bound = bound(_free(schema, recipe), recipe, asked.objective)
