@@ -348,6 +348,7 @@ def test_more_epsilon_is_less_noise_and_a_better_model():
         ({"machine": Machine(compile=True)}, "leave out compile"),
         ({"machine": Machine(precision="bf16")}, "leave out precision"),
         ({"privacy": Privacy(3.0, noise=0.1)}, "leave noise out, or ask for epsilon"),
+        ({"privacy": Privacy(3.0, delta=1 / 60)}, "leave delta out, or give 0.00167"),
     ],
 )
 def test_settings_that_cannot_be_private_are_refused(change, words):
@@ -405,6 +406,29 @@ def test_a_run_like_a_private_one_finds_its_own_noise():
     privacies: list[Any] = [p.training.privacy for p in (before, velbo.plan(ROWS, SMALL, training=asked.training))]
     assert privacies[1].epsilon == 3
     assert privacies[1].noise > privacies[0].noise
+
+
+def test_a_private_run_like_a_plain_one_takes_none_of_its_choices():
+    """Patience, batches, learning rate and precision that velbo chose are chosen again; what was asked for stays."""
+    budget = Budget(epochs=2)
+    before = velbo.plan(ROWS, SMALL, training=TrainingConfig(budget))
+    before = replace(
+        before, training=replace(before.training, machine=replace(before.training.machine, precision="bf16"))
+    )
+    assert {"patience", "batch_size", "lr", "precision"} <= set(before.choices)
+    private = TrainingConfig(privacy=Privacy(3.0))
+    found = velbo.plan(ROWS, SMALL, training=as_before(before, Asked(training=private)).training).training
+    assert found == velbo.plan(ROWS, SMALL, training=replace(private, budget=budget)).training
+    said = velbo.plan(ROWS, SMALL, training=TrainingConfig(budget, Optimisation(batch_size=16, lr=0.05)))
+    found = as_before(said, Asked(training=private)).training.optimisation
+    assert (found.batch_size, found.lr) == (16, 0.05)
+
+
+def test_delta_of_other_rows_is_not_taken_over():
+    """A tenth of 1 / 10 rows is more than 1 / 60 rows."""
+    before = velbo.plan(ROWS[:10], SMALL, training=config(2, delta=0.09))
+    found = velbo.plan(ROWS, SMALL, training=as_before(before, Asked(training=TrainingConfig())).training)
+    assert found.training.privacy.delta == pytest.approx(0.1 / 60)
 
 
 def test_of_a_schema_that_is_given_nothing_more_is_read_from_the_rows():

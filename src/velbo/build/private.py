@@ -6,12 +6,13 @@ chooses has layers of 64 units instead of 256. Figures: docs/privacy.md.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 
 import torch
 
 from ..conditional import AnyModel
-from ..config import Recipe
+from ..config import Recipe, TrainingConfig
 from ..errors import ConfigError
 from ..objectives import Objective
 from ..rows import Store
@@ -32,6 +33,32 @@ def for_privacy(asked: Recipe, recipe: Recipe, choices: dict[str, str]) -> tuple
     if asked.recipe != "auto" or asked.hidden or recipe.recipe != "resmlp":
         return recipe, choices
     return replace(recipe, hidden=HIDDEN), {**choices, "hidden": "64,64: private training puts noise on every weight"}
+
+
+def reopened(old: TrainingConfig, chosen: Container[str], is_private: bool) -> TrainingConfig:
+    """An earlier training, without what other rows and steps have otherwise: noise and delta; and, where private
+    training is newly asked for, without what was chosen for training that is not.
+
+    Args:
+        old: with nothing open.
+        chosen: names of its settings that nobody asked for.
+        is_private: whether private training is asked for.
+    """
+    old, is_new = replace(old, privacy=replace(old.privacy, noise=None, delta=None)), not old.privacy.is_asked
+    if not (is_private and is_new):
+        return old
+    groups = {
+        "optimisation": {"batch_size": None, "lr": None},
+        "validation": {"patience": None},
+        "machine": {"precision": "auto"},
+    }
+    return replace(
+        old,
+        **{
+            group: replace(getattr(old, group), **{name: v for name, v in open_.items() if name in chosen})
+            for group, open_ in groups.items()
+        },
+    )
 
 
 def require_private_model(model: AnyModel, objective: Objective, first: Store, stream: bool, keeps_rows: bool) -> None:

@@ -76,7 +76,7 @@ def closed(config: TrainingConfig, n_rows: int) -> tuple[TrainingConfig, dict[st
         n_rows: of the data.
 
     Raises:
-        ConfigError: if noise was asked for that is too low for epsilon.
+        ConfigError: if noise was asked for that is too low for epsilon, or a delta too large for the rows.
         MissingExtraError: without opacus.
     """
     p, reasons = config.privacy, dict[str, str]()
@@ -85,6 +85,11 @@ def closed(config: TrainingConfig, n_rows: int) -> tuple[TrainingConfig, dict[st
     if delta is None:
         delta = SHARE_OF_DELTA / n_rows
         reasons["delta"] = f"{delta:.3g}, a tenth of 1 / {n_rows} rows: at 1 / n_rows a random row might be told"
+    elif delta >= 1 / n_rows:
+        raise ConfigError(
+            f"delta {delta:g} is no less than 1 / {n_rows} rows, so that a row may be told as it is; leave delta out, "
+            f"or give {SHARE_OF_DELTA / n_rows:.3g}, a tenth of that"
+        )
     rate, steps = rate_of(config, n_rows), steps_of(config, n_rows)
     noise = p.noise or noise_for(p.epsilon, rate, steps, delta)
     if (found := spent(noise, rate, steps, delta)) > p.epsilon:
