@@ -36,7 +36,7 @@ from velbo.rows import Store
 from velbo.training import Run, Trainer, train
 from velbo.training.accountant import spent
 from velbo.training.gradients import Pass
-from velbo.training.privacy import PrivatePass, Secret, clipped_sum, row_gradients
+from velbo.training.privacy import PrivatePass, Secret, clipped_sum, require_row_gradients, row_gradients
 
 pytest.importorskip("opacus", reason="the extra privacy is not installed")
 
@@ -144,6 +144,40 @@ def test_a_model_that_looks_at_its_batch_is_refused():
     vae.encoder = nn.Sequential(nn.BatchNorm1d(5).double(), vae.encoder)
     with pytest.raises(ConfigError, match="cannot be had row by row"):
         train(vae.float(), numbers(40).float(), config=config())
+
+
+class Running(nn.Module):
+    """Keeps a mean of the rows that it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(0)
+        return x - self.mean
+
+
+def test_a_model_that_assigns_a_buffer_is_refused_and_left_as_it_was():
+    """It would hold means of rows without noise, in a tensor that is none outside of vmap."""
+    vae, part = small_vae().float(), Running()
+    vae.encoder, mean = nn.Sequential(part, vae.encoder), part.mean
+    with pytest.raises(ConfigError, match=r"cannot be had row by row \(Running assigns its buffer 'mean'\)"):
+        Trainer(vae, Store.from_tensor(numbers(40).float()), ELBO(), config()).run()
+    assert part.mean is mean
+    assert not mean.any()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError])
+def test_whatever_one_row_cannot_do_is_refused_before_training(error):
+    class Choosy(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise error("two rows at least")
+
+    vae = small_vae()
+    vae.encoder = nn.Sequential(Choosy(), vae.encoder)
+    with pytest.raises(ConfigError, match=r"cannot be had row by row \(two rows at least\)"):
+        require_row_gradients(vae, ELBO(), numbers(2))
 
 
 # one step
@@ -389,6 +423,23 @@ def test_rows_that_stay_on_disk_or_count_more_often_are_refused(tmp_path):
 def test_settings_of_privacy_want_epsilon(name):
     with pytest.raises(ConfigError, match="give epsilon too"):
         Privacy(**{name: 0.5})
+
+
+@pytest.mark.parametrize("name", ["row_clip", "noise"])
+@pytest.mark.parametrize("value", [1e-4, 1e7])
+def test_noise_and_length_have_limits(name, value):
+    with pytest.raises(ConfigError, match=name):
+        Privacy(3.0, **{name: value})
+
+
+@pytest.mark.parametrize("asked", [{"epsilon": 1e6}, {"row_clip": 1e6}, {"row_clip": 1e-3}, {"noise": 1e6}])
+def test_within_limits_all_steps_are_made(asked):
+    """And none is left out for numbers that are not finite; noise is not below its limit where epsilon allows it."""
+    trained = velbo.fit(ROWS, SMALL, training=config(1, **asked))
+    assert trained.history.skipped == 0
+    noise = trained.plan.training.privacy.noise
+    assert noise is not None
+    assert noise >= 1e-3
 
 
 def test_a_prior_is_not_refitted_without_noise():

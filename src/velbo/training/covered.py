@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from ..config import Privacy, TrainingConfig, Validation
+from ..config import OF_NOISE, Privacy, TrainingConfig, Validation
 from ..errors import ConfigError
 from ..objectives import Objective, couples_rows
 from .accountant import noise_for, spent
@@ -91,7 +91,7 @@ def closed(config: TrainingConfig, n_rows: int) -> tuple[TrainingConfig, dict[st
             f"or give {SHARE_OF_DELTA / n_rows:.3g}, a tenth of that"
         )
     rate, steps = rate_of(config, n_rows), steps_of(config, n_rows)
-    noise = p.noise or noise_for(p.epsilon, rate, steps, delta)
+    noise = p.noise or max(OF_NOISE.low, noise_for(p.epsilon, rate, steps, delta))
     if (found := spent(noise, rate, steps, delta)) > p.epsilon:
         raise ConfigError(
             f"noise {noise:g} makes {steps} steps ({found:.3g}, {delta:g})-differentially private, and epsilon "

@@ -28,7 +28,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from typing import cast
 
@@ -141,16 +142,40 @@ def row_gradients(model: nn.Module, objective: Objective, x: Tensor, beta: float
         return -objective(terms, beta).surrogate.sum()
 
     try:
-        with without_values():
+        with without_values(), _buffers_kept(model):
             return vmap(grad(loss), in_dims=(None, 0), randomness="different")(learned, x)
     except RuntimeError as error:
         if not any(word in str(error) for word in SAID_OF_TRANSFORMS):
             raise
-        raise ConfigError(
-            f"this model's gradients cannot be had row by row ({str(error).splitlines()[0][:200]}), which private "
-            "training needs; leave out epsilon, or train a model without such a part: posterior 'mixture' and "
-            "BatchNorm are two, posterior 'diagonal' and LayerNorm are none"
-        ) from error
+        raise _not_by_rows(error) from error
+
+
+def _not_by_rows(why: object) -> ConfigError:
+    return ConfigError(
+        f"this model's gradients cannot be had row by row ({(str(why).splitlines() or [''])[0][:200]}), which private "
+        "training needs; leave out epsilon, or train a model without such a part: posterior 'mixture' and "
+        "BatchNorm are two, posterior 'diagonal' and LayerNorm are none"
+    )
+
+
+@contextmanager
+def _buffers_kept(model: nn.Module) -> Iterator[None]:
+    """
+    Raises:
+        ConfigError: if a buffer is another tensor after the block: that would stand for all rows at once, or tell of
+            them. All are then as they were.
+    """
+    before = [(m, name, t) for m in model.modules() for name, t in m.named_buffers(recurse=False)]
+    others = list[str]()
+    try:
+        yield
+    finally:
+        for module, name, tensor in before:
+            if getattr(module, name, None) is not tensor:
+                setattr(module, name, tensor)
+                others.append(f"{type(module).__name__} assigns its buffer '{name}'")
+    if others:
+        raise _not_by_rows(others[0])
 
 
 def clipped_sum(gradients: RowGradients, longest: float) -> RowGradients:
@@ -247,5 +272,9 @@ def require_row_gradients(model: nn.Module, objective: Objective, x: Tensor) -> 
     """
     training, devices = model.training, [x.device] if x.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        row_gradients(model.train(), objective, x)
-    model.train(training)
+        try:
+            row_gradients(model.train(), objective, x)
+        except (RuntimeError, ValueError) as error:
+            raise error if isinstance(error, ConfigError) else _not_by_rows(error) from error
+        finally:
+            model.train(training)
