@@ -22,6 +22,7 @@ from contracts.models import IMAGES, TABLE
 from velbo import VAE, Recipe, TrainingConfig
 from velbo.build import as_before
 from velbo.build.defaults import Asked
+from velbo.cli.training import train_by_ray
 from velbo.config import Budget, Machine, ObjectiveConfig, Optimisation, Privacy, Validation, Weighting
 from velbo.errors import ConfigError
 from velbo.files import read_tensors
@@ -417,6 +418,18 @@ def test_rows_that_stay_on_disk_or_count_more_often_are_refused(tmp_path):
     weighted = Store.from_tensor(numbers(40)).weighted(torch.linspace(1, 2, 40, dtype=torch.float64))
     with pytest.raises(ConfigError, match="leave out sample_weight"):
         Trainer(small_vae(), weighted, ELBO(), config())
+
+
+def test_several_processes_are_refused_before_the_folder_is_made(tmp_path, monkeypatch):
+    """Those of torchrun, and workers of Ray."""
+    plan = velbo.plan(ROWS, SMALL, training=config())
+    with pytest.raises(ConfigError, match="one process's; start one"):
+        train_by_ray(plan, tmp_path / "ray", "local", 2)
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="one process's; start one"):
+        velbo.fit(ROWS, SMALL, training=config(), run=tmp_path / "torchrun")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["delta", "row_clip", "noise"])

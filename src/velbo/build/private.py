@@ -16,6 +16,7 @@ from ..config import Recipe, TrainingConfig
 from ..errors import ConfigError
 from ..objectives import Objective
 from ..rows import Store
+from ..runtime.ranks import ranks_here
 from ..training.covered import Asks, require_private
 from ..training.privacy import require_row_gradients
 
@@ -78,5 +79,6 @@ def require_private_model(model: AnyModel, objective: Objective, first: Store, s
             "a model of anomalies keeps latents of training rows, which private training does not cover; leave out "
             "anomalies, whose score is then log p(x), or leave out epsilon"
         )
-    require_private(model, objective, Asks(stream))
+    here = ranks_here()
+    require_private(model, objective, Asks(stream, n_processes=here.size if here else 1))
     require_row_gradients(model, objective, first.batch(torch.arange(len(first))))

@@ -155,7 +155,16 @@ def require_private(model: nn.Module, objective: Objective, asks: Asks) -> None:
         ),
         (asks.stream, "draws its rows from memory; give a table that fits it, or a sample of the rows (--rows N)"),
         (asks.weighted, "counts every row once; leave out sample_weight"),
-        (asks.n_processes > 1, "is one process's; start one"),
     ):
         if wrong:
             raise ConfigError(f"private training {message}, or leave out epsilon")
+    require_one_process(asks.n_processes)
+
+
+def require_one_process(n: int) -> None:
+    """
+    Raises:
+        ConfigError: of private training by several.
+    """
+    if n > 1:
+        raise ConfigError("private training is one process's; start one, or leave out epsilon")
