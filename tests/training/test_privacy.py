@@ -37,6 +37,7 @@ from velbo.rows import Store
 from velbo.training import Run, Trainer, train
 from velbo.training.accountant import spent
 from velbo.training.gradients import Pass
+from velbo.training.order import Shuffled
 from velbo.training.privacy import PrivatePass, Secret, clipped_sum, require_row_gradients, row_gradients
 
 pytest.importorskip("opacus", reason="the extra privacy is not installed")
@@ -418,6 +419,22 @@ def test_rows_that_stay_on_disk_or_count_more_often_are_refused(tmp_path):
     weighted = Store.from_tensor(numbers(40)).weighted(torch.linspace(1, 2, 40, dtype=torch.float64))
     with pytest.raises(ConfigError, match="leave out sample_weight"):
         Trainer(small_vae(), weighted, ELBO(), config())
+
+
+def test_an_order_that_holds_rows_out_is_refused():
+    order = Shuffled(40, torch.arange(10), 0)
+    with pytest.raises(ConfigError, match="holds no rows out; leave out order"):
+        Trainer(small_vae(), Store.from_tensor(numbers(40)), ELBO(), config(), order=order)
+
+
+def test_what_a_run_leaves_tells_its_steps_and_not_how_many_rows_came(tmp_path):
+    """The history that is read has the figures of the one that training gave; the generator's state is its first."""
+    trained = velbo.fit(ROWS, SMALL, training=config(), run=tmp_path / "run")
+    read, run = velbo.TrainedModel.load(tmp_path / "run").history, Run(tmp_path / "run")
+    assert (read.steps, read.stale, read.metrics) == (8, trained.history.stale, trained.history.metrics)
+    assert math.isnan(read.best)
+    kept = read_tensors(next(run.checkpoints.iterdir()) / "tensors.safetensors")["generator/0"]
+    assert torch.equal(kept, torch.Generator().manual_seed(0).get_state())
 
 
 def test_several_processes_are_refused_before_the_folder_is_made(tmp_path, monkeypatch):

@@ -129,11 +129,13 @@ class Asks:
         stream: they stay on disk.
         weighted: some count more often than others.
         n_processes: that train together.
+        held_out: some are kept for validation.
     """
 
     stream: bool = False
     weighted: bool = False
     n_processes: int = 1
+    held_out: bool = False
 
 
 def require_private(model: nn.Module, objective: Objective, asks: Asks) -> None:
@@ -155,6 +157,7 @@ def require_private(model: nn.Module, objective: Objective, asks: Asks) -> None:
         ),
         (asks.stream, "draws its rows from memory; give a table that fits it, or a sample of the rows (--rows N)"),
         (asks.weighted, "counts every row once; leave out sample_weight"),
+        (asks.held_out, "holds no rows out; leave out order"),
     ):
         if wrong:
             raise ConfigError(f"private training {message}, or leave out epsilon")

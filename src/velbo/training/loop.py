@@ -87,7 +87,8 @@ class Trainer:
         self.objective, held_out = told_rows(objective, len(self.order)), self.order.held_out
         self.private = None
         if config.privacy.is_asked:
-            require_private(model, self.objective, Asks(isinstance(data, Stream), self.weight is not None, team.size))
+            asks = Asks(isinstance(data, Stream), self.weight is not None, team.size, len(held_out) > 0)
+            require_private(model, self.objective, asks)
             self.private = PrivateSteps(config, len(self.order))
         self.validation = None
         if len(held_out):

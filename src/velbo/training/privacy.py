@@ -259,10 +259,13 @@ class PrivateSteps:
         return PrivatePass(model, objective, clip, noise, self.rate * self.n_rows, self.secret, step)
 
     def account(self, state: State) -> None:
-        """Write into a state what epsilon its steps have spent; after the last one the key is forgotten."""
+        """Write into a state what epsilon its steps have spent; after the last one the key is forgotten, and torch's
+        generator is as it began, whose state would tell how many rows came.
+        """
         state.epsilon = spent_by(self.config, self.n_rows, state.step)
         if state.done:
             self.secret.forget()
+            torch.manual_seed(self.config.machine.seed)
 
 
 def require_row_gradients(model: nn.Module, objective: Objective, x: Tensor) -> None:

@@ -22,6 +22,7 @@ is beside it.
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -280,9 +281,10 @@ class Run(ModelFiles):
             records = self.metrics(state.n_metrics) if state else []
         except RunError:
             return History()
-        if state is None or state.best is None:
+        if state is None:
             return History(records)
-        return History(records, state.best, state.step, state.skipped, state.seconds, state.stale)
+        best = math.nan if state.best is None else state.best
+        return History(records, best, state.step, state.skipped, state.seconds, state.stale)
 
     def truncate_metrics(self, n_lines: int) -> None:
         """Keep the first lines: what a killed run wrote after its last checkpoint is written again."""
