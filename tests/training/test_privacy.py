@@ -585,6 +585,18 @@ def test_the_command_line_the_card_and_info_say_it(tmp_path, reports):
     assert call("doctor", run, tmp_path / "rows.csv", "--samples", 4)[0] == 0
 
 
+@pytest.mark.parametrize("varied", [("--over", "epsilon=1,3"), ("--over", "lr=0.1,0.2")])
+def test_private_trials_want_rows_to_be_ranked_by(tmp_path, monkeypatch, varied):
+    """Whether epsilon varies or is said once, as by a variable of the environment."""
+    ROWS.to_csv(tmp_path / "rows.csv", index=False)
+    if varied[1].startswith("lr"):
+        monkeypatch.setenv("VELBO_EPSILON", "3")
+    code, _, err = call("sweep", tmp_path / "rows.csv", *options("--run", tmp_path / "sweep"), *varied)
+    assert code
+    assert "give --test ROWS" in err
+    assert not (tmp_path / "sweep").exists()
+
+
 def test_a_plain_run_says_nothing_of_privacy(tmp_path):
     ROWS.to_csv(tmp_path / "rows.csv", index=False)
     assert call("fit", tmp_path / "rows.csv", *options("--run", tmp_path / "run"))[0] == 0
