@@ -18,6 +18,8 @@ PRECISIONS = ("auto", *COMPUTED_PRECISIONS)
 WIDTH = Limits(1, 65_536)
 """Of a layer."""
 PROCESSES = Limits(1, 1024)
+OF_NOISE = Limits(1e-3, 1e6)
+"""Of noise and of the length of a row's gradient: beyond, epsilon or the steps are no numbers."""
 
 
 def _require(condition: bool, message: str) -> None:
@@ -215,8 +217,8 @@ class Privacy(Checked):
 
     epsilon: Annotated[float | None, Limits(0, 1e6, above=True)] = None
     delta: Annotated[float | None, Limits(0, 1, above=True, below=True)] = None
-    row_clip: Annotated[float | None, POSITIVE] = None
-    noise: Annotated[float | None, POSITIVE] = None
+    row_clip: Annotated[float | None, OF_NOISE] = None
+    noise: Annotated[float | None, OF_NOISE] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

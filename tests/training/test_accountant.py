@@ -119,3 +119,8 @@ def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "opacus.accountants", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'velbo\[privacy\]'"):
         spent(1.0, 0.1, 1, 1e-5)
+
+
+def test_epsilon_is_not_negative():
+    """Where the formula is: few steps, of a lot of noise, at the delta of a small table."""
+    assert spent(1000.0, 1.0, 3, 0.1 / 60) == 0

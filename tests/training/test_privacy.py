@@ -22,6 +22,7 @@ from contracts.models import IMAGES, TABLE
 from velbo import VAE, Recipe, TrainingConfig
 from velbo.build import as_before
 from velbo.build.defaults import Asked
+from velbo.cli.training import train_by_ray
 from velbo.config import Budget, Machine, ObjectiveConfig, Optimisation, Privacy, Validation, Weighting
 from velbo.errors import ConfigError
 from velbo.files import read_tensors
@@ -36,7 +37,8 @@ from velbo.rows import Store
 from velbo.training import Run, Trainer, train
 from velbo.training.accountant import spent
 from velbo.training.gradients import Pass
-from velbo.training.privacy import PrivatePass, Secret, clipped_sum, row_gradients
+from velbo.training.order import Shuffled
+from velbo.training.privacy import PrivatePass, Secret, clipped_sum, require_row_gradients, row_gradients
 
 pytest.importorskip("opacus", reason="the extra privacy is not installed")
 
@@ -144,6 +146,40 @@ def test_a_model_that_looks_at_its_batch_is_refused():
     vae.encoder = nn.Sequential(nn.BatchNorm1d(5).double(), vae.encoder)
     with pytest.raises(ConfigError, match="cannot be had row by row"):
         train(vae.float(), numbers(40).float(), config=config())
+
+
+class Running(nn.Module):
+    """Keeps a mean of the rows that it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(0)
+        return x - self.mean
+
+
+def test_a_model_that_assigns_a_buffer_is_refused_and_left_as_it_was():
+    """It would hold means of rows without noise, in a tensor that is none outside of vmap."""
+    vae, part = small_vae().float(), Running()
+    vae.encoder, mean = nn.Sequential(part, vae.encoder), part.mean
+    with pytest.raises(ConfigError, match=r"cannot be had row by row \(Running assigns its buffer 'mean'\)"):
+        Trainer(vae, Store.from_tensor(numbers(40).float()), ELBO(), config()).run()
+    assert part.mean is mean
+    assert not mean.any()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError])
+def test_whatever_one_row_cannot_do_is_refused_before_training(error):
+    class Choosy(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise error("two rows at least")
+
+    vae = small_vae()
+    vae.encoder = nn.Sequential(Choosy(), vae.encoder)
+    with pytest.raises(ConfigError, match=r"cannot be had row by row \(two rows at least\)"):
+        require_row_gradients(vae, ELBO(), numbers(2))
 
 
 # one step
@@ -348,6 +384,7 @@ def test_more_epsilon_is_less_noise_and_a_better_model():
         ({"machine": Machine(compile=True)}, "leave out compile"),
         ({"machine": Machine(precision="bf16")}, "leave out precision"),
         ({"privacy": Privacy(3.0, noise=0.1)}, "leave noise out, or ask for epsilon"),
+        ({"privacy": Privacy(3.0, delta=1 / 60)}, "leave delta out, or give 0.00167"),
     ],
 )
 def test_settings_that_cannot_be_private_are_refused(change, words):
@@ -384,10 +421,55 @@ def test_rows_that_stay_on_disk_or_count_more_often_are_refused(tmp_path):
         Trainer(small_vae(), weighted, ELBO(), config())
 
 
+def test_an_order_that_holds_rows_out_is_refused():
+    order = Shuffled(40, torch.arange(10), 0)
+    with pytest.raises(ConfigError, match="holds no rows out; leave out order"):
+        Trainer(small_vae(), Store.from_tensor(numbers(40)), ELBO(), config(), order=order)
+
+
+def test_what_a_run_leaves_tells_its_steps_and_not_how_many_rows_came(tmp_path):
+    """The history that is read has the figures of the one that training gave; the generator's state is its first."""
+    trained = velbo.fit(ROWS, SMALL, training=config(), run=tmp_path / "run")
+    read, run = velbo.TrainedModel.load(tmp_path / "run").history, Run(tmp_path / "run")
+    assert (read.steps, read.stale, read.metrics) == (8, trained.history.stale, trained.history.metrics)
+    assert math.isnan(read.best)
+    kept = read_tensors(next(run.checkpoints.iterdir()) / "tensors.safetensors")["generator/0"]
+    assert torch.equal(kept, torch.Generator().manual_seed(0).get_state())
+
+
+def test_several_processes_are_refused_before_the_folder_is_made(tmp_path, monkeypatch):
+    """Those of torchrun, and workers of Ray."""
+    plan = velbo.plan(ROWS, SMALL, training=config())
+    with pytest.raises(ConfigError, match="one process's; start one"):
+        train_by_ray(plan, tmp_path / "ray", "local", 2)
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="one process's; start one"):
+        velbo.fit(ROWS, SMALL, training=config(), run=tmp_path / "torchrun")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", ["delta", "row_clip", "noise"])
 def test_settings_of_privacy_want_epsilon(name):
     with pytest.raises(ConfigError, match="give epsilon too"):
         Privacy(**{name: 0.5})
+
+
+@pytest.mark.parametrize("name", ["row_clip", "noise"])
+@pytest.mark.parametrize("value", [1e-4, 1e7])
+def test_noise_and_length_have_limits(name, value):
+    with pytest.raises(ConfigError, match=name):
+        Privacy(3.0, **{name: value})
+
+
+@pytest.mark.parametrize("asked", [{"epsilon": 1e6}, {"row_clip": 1e6}, {"row_clip": 1e-3}, {"noise": 1e6}])
+def test_within_limits_all_steps_are_made(asked):
+    """And none is left out for numbers that are not finite; noise is not below its limit where epsilon allows it."""
+    trained = velbo.fit(ROWS, SMALL, training=config(1, **asked))
+    assert trained.history.skipped == 0
+    noise = trained.plan.training.privacy.noise
+    assert noise is not None
+    assert noise >= 1e-3
 
 
 def test_a_prior_is_not_refitted_without_noise():
@@ -405,6 +487,53 @@ def test_a_run_like_a_private_one_finds_its_own_noise():
     privacies: list[Any] = [p.training.privacy for p in (before, velbo.plan(ROWS, SMALL, training=asked.training))]
     assert privacies[1].epsilon == 3
     assert privacies[1].noise > privacies[0].noise
+
+
+def test_a_private_run_like_a_plain_one_takes_none_of_its_choices():
+    """Patience, batches, learning rate and precision that velbo chose are chosen again; what was asked for stays."""
+    budget = Budget(epochs=2)
+    before = velbo.plan(ROWS, SMALL, training=TrainingConfig(budget))
+    before = replace(
+        before, training=replace(before.training, machine=replace(before.training.machine, precision="bf16"))
+    )
+    assert {"patience", "batch_size", "lr", "precision"} <= set(before.choices)
+    private = TrainingConfig(privacy=Privacy(3.0))
+    found = velbo.plan(ROWS, SMALL, training=as_before(before, Asked(training=private)).training).training
+    assert found == velbo.plan(ROWS, SMALL, training=replace(private, budget=budget)).training
+    said = velbo.plan(ROWS, SMALL, training=TrainingConfig(budget, Optimisation(batch_size=16, lr=0.05)))
+    found = as_before(said, Asked(training=private)).training.optimisation
+    assert (found.batch_size, found.lr) == (16, 0.05)
+
+
+def test_delta_of_other_rows_is_not_taken_over():
+    """A tenth of 1 / 10 rows is more than 1 / 60 rows."""
+    before = velbo.plan(ROWS[:10], SMALL, training=config(2, delta=0.09))
+    found = velbo.plan(ROWS, SMALL, training=as_before(before, Asked(training=TrainingConfig())).training)
+    assert found.training.privacy.delta == pytest.approx(0.1 / 60)
+
+
+def test_of_a_schema_that_is_given_nothing_more_is_read_from_the_rows():
+    """Tables whose second and third columns depend on the first the other way round: but for the fingerprint their
+    plans are one, and combinations of columns come of the schema or not at all.
+    """
+    generator = np.random.default_rng(0)
+    z, w, n = *generator.normal(size=(2, 300)), generator.integers(0, 3, 300)
+    first = pd.DataFrame({"a": z, "b": w, "c": w + 0.1 * z, "d": n, "e": n})
+    second = pd.DataFrame({"a": z, "b": z + 0.1 * w, "c": w, "d": 2 - n, "e": 2 - n})
+    columns, autoregressive = {"d": "categorical", "e": "categorical"}, Recipe("autoregressive", 2, (4,))
+    schema = velbo.infer(first, columns)
+    plans = [velbo.plan(rows, autoregressive, schema=schema, training=config()) for rows in (first, second)]
+    assert plans[0].data.fingerprint != plans[1].data.fingerprint
+    told = [replace(plan, data=velbo.build.DataRecord()).to_json() for plan in plans]
+    assert told[0] == told[1]
+    assert plans[0].recipe.order == ("a", "b", "c", "d", "e")
+    asked: dict[str, Any] = {"constraints": ("d with e",), "training": config()}
+    with pytest.raises(ConfigError, match="'d with e' is read from the rows"):
+        velbo.plan(first, autoregressive, schema=schema, **asked)
+    public = velbo.plan(first, autoregressive, columns=columns, constraints=("d with e",)).schema
+    kept = velbo.plan(second, autoregressive, schema=public, training=config()).schema
+    assert kept.constraints == public.constraints
+    assert len(public.constraints.combinations[0].values) == 3
 
 
 def test_a_saved_plan_is_read_again():
@@ -435,12 +564,14 @@ def test_the_command_line_the_card_and_info_say_it(tmp_path, reports):
     assert code == 0
     assert "spent of 3, at delta 0.0001" in err.splitlines()[-1]
     assert "Epsilon does not cover" in err.splitlines()[-1]
+    assert "a new row ends at the smallest and the largest value" in err.splitlines()[-1]
     assert not (run / "report.html").exists()
     card = (run / "README.md").read_text()
     assert "## Privacy" in card
     assert "spent of 3, at delta 0.0001" in card.replace("\\", "")
     assert "shortened to 0.5" in card
     assert "None are known" in card
+    assert "only where the schema was given" in card
     code, out, _ = call("info", run)
     assert code == 0
     assert "spent of 3, at delta 0.0001" in out
@@ -452,6 +583,18 @@ def test_the_command_line_the_card_and_info_say_it(tmp_path, reports):
     pytest.importorskip("matplotlib")
     assert call("report", run, tmp_path / "rows.csv", "-o", tmp_path / "report.html")[0] == 0
     assert call("doctor", run, tmp_path / "rows.csv", "--samples", 4)[0] == 0
+
+
+@pytest.mark.parametrize("varied", [("--over", "epsilon=1,3"), ("--over", "lr=0.1,0.2")])
+def test_private_trials_want_rows_to_be_ranked_by(tmp_path, monkeypatch, varied):
+    """Whether epsilon varies or is said once, as by a variable of the environment."""
+    ROWS.to_csv(tmp_path / "rows.csv", index=False)
+    if varied[1].startswith("lr"):
+        monkeypatch.setenv("VELBO_EPSILON", "3")
+    code, _, err = call("sweep", tmp_path / "rows.csv", *options("--run", tmp_path / "sweep"), *varied)
+    assert code
+    assert "give --test ROWS" in err
+    assert not (tmp_path / "sweep").exists()
 
 
 def test_a_plain_run_says_nothing_of_privacy(tmp_path):

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..rows import Rows, Schema, kind_of
 from ..rows.constraints import Combination, Constraint, Constraints, Linear
 from ..rows.constraints.combination import MOST, counted
@@ -19,27 +19,40 @@ from ..rows.constraints.reading import constraints_of
 from ..rows.keeping import Keeping
 
 
-def declared(schema: Schema, texts: Sequence[str], rows: Rows) -> Schema:
+def declared(schema: Schema, texts: Sequence[str], rows: Rows, learns: bool = True) -> Schema:
     """The schema with constraints beside those that it has, all of which the rows keep.
 
     Args:
         schema: of the rows.
         texts: as `velbo.rows.constraints` has them.
         rows: to be trained on.
+        learns: whether fixed combinations that the schema does not have may be read from the rows.
 
     Raises:
-        ConfigError: for a text that declares nothing, or columns that there are not.
+        ConfigError: for a text that declares nothing, columns that there are not, or combinations that may not be read.
         DataError: if a row breaks a constraint, or there are too many combinations; the message tells the row.
     """
     found = [*schema.constraints.all, *(c for text in texts for c in constraints_of(text, schema.fields))]
     if not found:
         return schema
+    if not learns:
+        _refuse_learned(found)
     found = [replace(c, values=_seen(c, schema, rows)) if isinstance(c, Combination) else c for c in found]
     linear = tuple(c for c in found if isinstance(c, Linear))
     combinations = tuple(c for c in found if isinstance(c, Combination))
     schema = replace(schema, constraints=Constraints(linear, combinations))
     _refuse_breaking(schema, rows)
     return schema
+
+
+def _refuse_learned(found: Sequence[Constraint]) -> None:
+    open_ = next((c for c in found if isinstance(c, Combination) and not c.values), None)
+    if open_ is not None:
+        raise ConfigError(
+            f"constraint '{open_.text}' is read from the rows, which private training with a schema that is given does "
+            "not; give a schema that has its combinations (that of a plan: velbo.plan(public_rows, "
+            f"constraints=['{open_.text}']).schema), or leave the constraint out"
+        )
 
 
 def _seen(constraint: Combination, schema: Schema, rows: Rows) -> tuple[tuple[float, ...], ...]:

@@ -35,7 +35,7 @@ from .declared import declared
 from .models import check_condition, check_names, encoding, seeded, sized
 from .own import is_own
 from .plan import DataRecord, Plan
-from .private import for_privacy, require_private_model
+from .private import for_privacy, reopened, require_private_model
 from .size import require_room
 
 
@@ -100,10 +100,12 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     recipe, choices = closed(asked.recipe, schema, len(numbers))
     if asked.training.privacy.is_asked:
         recipe, choices = for_privacy(asked.recipe, recipe, choices)
-    schema = declared(schema, asked.constraints, numbers)
+    # a schema that is given is all that private training knows of fields
+    learns = is_guessed or not asked.training.privacy.is_asked
+    schema = declared(schema, asked.constraints, numbers, learns)
     if is_guessed:
         schema = in_robust_units(schema, numbers)
-    if recipe.recipe == "autoregressive" and not asked.recipe.order:
+    if learns and recipe.recipe == "autoregressive" and not asked.recipe.order:
         recipe, why_so = in_order(recipe, schema, numbers)
         choices |= why_so
     objective, why_bound = bound(_free(schema, recipe), recipe, asked.objective)
@@ -179,9 +181,7 @@ def as_before(before: Plan, asked: Asked) -> Asked:
             f"is yours, say so: --recipe {path}"
         )
     columns = {f.name: f"{f.kind}:{f.likelihood}".rstrip(":") for f in before.schema.fields}
-    old = before.training
-    # the noise that these rows, steps and epsilon ask for is another
-    old = replace(old, privacy=replace(old.privacy, noise=None))
+    old = reopened(before.training, before.choices, asked.training.privacy.is_asked)
     groups = {f.name: _over(getattr(old, f.name), getattr(asked.training, f.name)) for f in fields(TrainingConfig)}
     return replace(
         asked,

@@ -6,15 +6,17 @@ chooses has layers of 64 units instead of 256. Figures: docs/privacy.md.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 
 import torch
 
 from ..conditional import AnyModel
-from ..config import Recipe
+from ..config import Recipe, TrainingConfig
 from ..errors import ConfigError
 from ..objectives import Objective
 from ..rows import Store
+from ..runtime.ranks import ranks_here
 from ..training.covered import Asks, require_private
 from ..training.privacy import require_row_gradients
 
@@ -34,6 +36,32 @@ def for_privacy(asked: Recipe, recipe: Recipe, choices: dict[str, str]) -> tuple
     return replace(recipe, hidden=HIDDEN), {**choices, "hidden": "64,64: private training puts noise on every weight"}
 
 
+def reopened(old: TrainingConfig, chosen: Container[str], is_private: bool) -> TrainingConfig:
+    """An earlier training, without what other rows and steps have otherwise: noise and delta; and, where private
+    training is newly asked for, without what was chosen for training that is not.
+
+    Args:
+        old: with nothing open.
+        chosen: names of its settings that nobody asked for.
+        is_private: whether private training is asked for.
+    """
+    old, is_new = replace(old, privacy=replace(old.privacy, noise=None, delta=None)), not old.privacy.is_asked
+    if not (is_private and is_new):
+        return old
+    groups = {
+        "optimisation": {"batch_size": None, "lr": None},
+        "validation": {"patience": None},
+        "machine": {"precision": "auto"},
+    }
+    return replace(
+        old,
+        **{
+            group: replace(getattr(old, group), **{name: v for name, v in open_.items() if name in chosen})
+            for group, open_ in groups.items()
+        },
+    )
+
+
 def require_private_model(model: AnyModel, objective: Objective, first: Store, stream: bool, keeps_rows: bool) -> None:
     """
     Args:
@@ -51,5 +79,6 @@ def require_private_model(model: AnyModel, objective: Objective, first: Store, s
             "a model of anomalies keeps latents of training rows, which private training does not cover; leave out "
             "anomalies, whose score is then log p(x), or leave out epsilon"
         )
-    require_private(model, objective, Asks(stream))
+    here = ranks_here()
+    require_private(model, objective, Asks(stream, n_processes=here.size if here else 1))
     require_row_gradients(model, objective, first.batch(torch.arange(len(first))))

@@ -14,7 +14,7 @@ from ..errors import ConfigError, Interrupted, LostProcessError
 from ..fitting import rows_again, train_plan
 from ..rows import Rows
 from ..training import History, Logger, MLflow, ProgressBar, ProgressLines, Run, TensorBoard, WandB
-from ..training.covered import NOT_COVERED
+from ..training.covered import NOT_COVERED, require_one_process
 from ..training.progress import early
 from ..training.team import ALONE, Team, told
 from .app import say
@@ -75,6 +75,8 @@ def train_by_ray(plan: Plan, folder: Path, cluster: str, workers: int, new: bool
     """The same by workers of Ray."""
     from ..cluster.by_ray import fit_by_ray
 
+    if plan.training.privacy.is_asked:
+        require_one_process(workers)
     run = Run(folder)
     if new:
         run.create(plan.to_json())

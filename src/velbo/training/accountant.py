@@ -50,7 +50,8 @@ def spent(noise: float, rate: float, steps: int, delta: float) -> float:
         return 0.0
     accountant = need("opacus.accountants", "privacy").RDPAccountant()
     accountant.history = [(noise, rate, steps)]
-    return _quietly(accountant.get_epsilon, delta=delta, alphas=ORDERS)
+    # where there is a lot of noise and little data, the formula of a high order is below 0
+    return max(0.0, _quietly(accountant.get_epsilon, delta=delta, alphas=ORDERS))
 
 
 def noise_for(epsilon: float, rate: float, steps: int, delta: float) -> float:

@@ -39,8 +39,7 @@ def write(checkpoints: Path, state: State, tensors: dict[str, Tensor]) -> bool:
         write_tensors(folder / TENSORS, tensors)
         write_json(folder / STATE, state.to_json())
 
-    # the same step comes twice at the end of an epoch: before and after its evaluation
-    target = checkpoints / f"{state.step:09d}-{state.n_metrics:06d}"
+    target = _folder_of(checkpoints, state)
     if target.exists():
         return False
     # before and not after: nothing is left to be done in a run whose last checkpoint is there
@@ -50,10 +49,16 @@ def write(checkpoints: Path, state: State, tensors: dict[str, Tensor]) -> bool:
     return True
 
 
-def drop_earlier(checkpoints: Path) -> None:
-    """Leave the last one alone."""
+def write_only(checkpoints: Path, state: State, tensors: dict[str, Tensor]) -> None:
+    """Write a state, and drop all checkpoints but this one."""
+    write(checkpoints, state, tensors)
     for old in _folders(checkpoints)[:-1]:
         remove_folder(old)
+
+
+def rewrite_state(checkpoints: Path, state: State) -> None:
+    """Of a checkpoint that is there."""
+    write_json(_folder_of(checkpoints, state) / STATE, state.to_json())
 
 
 def read(
@@ -98,6 +103,11 @@ def last_state(checkpoints: Path) -> State | None:
         with suppress(RunError, ConfigError):
             return _state(folder)
     return None
+
+
+def _folder_of(checkpoints: Path, state: State) -> Path:
+    # the same step comes twice at the end of an epoch: before and after its evaluation
+    return checkpoints / f"{state.step:09d}-{state.n_metrics:06d}"
 
 
 def _state(folder: Path) -> State:

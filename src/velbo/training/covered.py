@@ -1,7 +1,8 @@
 """What epsilon of private training (privacy.py) is said of, and what is refused or left out because it would tell more
 of rows than that.
 
-covered      the weights, and all that follows from them alone
+covered      the weights, and all that follows from them alone; samples, fillings and scores, which use the schema too,
+             where it came from elsewhere
 left out     held-out rows and the choice of weights by them, figures of training rows, their typical cells, report.html
 refused      parts that begin from rows or keep some, bounds and targets that tie rows together, weights of rows,
              rows on disk, several processes, a budget of minutes alone
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from ..config import Privacy, TrainingConfig, Validation
+from ..config import OF_NOISE, Privacy, TrainingConfig, Validation
 from ..errors import ConfigError
 from ..objectives import Objective, couples_rows
 from .accountant import noise_for, spent
@@ -24,10 +25,13 @@ ROW_CLIP = 1.0
 SHARE_OF_DELTA = 0.1
 NOT_COVERED = (
     "Epsilon does not cover what velbo reads from the rows before the first step and keeps in config.json: kinds, "
-    "names of categories, ranges, decimals, means and scales of fields, the order of fields and fixed combinations "
-    "where such were learned, the number of rows and their fingerprint. Nor does it cover figures that are measured on "
-    "these rows afterwards, settings that were chosen by looking at them, or another training on the same rows, whose "
-    "epsilon adds to this one."
+    "names of categories and how often they occur, smallest and largest values, frequent and repeated values, "
+    "decimals, digits, means and scales of fields, how many cells are missing, the order of fields and fixed "
+    "combinations where such were learned, the number of rows, their fingerprint and the path of their file. New rows, "
+    "fillings and scores use these fields as well as the weights: a new row ends at the smallest and the largest value "
+    "of the rows. So epsilon covers them only where the schema was given and came from elsewhere. Nor does it cover "
+    "figures that are measured on these rows afterwards, settings that were chosen by looking at them, or another "
+    "training on the same rows, whose epsilon adds to this one."
 )
 
 
@@ -72,7 +76,7 @@ def closed(config: TrainingConfig, n_rows: int) -> tuple[TrainingConfig, dict[st
         n_rows: of the data.
 
     Raises:
-        ConfigError: if noise was asked for that is too low for epsilon.
+        ConfigError: if noise was asked for that is too low for epsilon, or a delta too large for the rows.
         MissingExtraError: without opacus.
     """
     p, reasons = config.privacy, dict[str, str]()
@@ -81,8 +85,13 @@ def closed(config: TrainingConfig, n_rows: int) -> tuple[TrainingConfig, dict[st
     if delta is None:
         delta = SHARE_OF_DELTA / n_rows
         reasons["delta"] = f"{delta:.3g}, a tenth of 1 / {n_rows} rows: at 1 / n_rows a random row might be told"
+    elif delta >= 1 / n_rows:
+        raise ConfigError(
+            f"delta {delta:g} is no less than 1 / {n_rows} rows, so that a row may be told as it is; leave delta out, "
+            f"or give {SHARE_OF_DELTA / n_rows:.3g}, a tenth of that"
+        )
     rate, steps = rate_of(config, n_rows), steps_of(config, n_rows)
-    noise = p.noise or noise_for(p.epsilon, rate, steps, delta)
+    noise = p.noise or max(OF_NOISE.low, noise_for(p.epsilon, rate, steps, delta))
     if (found := spent(noise, rate, steps, delta)) > p.epsilon:
         raise ConfigError(
             f"noise {noise:g} makes {steps} steps ({found:.3g}, {delta:g})-differentially private, and epsilon "
@@ -120,11 +129,13 @@ class Asks:
         stream: they stay on disk.
         weighted: some count more often than others.
         n_processes: that train together.
+        held_out: some are kept for validation.
     """
 
     stream: bool = False
     weighted: bool = False
     n_processes: int = 1
+    held_out: bool = False
 
 
 def require_private(model: nn.Module, objective: Objective, asks: Asks) -> None:
@@ -146,7 +157,17 @@ def require_private(model: nn.Module, objective: Objective, asks: Asks) -> None:
         ),
         (asks.stream, "draws its rows from memory; give a table that fits it, or a sample of the rows (--rows N)"),
         (asks.weighted, "counts every row once; leave out sample_weight"),
-        (asks.n_processes > 1, "is one process's; start one"),
+        (asks.held_out, "holds no rows out; leave out order"),
     ):
         if wrong:
             raise ConfigError(f"private training {message}, or leave out epsilon")
+    require_one_process(asks.n_processes)
+
+
+def require_one_process(n: int) -> None:
+    """
+    Raises:
+        ConfigError: of private training by several.
+    """
+    if n > 1:
+        raise ConfigError("private training is one process's; start one, or leave out epsilon")

@@ -87,7 +87,8 @@ class Trainer:
         self.objective, held_out = told_rows(objective, len(self.order)), self.order.held_out
         self.private = None
         if config.privacy.is_asked:
-            require_private(model, self.objective, Asks(isinstance(data, Stream), self.weight is not None, team.size))
+            asks = Asks(isinstance(data, Stream), self.weight is not None, team.size, len(held_out) > 0)
+            require_private(model, self.objective, asks)
             self.private = PrivateSteps(config, len(self.order))
         self.validation = None
         if len(held_out):
@@ -319,14 +320,14 @@ class Trainer:
         if self.private is not None:
             self.private.account(self.state)
         self.saving.save(self.state, self.best_weights)
-        if self.private is not None and self.state.done and self.run_folder:
-            self.run_folder.drop_earlier_checkpoints()
         # from the next step on: a store that is away may have taken longer than all steps since the last one
         self.saved_at = math.inf
 
     def _restore(self) -> None:
         if found := self.saving.restore(self.best_weights):
             self.state, self.metrics, self.best_weights = found
+            # killed after its key was forgotten, and before its folder said that it is done
+            self.state.done |= self.private is not None and self.private.secret.is_forgotten
 
     def _history(self) -> History:
         self.model.load_state_dict(self.best_weights)

@@ -7,8 +7,8 @@ store goes away, the marker names a whole folder, the old one or the new one.
     URL/objects/<hash of bytes>     a file
     URL/folder.json                 the marker: {"files": {"config.json": "<hash>", ...}}
 
-What neither this marker nor the one before it names is removed. No store has locks; a writer that finds the marker of
-another says so.
+What neither this marker nor the one before it names is removed; if asked, what this one does not name. No store has
+locks; a writer that finds the marker of another says so.
 """
 
 from __future__ import annotations
@@ -111,11 +111,12 @@ class Mirror:
         except (msgspec.DecodeError, KeyError) as error:
             raise RunError(f"{self.url}: its marker is damaged ({error}); restore {MARKER} from a copy") from error
 
-    def publish(self, waits: Sequence[float] | None = None) -> None:
+    def publish(self, waits: Sequence[float] | None = None, keeps_before: bool = True) -> None:
         """Let the folder be what the copy is: objects first, the marker last.
 
         Args:
             waits: seconds before a store that failed is asked again; `WAITS` if not given.
+            keeps_before: leave the objects of the marker before, for who is reading them.
 
         Raises:
             RunError: if another process has written the folder meanwhile, or the store cannot be reached.
@@ -123,7 +124,7 @@ class Mirror:
         paths = [p for p in sorted(self.path.rglob("*")) if p.is_file() and not self._is_private(p)]
         contents = {p.relative_to(self.path).as_posix(): p.read_bytes() for p in paths}
         files = {name: _key(data) for name, data in contents.items()}
-        if files == self._before:
+        if files == self._before and keeps_before:
             return
         found = self._read_marker(waits)
         if found == self._sent[0]:  # the store took it, and went away before it said so
@@ -138,7 +139,8 @@ class Mirror:
         self._sent = marker, files
         self._asked(lambda: self.store.pipe_file(f"{self.root}/{MARKER}", marker), waits)
         self._marker, before, self._before = marker, self._before, files
-        self._asked(lambda: self._tidy({*before.values(), *files.values()}), waits)
+        kept = {*before.values(), *files.values()} if keeps_before else {*files.values()}
+        self._asked(lambda: self._tidy(kept), waits)
 
     def _is_private(self, path: Path) -> bool:
         parts = path.relative_to(self.path).parts

@@ -14,7 +14,8 @@ a batch of one, it does for many at once.
 
 Which rows come and the noise are functions of a key and of the step, so that a run goes on from a checkpoint bit for
 bit. The key is drawn from the operating system's randomness, not from the seed, which stands in config.json: who knows
-it can take the noise away. It is in checkpoint/ until training is done, and nowhere afterwards. What is left open:
+it can take the noise away. It is in checkpoint/ until training is done, and nowhere afterwards: the last checkpoint,
+without a key, says that training is done only once those before it are gone, on a store too. What is left open:
 NumPy's generator (Philox) was not made for cryptography, and floating-point noise has gaps that an attack can use in
 theory.
 
@@ -27,7 +28,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from typing import cast
 
@@ -78,6 +80,11 @@ class Secret:
     def forget(self) -> None:
         """To be called once no step is left."""
         self.key.zero_()
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether no step is left."""
+        return not self.key.any()
 
     def rows(self, n_rows: int, rate: float, step: int) -> Tensor:
         """Indices, in order, of the rows that are in a step."""
@@ -135,16 +142,40 @@ def row_gradients(model: nn.Module, objective: Objective, x: Tensor, beta: float
         return -objective(terms, beta).surrogate.sum()
 
     try:
-        with without_values():
+        with without_values(), _buffers_kept(model):
             return vmap(grad(loss), in_dims=(None, 0), randomness="different")(learned, x)
     except RuntimeError as error:
         if not any(word in str(error) for word in SAID_OF_TRANSFORMS):
             raise
-        raise ConfigError(
-            f"this model's gradients cannot be had row by row ({str(error).splitlines()[0][:200]}), which private "
-            "training needs; leave out epsilon, or train a model without such a part: posterior 'mixture' and "
-            "BatchNorm are two, posterior 'diagonal' and LayerNorm are none"
-        ) from error
+        raise _not_by_rows(error) from error
+
+
+def _not_by_rows(why: object) -> ConfigError:
+    return ConfigError(
+        f"this model's gradients cannot be had row by row ({(str(why).splitlines() or [''])[0][:200]}), which private "
+        "training needs; leave out epsilon, or train a model without such a part: posterior 'mixture' and "
+        "BatchNorm are two, posterior 'diagonal' and LayerNorm are none"
+    )
+
+
+@contextmanager
+def _buffers_kept(model: nn.Module) -> Iterator[None]:
+    """
+    Raises:
+        ConfigError: if a buffer is another tensor after the block: that would stand for all rows at once, or tell of
+            them. All are then as they were.
+    """
+    before = [(m, name, t) for m in model.modules() for name, t in m.named_buffers(recurse=False)]
+    others = list[str]()
+    try:
+        yield
+    finally:
+        for module, name, tensor in before:
+            if getattr(module, name, None) is not tensor:
+                setattr(module, name, tensor)
+                others.append(f"{type(module).__name__} assigns its buffer '{name}'")
+    if others:
+        raise _not_by_rows(others[0])
 
 
 def clipped_sum(gradients: RowGradients, longest: float) -> RowGradients:
@@ -228,10 +259,13 @@ class PrivateSteps:
         return PrivatePass(model, objective, clip, noise, self.rate * self.n_rows, self.secret, step)
 
     def account(self, state: State) -> None:
-        """Write into a state what epsilon its steps have spent; after the last one the key is forgotten."""
+        """Write into a state what epsilon its steps have spent; after the last one the key is forgotten, and torch's
+        generator is as it began, whose state would tell how many rows came.
+        """
         state.epsilon = spent_by(self.config, self.n_rows, state.step)
         if state.done:
             self.secret.forget()
+            torch.manual_seed(self.config.machine.seed)
 
 
 def require_row_gradients(model: nn.Module, objective: Objective, x: Tensor) -> None:
@@ -241,5 +275,9 @@ def require_row_gradients(model: nn.Module, objective: Objective, x: Tensor) -> 
     """
     training, devices = model.training, [x.device] if x.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        row_gradients(model.train(), objective, x)
-    model.train(training)
+        try:
+            row_gradients(model.train(), objective, x)
+        except (RuntimeError, ValueError) as error:
+            raise error if isinstance(error, ConfigError) else _not_by_rows(error) from error
+        finally:
+            model.train(training)

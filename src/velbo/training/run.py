@@ -22,10 +22,12 @@ is beside it.
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -243,9 +245,18 @@ class Run(ModelFiles):
         """As `velbo.training.checkpoints.read`."""
         return checkpoints.read(self.checkpoints, not_finite)
 
-    def drop_earlier_checkpoints(self) -> None:
-        """Leave the last one alone."""
-        checkpoints.drop_earlier(self.checkpoints)
+    def write_only_checkpoint(self, state: State, tensors: dict[str, Tensor]) -> None:
+        """Write the state of a run that is done, which says so only once no earlier checkpoint is left anywhere; see
+        privacy.py.
+
+        Raises:
+            RunError: if the store, where the run is on one, does not take it.
+        """
+        checkpoints.write_only(self.checkpoints, replace(state, done=False), tensors)
+        if self._mirror is not None:
+            self._mirror.publish(keeps_before=False)
+        checkpoints.rewrite_state(self.checkpoints, state)
+        self.publish()
 
     def state(self) -> State | None:
         """Where training was when it was saved last; None if it was not, or cannot be read."""
@@ -270,9 +281,10 @@ class Run(ModelFiles):
             records = self.metrics(state.n_metrics) if state else []
         except RunError:
             return History()
-        if state is None or state.best is None:
+        if state is None:
             return History(records)
-        return History(records, state.best, state.step, state.skipped, state.seconds, state.stale)
+        best = math.nan if state.best is None else state.best
+        return History(records, best, state.step, state.skipped, state.seconds, state.stale)
 
     def truncate_metrics(self, n_lines: int) -> None:
         """Keep the first lines: what a killed run wrote after its last checkpoint is written again."""

@@ -52,7 +52,8 @@ class Saving:
         if self.parts.team.rank == 0:
             # the model first: a checkpoint that says that the run is done has the whole run beside it
             self.run.write_model(best)
-            self.run.write_checkpoint(state, tensors)
+            is_last = state.done and self.parts.key is not None
+            (self.run.write_only_checkpoint if is_last else self.run.write_checkpoint)(state, tensors)
 
     @property
     def where(self) -> str:

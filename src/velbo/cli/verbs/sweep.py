@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ...config import Budget, Machine, ObjectiveConfig, Optimisation, TrainingConfig, Validation, Weighting
-from ...errors import TrainingError
+from ...config import Budget, Machine, ObjectiveConfig, Optimisation, Privacy, TrainingConfig, Validation, Weighting
+from ...errors import ConfigError, TrainingError
 from ..app import app, say
 from ..options import (
     Cluster,
@@ -23,6 +23,7 @@ from ..options import (
     OfMachine,
     OfModel,
     OfOptimisation,
+    OfPrivacy,
     OfValidation,
     OfWeighting,
     ReadAs,
@@ -55,6 +56,7 @@ def sweep(
     weighting: OfWeighting = Weighting(),
     validation: OfValidation = Validation(),
     machine: OfMachine = Machine(),
+    privacy: OfPrivacy = Privacy(),
     what: OfFields = FieldOptions(),
     read: ReadAs = ReadingOptions(),
     rows: SomeRows = None,
@@ -81,10 +83,15 @@ def sweep(
     from ...formats import absolute_name
     from ...sweep import Settings, Sweep, parse_axis, settings_of
 
-    training = TrainingConfig(budget, optimisation, weighting, validation, machine)
+    training = TrainingConfig(budget, optimisation, weighting, validation, machine, privacy)
     base = Settings(recipe.plain(), objective, training)
     trials = settings_of([parse_axis(text) for text in over], seeds, random, machine.seed)
-    configs = _configs(data, [base.with_values(values) for values in trials], what, read, rows, machine.seed)
+    every = [base.with_values(values) for values in trials]
+    if test is None and any(each.training.privacy.is_asked for each in every):
+        raise ConfigError(
+            "private training has no validation bound to rank trials by; give --test ROWS, or leave out epsilon"
+        )
+    configs = _configs(data, every, what, read, rows, machine.seed)
     folder = Sweep(run)
     spec = {"data": absolute_name(data), "rows": rows, "base": base.to_json(), "trials": trials}
     with folder.locked():
