@@ -24,7 +24,8 @@ from ..evaluation.latents.reference import has_reference
 from ..files import as_json
 from ..likelihoods import LIKELIHOODS, likelihood_of
 from ..objectives import make_objective
-from ..rows import Field, Rows, Schema, Store, Stored, infer, rows_of
+from ..rows import Field, Rows, Schema, Store, infer, rows_of
+from ..rows.encoded import OnDisk
 from ..rows.sparse import in_blocks
 from ..terms import view_of
 from ..training import decide, device_of
@@ -97,6 +98,7 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     is_guessed = asked.schema is None
     schema, asked = _schema(rows, asked)
     numbers = rows_of(rows, schema)
+    stream = isinstance(numbers, OnDisk)
     recipe, choices = closed(asked.recipe, schema, len(numbers))
     if asked.training.privacy.is_asked:
         recipe, choices = for_privacy(asked.recipe, recipe, choices)
@@ -119,8 +121,8 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     if training.privacy.is_asked:
         first = Store.from_rows(numbers.first(2), encoding(schema, recipe))
         keeps_rows = asked.anomalies or bool(asked.n_neighbors)
-        require_private_model(model, make_objective(**as_json(objective)), first, isinstance(rows, Stored), keeps_rows)
-    data = replace(asked.data, n_rows=len(numbers), fingerprint=numbers.fingerprint(), stream=isinstance(rows, Stored))
+        require_private_model(model, make_objective(**as_json(objective)), first, stream, keeps_rows)
+    data = replace(asked.data, n_rows=len(numbers), fingerprint=numbers.fingerprint(), stream=stream)
     require_room(schema, recipe, samples * min(training.optimisation.batch_size or 1, len(numbers)))
     why = why_bound | ({"anomalies": WHY} if asked.anomalies else {})
     plan = Plan(schema, recipe, replace(objective, samples=samples), training, data, choices | reasons | why)

@@ -227,7 +227,7 @@ class Trainer:
         """Rows of one step after another, from where training is."""
         state = self.state
         if self.private is not None:
-            return self.private.batches(state.step, cast(Store, self.data).kept.device)
+            return self.private.batches(state.step, cast(Store, self.data).place)
         return batches(self.data, self.order, self.batch_size, state.epoch, state.position)
 
     def _epoch(self, rows: Iterator[Tensor]) -> None:
