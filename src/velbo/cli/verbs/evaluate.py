@@ -73,7 +73,7 @@ def evaluate(
     """
     from ...trained_model import TrainedModel
     from ..bulk import Bulk, function_of
-    from ..data import chosen, open_for, say_given
+    from ..data import Picked, chosen, open_for, say_given
     from ..ranks import shared, together
 
     if (parts.cluster is None) != (output is None):
@@ -89,14 +89,16 @@ def evaluate(
             if by_all is None:
                 return
             source = open_for(trained, data, read)
-            some = None if rows is None else chosen(source, rows, seed)
+            picked = Picked(source) if rows is None else chosen(source, rows, seed)
+            some = None if rows is None else picked.rows
             say_given(trained)
-            if output is None:
-                scores, measure = _here(trained, source.batches() if some is None else iter([some]), by_all)
-            else:
-                f, about = function_of(trained, run, model, "evaluate", asked)
-                scores = _in_parts(Bulk(parts, output, about, device), f, trained.schema, source, some)
-                measure = trained.measure(source if some is None else some)
+            with picked.numbered():
+                if output is None:
+                    scores, measure = _here(trained, source.batches() if some is None else iter([some]), by_all)
+                else:
+                    f, about = function_of(trained, run, model, "evaluate", asked)
+                    scores = _in_parts(Bulk(parts, output, about, device), f, trained.schema, source, some)
+                    measure = trained.measure(picked.rows)
             found = trained.evaluation(scores, measure, samples)
     print_result(found, json)
 
