@@ -14,6 +14,7 @@ import torch
 
 import velbo
 from contracts.commands import call
+from velbo.cli.verbs.evaluate import _here
 from velbo.cluster.blocks import sent, sent_rows
 from velbo.cluster.executors import executor
 from velbo.cluster.parts import Parts
@@ -127,6 +128,33 @@ def test_infinities_and_broken_constraints_of_chosen_rows_are_told_by_their_numb
     code, _, said = call("fit", tmp_path / "bad.parquet", *options)
     assert code == 2
     assert "row 250 breaks 'size <= top'" in said
+
+
+@pytest.mark.filterwarnings("always")
+def test_evaluate_says_once_what_is_odd_about_a_batch(tmp_path, monkeypatch):
+    """Of a batch after the first too: here of the second of three."""
+    monkeypatch.setattr("velbo.formats.base.ROWS_PER_BATCH", 40)
+    rows = pa.table({"size": RNG.gamma(2, 2, 100), "same": np.ones(100)})
+    velbo.fit(rows, Recipe("mlp", 2, (4,)), training=SHORT, run=tmp_path / "run", report=False)
+    same = np.ones(100)
+    same[50] = 2
+    pq.write_table(rows.set_column(1, "same", [pa.array(same)]), tmp_path / "odd.parquet")
+    code, _, said = call("evaluate", tmp_path / "run", tmp_path / "odd.parquet", "--samples", 2)
+    assert code == 0
+    assert said.count("was 1 in every row of the training data") == 1
+
+
+def test_what_evaluate_divides_by_is_measured_where_rows_have_their_numbers(run):
+    """Scores may be found by other processes, which do not know of them."""
+    trained = velbo.TrainedModel.load(run)
+
+    def by_others(rows: pa.Table) -> pa.Table:
+        raise AssertionError("a bad row is told before any work is dealt out")
+
+    with pytest.raises(SchemaError, match="row 87, column 'size'"):
+        _here(trained, iter([table(100, 87)]), by_others)
+    with pytest.raises(SchemaError, match="row 287, column 'size'"), rows_at(np.arange(100) + 200):
+        _here(trained, iter([table(100, 87)]), by_others)
 
 
 def test_parts_of_a_folder_are_counted_through_all(tmp_path):

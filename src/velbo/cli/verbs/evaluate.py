@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from ...errors import ConfigError, DataError
+from ...errors import ConfigError, DataError, VelboWarning
 from ..app import app
 from ..options import (
     ClusterOptions,
@@ -109,10 +110,16 @@ def _here(trained: TrainedModel, batches: Iterator[pa.Table], f: Map) -> tuple[R
     from ...evaluation.bounds.summary import Measure
     from ..data import mapped
 
+    def both(batch: pa.Table) -> tuple[Measure, pa.Table]:
+        measure = trained.measure(batch)  # first, and here, where rows have their numbers: it tells what is odd
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VelboWarning)
+            return measure, f(batch)
+
     scores, measure = list[RowScores](), Measure()
-    for batch, found in mapped(batches, f):
+    for _, (more, found) in mapped(batches, both):
         scores.append(RowScores.from_table(found))
-        measure += trained.measure(batch)
+        measure += more
     if not scores:
         raise DataError("there are no rows to evaluate; give some")
     return RowScores.joined(scores), measure
