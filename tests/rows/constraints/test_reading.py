@@ -54,6 +54,41 @@ def test_inequalities_and_sums(text, columns, coefficients, relation, constant):
     assert only(text) == Linear(text, columns, coefficients, relation, constant)
 
 
+def names_of(text: str, *known: str) -> tuple[str, ...]:
+    """Columns of a constraint, where these are known."""
+    (found,) = constraints_of(text, [Field(name, "real") for name in known])
+    return found.columns
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("`a``b` <= city", ("a`b", "city")),
+        ("a`b <= a`", ("a`b", "a`")),
+        ("`a``` <= a`b", ("a`", "a`b")),
+        ("a`b <= `city`", ("a`b", "city")),
+        ("x`b` <= city", ("x`b`", "city")),
+        ("`b`+a` = city", ("b", "a`", "city")),
+    ],
+)
+def test_a_name_in_backticks_comes_before_names_that_hold_one(text, columns):
+    assert names_of(text, "a`b", "a`", "b", "x`b`", "city") == columns
+
+
+def test_a_name_that_holds_a_sign_is_none_within_a_longer_one():
+    known = ("_x+y", "z_x", "y", "city", "x+y_", "y_z", "x")
+    assert names_of("z_x+y=city", *known) == ("z_x", "y", "city")
+    assert names_of("x+y_z=city", *known) == ("x", "y_z", "city")
+    assert names_of("_x+y=city", *known) == ("_x+y", "city")
+
+
+def test_messages_show_names_as_they_were_written():
+    with pytest.raises(ConfigError, match="unknown column") as raised:
+        names_of("`b` `c` <= 2 a`", "b", "a`")
+    assert "\0" not in str(raised.value)
+    assert "'`b` `c`'" in str(raised.value)
+
+
 def test_chains_are_several():
     assert [c.columns for c in constraints_of("0 <= a <b", FIELDS)] == [("a",), ("a", "b")]
     low, high = constraints_of("0 <= a < b", FIELDS)
