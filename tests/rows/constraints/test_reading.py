@@ -82,6 +82,24 @@ def test_a_name_that_holds_a_sign_is_none_within_a_longer_one():
     assert names_of("_x+y=city", *known) == ("_x+y", "city")
 
 
+@pytest.mark.parametrize(
+    ("text", "columns", "constant"),
+    [
+        ("x1e+b=total", ("x1e", "b", "total"), 0),
+        ("1e+b=total", ("1e", "b", "total"), 0),
+        ("b+x1e+5 = total", ("b", "x1e", "total"), -5),
+        ("b+1e+5 = total", ("b", "total"), -1e5),
+        ("b + -2.5E+2+x1e = total", ("b", "x1e", "total"), 250),
+        (".5e+1 <= b", ("b",), -5),
+        ("1e + 5 = total", ("1e", "total"), -5),
+    ],
+)
+def test_a_plus_belongs_to_a_number_where_all_before_it_is_one(text, columns, constant):
+    (found,) = constraints_of(text, [Field(name, "real") for name in ("x1e", "1e", "b", "total")])
+    assert isinstance(found, Linear)
+    assert (found.columns, found.constant) == (columns, constant)
+
+
 def test_messages_show_names_as_they_were_written():
     with pytest.raises(ConfigError, match="unknown column") as raised:
         names_of("`b` `c` <= 2 a`", "b", "a`")

@@ -25,7 +25,7 @@ QUOTED = re.compile(r"(?<![\w`])`((?:[^`]|``)+)`(?![\w`])")
 WORD = re.compile(r"\0[0-9]+\0")
 WITH = re.compile(r"\s+(with)\s+")
 RELATION = re.compile(r"\s*(<=|>=|<|>|=)\s*")
-PLUS = re.compile(r"\s*(?<![0-9.][eE])(\+)\s*")  # 1e+5 is a number
+HALF_A_NUMBER = re.compile(r"\s*-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE]")
 
 
 def constraints_of(text: str, fields: Sequence[Field]) -> list[Constraint]:
@@ -42,11 +42,21 @@ def constraints_of(text: str, fields: Sequence[Field]) -> list[Constraint]:
             _require(text, name, known)
         return [Combination(text, _once(text, names))]
     parts = RELATION.split(hidden.strip())
-    operands = [PLUS.split(part)[::2] for part in parts[::2]]
+    operands = [_operands(part) for part in parts[::2]]
     if len(parts) < 3 or not all(all(side) for side in operands):
         raise ConfigError(f"constraint '{text}' is none: write {FORMS}; {QUOTES}")
     sides = [_side(text, side, real, known) for side in operands]
     return [_linear(text, left, sign, right) for (left, right), sign in zip(pairwise(sides), parts[1::2], strict=True)]
+
+
+def _operands(side: str) -> list[str]:
+    """What is added up; the plus of 1e+5 is a part of a number."""
+    found, start = list[str](), 0
+    for plus in re.finditer(r"\+(?P<digit>[0-9])?", side):
+        if not (plus["digit"] and HALF_A_NUMBER.fullmatch(side, start, plus.start())):
+            found.append(side[start : plus.start()].strip())
+            start = plus.start() + 1
+    return [*found, side[start:].strip()]
 
 
 def _hidden(text: str, known: Collection[str]) -> tuple[str, dict[str, str]]:
