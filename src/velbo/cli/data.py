@@ -47,9 +47,9 @@ class Picked(NamedTuple):
 
     def at_most(self, n: int, seed: int) -> Picked:
         """A seeded random subset of n of them, or all if they are fewer."""
-        if n >= len(self.rows):
+        if 1 <= len(self.rows) <= n:
             return self
-        picked = pick(self.rows, n, seed)
+        picked = pick(self.rows, min(n, len(self.rows)), seed)
         return picked if self.places is None else Picked(picked.rows, self.places[picked.places])
 
 
