@@ -69,6 +69,37 @@ def test_parts_hold_what_one_file_holds(made, tmp_path, command):
     alike(open_source(parts).read(), open_source(one).read())
 
 
+@pytest.mark.parametrize("has_namesake", [False, True])
+def test_a_built_in_set_has_no_file_that_could_change(tmp_path, monkeypatch, has_namesake):
+    """Nor does one of its name in the working folder matter, which is not read and may change."""
+    monkeypatch.chdir(tmp_path)
+    namesake = tmp_path / "iris"
+    if has_namesake:
+        namesake.write_text("a")
+    rows = rows_of_blocks("iris")
+    block, *_ = blocks_of(open_source("iris"))
+    read = rows(block)
+    if has_namesake:
+        namesake.write_text("another")
+    rows._held = -1, pa.table({})
+    assert rows(block).equals(read)
+    assert read.equals(open_source("iris").read())
+    other = BlockRows("iris", Reading(), open_source("wine").fingerprint())
+    for _ in range(2):  # it is refused again
+        with pytest.raises(DataError, match="has changed since the work began"):
+            other(block)
+
+
+def test_parts_of_a_built_in_set(tmp_path):
+    run, one, parts = (tmp_path / name for name in ("run", "one.parquet", "parts"))
+    training = TrainingConfig(Budget(epochs=1))
+    velbo.fit(open_source("iris").read(), Recipe("mlp", 2, (8,)), training=training, run=run, report=False)
+    assert call("score", run, "iris", "-o", one, "--samples", 5)[0] == 0
+    code, _, said = call("score", run, "iris", "-o", parts, "--samples", 5, "--cluster", "none")
+    assert code == 0, said
+    alike(open_source(parts).read(), open_source(one).read())
+
+
 def rows_of_blocks(data) -> BlockRows:
     return BlockRows(str(data), Reading(), open_source(data).fingerprint())
 

@@ -116,6 +116,19 @@ def test_stored_missing_cells_are_filled_and_all_else_stays(sample_posterior, mo
     assert np.isnan(x.data).sum() == 4
 
 
+def test_equal_rows_in_other_blocks_have_draws_of_their_own(monkeypatch):
+    """Of numbers with decimals, so that two draws are never equal; and the same seed gives the same draws."""
+    monkeypatch.setattr("velbo.rows.sparse.MOST_ROWS", 2)
+    real = np.random.default_rng(1).normal(size=(N, D))
+    estimator = VAEEstimator(**SMALL).fit(sp.csr_matrix(real))
+    holes = np.tile(real[0], (6, 1))
+    holes[:, 3] = np.nan
+    x = sp.csr_matrix(holes)
+    drawn = estimator.impute_by_draws(x, 0).toarray()[:, 3]
+    assert len(set(drawn)) == 6
+    np.testing.assert_array_equal(estimator.impute_by_draws(x, 0).toarray()[:, 3], drawn)
+
+
 def test_what_does_not_go_together_is_refused(fitted):
     x = sp.csr_matrix(COUNTS)
     frame = pd.DataFrame(COUNTS, columns=list("abcdefgh"))

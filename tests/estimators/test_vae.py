@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from velbo import AnomalyDetector, VAEEstimator, VAEImputer
 from velbo.errors import RunError
+from velbo.rows.row_numbers import row_name
 
 SMALL = {"n_latents": 2, "hidden": (8,), "max_epochs": 3, "n_samples": 3, "random_state": 0}
 EXPECTED = dict.fromkeys(
@@ -33,6 +34,29 @@ def test_scikit_learn_checks(estimator, check):
     SCIPY_ARRAY_API is set in the environment before SciPy is imported; velbo takes NumPy arrays and data frames there.
     """
     check(estimator)
+
+
+@pytest.mark.parametrize("use", ["fit", "partial_fit"])
+def test_rows_are_told_by_their_numbers_in_X_where_some_weigh_nothing(use):
+    frame = pd.DataFrame({"x": np.arange(20) + 0.5})
+    frame.loc[7, "x"] = np.inf
+    weight = np.where(np.arange(20) < 2, 0.0, 1.0)
+    with pytest.raises(ValueError, match="row 7 holds infinity"):
+        getattr(VAEEstimator(**SMALL), use)(frame, sample_weight=weight)
+
+
+@pytest.mark.parametrize("use", ["fit", "partial_fit"])
+def test_rows_of_the_offset_are_told_by_their_numbers_in_X(monkeypatch, use):
+    """Which are looked at in another order, and without those of weight 0."""
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    weight = np.where(np.arange(20) < 2, 0.0, 1.0)
+
+    def scores(model, rows, n_samples):
+        np.testing.assert_array_equal(rows, x[[int(row_name(i).split()[1]) for i in range(len(rows))]])
+        return np.arange(len(rows), dtype=float)
+
+    monkeypatch.setattr("velbo.trained_model.TrainedModel.scores", scores)
+    getattr(VAEEstimator(**SMALL), use)(x, sample_weight=weight)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import torch
 
 import velbo
 from contracts.commands import call
+from velbo.cli.verbs.evaluate import _here
 from velbo.cluster.blocks import sent, sent_rows
 from velbo.cluster.executors import executor
 from velbo.cluster.parts import Parts
@@ -23,9 +24,11 @@ from velbo.errors import DataError, SchemaError
 from velbo.formats import write_table
 from velbo.rows import Schema, rows_of
 from velbo.rows.encodings import standardised
+from velbo.rows.results import places_of_some
 from velbo.rows.row_numbers import row_name, rows_at, rows_from
 
 SHORT = TrainingConfig(Budget(epochs=1))
+SEED = 0
 RNG = np.random.default_rng(0)
 
 
@@ -92,6 +95,66 @@ def test_evaluate_and_python_count_through_the_file(run, tmp_path, monkeypatch):
     for use in (model.encode, model.log_likelihood, model.evaluate):
         with pytest.raises(SchemaError, match="row 87, column 'size'"):
             use(velbo.open_source(tmp_path / "bad.parquet"))
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "fit", "doctor", "quality", "rate-distortion", "refit-prior"])
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_rows_that_were_chosen_are_told_by_their_numbers_in_the_file(run, tmp_path, verb, kind):
+    """Of a Parquet file they are taken batch by batch."""
+    data = tmp_path / f"bad.{kind}"
+    write_table(table(300, 250), data)
+    assert 250 in places_of_some(300, 200, SEED)
+    options = ("--rows", 200, "--seed", SEED)
+    own = {
+        "fit": (data, "--run", tmp_path / "new", "--column", "size=positive", "--epochs", 1),
+        "refit-prior": (run, data, "--to", tmp_path / "new"),
+        "rate-distortion": (run, data, "-o", tmp_path / "curve.csv"),
+    }
+    code, _, said = call(verb, *own.get(verb, (run, data)), *options)
+    assert code == 2
+    assert "row 250" in said
+
+
+def test_infinities_and_broken_constraints_of_chosen_rows_are_told_by_their_numbers_in_the_file(tmp_path):
+    size = np.full(300, 1.5)
+    size[250] = np.inf
+    pq.write_table(pa.table({"size": size}), tmp_path / "bad.parquet")
+    code, _, said = call("fit", tmp_path / "bad.parquet", "--rows", 200, "--seed", SEED, "--run", tmp_path / "run")
+    assert code == 2
+    assert "row 250 holds infinity" in said
+    size[250] = 9.5
+    pq.write_table(pa.table({"size": size - RNG.random(300), "top": 4 + RNG.random(300)}), tmp_path / "bad.parquet")
+    options = ("--rows", 200, "--seed", SEED, "--constraint", "size <= top", "--run", tmp_path / "run")
+    code, _, said = call("fit", tmp_path / "bad.parquet", *options)
+    assert code == 2
+    assert "row 250 breaks 'size <= top'" in said
+
+
+@pytest.mark.filterwarnings("always")
+def test_evaluate_says_once_what_is_odd_about_a_batch(tmp_path, monkeypatch):
+    """Of a batch after the first too: here of the second of three."""
+    monkeypatch.setattr("velbo.formats.base.ROWS_PER_BATCH", 40)
+    rows = pa.table({"size": RNG.gamma(2, 2, 100), "same": np.ones(100)})
+    velbo.fit(rows, Recipe("mlp", 2, (4,)), training=SHORT, run=tmp_path / "run", report=False)
+    same = np.ones(100)
+    same[50] = 2
+    pq.write_table(rows.set_column(1, "same", [pa.array(same)]), tmp_path / "odd.parquet")
+    code, _, said = call("evaluate", tmp_path / "run", tmp_path / "odd.parquet", "--samples", 2)
+    assert code == 0
+    assert said.count("was 1 in every row of the training data") == 1
+
+
+def test_what_evaluate_divides_by_is_measured_where_rows_have_their_numbers(run):
+    """Scores may be found by other processes, which do not know of them."""
+    trained = velbo.TrainedModel.load(run)
+
+    def by_others(rows: pa.Table) -> pa.Table:
+        raise AssertionError("a bad row is told before any work is dealt out")
+
+    with pytest.raises(SchemaError, match="row 87, column 'size'"):
+        _here(trained, iter([table(100, 87)]), by_others)
+    with pytest.raises(SchemaError, match="row 287, column 'size'"), rows_at(np.arange(100) + 200):
+        _here(trained, iter([table(100, 87)]), by_others)
 
 
 def test_parts_of_a_folder_are_counted_through_all(tmp_path):

@@ -17,6 +17,7 @@ from ..rows.constraints import Combination, Constraint, Constraints, Linear
 from ..rows.constraints.combination import MOST, counted
 from ..rows.constraints.reading import constraints_of
 from ..rows.keeping import Keeping
+from ..rows.row_numbers import row_name
 
 
 def declared(schema: Schema, texts: Sequence[str], rows: Rows, learns: bool = True) -> Schema:
@@ -86,8 +87,8 @@ def _refuse_breaking(schema: Schema, rows: Rows) -> None:
         row, constraint, values = first
         also = f", and {n - 1} other rows break one too" if n > 1 else ""
         raise DataError(
-            f"row {row} breaks '{constraint.text}' ({_shown(constraint, schema, values)}){also}; mend such rows or "
-            f"mark a cell of each missing, or leave out --constraint '{constraint.text}'"
+            f"{row_name(row)} breaks '{constraint.text}' ({_shown(constraint, schema, values)}){also}; mend such rows "
+            f"or mark a cell of each missing, or leave out --constraint '{constraint.text}'"
         )
 
 

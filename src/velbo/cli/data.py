@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ..errors import ConfigError, DataError, VelboError
 from ..files import shown
 from ..formats import Reading, Source, absolute_name, open_source, rewrite, writers
 from ..formats.merging import differences
 from ..rows.arrow import missing_of
-from ..rows.results import as_table, beside, places_of_some, some_of
+from ..rows.results import as_table, beside, places_of_some
 from ..rows.results import not_modelled as not_modelled_of
-from ..rows.row_numbers import part_from
+from ..rows.row_numbers import part_from, rows_at
 from ..runtime.memory import physical_memory
 from .app import say
 from .options import ReadingOptions
@@ -28,24 +30,43 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def pick(rows: Any, n: int | None, seed: int) -> Any:
+class Picked(NamedTuple):
+    """Rows, some of those that there are.
+
+    Attributes:
+        rows: in memory; or a source, of which none were left out.
+        places: their numbers among all rows; None if they are all.
+    """
+
+    rows: Any
+    places: NDArray[np.int64] | None = None
+
+    def numbered(self) -> AbstractContextManager[None]:
+        """Inside the block messages tell a row by its number among all rows."""
+        return nullcontext() if self.places is None else rows_at(self.places)
+
+    def at_most(self, n: int, seed: int) -> Picked:
+        """A seeded random subset of n of them, or all if they are fewer."""
+        if 1 <= len(self.rows) <= n:
+            return self
+        picked = pick(self.rows, min(n, len(self.rows)), seed)
+        return picked if self.places is None else Picked(picked.rows, self.places[picked.places])
+
+
+def pick(rows: Any, n: int | None, seed: int) -> Picked:
     """A seeded random subset of n rows, in their order; all rows if n is None.
 
     Raises:
         ConfigError: if n is less than 1 or more than there are, or the rows stay on disk.
     """
     if n is None:
-        return rows
+        return Picked(rows)
     if isinstance(rows, Source):
         raise ConfigError("--rows picks from rows in memory; leave --stream out, or give a smaller table")
     if not 1 <= n <= len(rows):
         raise ConfigError(f"--rows must be between 1 and {len(rows)}, the number of rows there are, not {n}")
-    return some_of(rows, n, seed)
-
-
-def at_most(rows: pa.Table, n: int, seed: int) -> pa.Table:
-    """A seeded random subset of n rows, or all if they are fewer."""
-    return pick(rows, min(n, len(rows)), seed)
+    places = places_of_some(len(rows), n, seed)
+    return Picked(rows.take(pa.array(places)), places)
 
 
 def rows_to_fit(name: str, reading: Reading, stream: bool) -> tuple[Source, Any]:
@@ -68,19 +89,17 @@ def open_for(trained: TrainedModel, name: str, options: ReadingOptions) -> Sourc
     return open_source(name, options.reading(trained.plan.data.reading.of_columns()))
 
 
-def rows_for(
-    trained: TrainedModel, name: str, options: ReadingOptions, n: int | None = None, seed: int = 0
-) -> pa.Table:
-    """Rows for a trained model, all or some of them."""
-    return chosen(open_for(trained, name, options), n, seed)
+def rows_for(trained: TrainedModel, name: str, options: ReadingOptions) -> pa.Table:
+    """All rows for a trained model."""
+    return open_for(trained, name, options).read()
 
 
-def some_rows(trained: TrainedModel, name: str, options: ReadingOptions, n: int, seed: int) -> pa.Table:
-    """The same, or all if they are fewer than n."""
+def some_rows(trained: TrainedModel, name: str, options: ReadingOptions, n: int, seed: int) -> Picked:
+    """So many of them, or all if they are fewer than n."""
     return chosen(open_for(trained, name, options), n, seed, or_all=True)
 
 
-def chosen(source: Source, n: int | None, seed: int, or_all: bool = False) -> pa.Table:
+def chosen(source: Source, n: int | None, seed: int, or_all: bool = False) -> Picked:
     """Rows of a source as `pick` has them, a batch of it in memory beside them where it tells how many it has.
 
     Args:
@@ -95,17 +114,17 @@ def chosen(source: Source, n: int | None, seed: int, or_all: bool = False) -> pa
     length = source.n_rows
     if n is None or length is None or not 1 <= n < length:
         rows = source.read()
-        return at_most(rows, n, seed) if or_all and n is not None else pick(rows, n, seed)
+        return Picked(rows).at_most(n, seed) if or_all and n is not None else pick(rows, n, seed)
     places, start, found = places_of_some(length, n, seed), 0, list[pa.Table]()
     for batch in source.batches():
         first, last = np.searchsorted(places, (start, start + len(batch)))
         # a copy: what is chosen of a batch must not keep all of it
         found.append(batch.take(pa.array(places[first:last] - start)))
         start += len(batch)
-    return pa.concat_tables(found)
+    return Picked(pa.concat_tables(found), places)
 
 
-def training_rows(trained: TrainedModel, named: str | None, n: int, seed: int, options: ReadingOptions) -> pa.Table:
+def training_rows(trained: TrainedModel, named: str | None, n: int, seed: int, options: ReadingOptions) -> Picked:
     """Rows that a model was trained on, so many at most: those of a file, or those that the run names.
 
     Raises:
@@ -115,7 +134,7 @@ def training_rows(trained: TrainedModel, named: str | None, n: int, seed: int, o
     if named is None and not said.source:
         raise ConfigError("the run does not say where the rows are that it was trained on; name them with --train")
     if named is None and said.subset:
-        return at_most(rows_for(trained, said.source, options, said.subset, said.subset_seed), n, seed)
+        return chosen(open_for(trained, said.source, options), said.subset, said.subset_seed).at_most(n, seed)
     return some_rows(trained, named or said.source, options, n, seed)
 
 
@@ -130,7 +149,7 @@ def seen_rows(
         say("these are the rows that the model was trained on: what it does to others cannot be seen")
         return None
     try:
-        return training_rows(trained, named, n, seed, options)
+        return training_rows(trained, named, n, seed, options).rows
     except VelboError as error:
         if named is not None:
             raise
@@ -147,7 +166,9 @@ def model_and_rows(
     trained = TrainedModel.load(run, model)
     source = open_for(trained, name, options)
     say_given(trained)
-    return trained.model, trained.store(chosen(source, n, seed, or_all=True))
+    picked = chosen(source, n, seed, or_all=True)
+    with picked.numbered():
+        return trained.model, trained.store(picked.rows)
 
 
 def say_given(trained: TrainedModel) -> None:

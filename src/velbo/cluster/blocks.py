@@ -103,7 +103,7 @@ class BlockRows:
     def __init__(self, source: str, reading: Reading, fingerprint: str) -> None:
         self.source, self.reading, self.fingerprint = source, reading, fingerprint
         self._held = -1, pa.table({})
-        self._seen: tuple[tuple[int, int, int], ...] = ()
+        self._seen: tuple[tuple[int, int, int], ...] | None = None
 
     def __reduce__(self) -> tuple[type[BlockRows], tuple[str, Reading, str]]:
         return BlockRows, (self.source, self.reading, self.fingerprint)
@@ -136,17 +136,17 @@ class BlockRows:
             DataError: if another file is where the source was.
         """
         try:
-            seen = tuple(_state(part.path) for part in self._opened.parts)
+            seen = tuple(_state(part.path) for part in self._opened.parts if part.has_file)
             if seen == self._seen:
                 return
-            is_same = not self._seen and self._opened.fingerprint() == self.fingerprint
-            self._seen = seen
+            is_same = self._seen is None and self._opened.fingerprint() == self.fingerprint
         except OSError:
-            is_same = False
+            is_same, seen = False, None
         if not is_same:
             raise DataError(
                 f"{self.source}: has changed since the work began; restore it, or give another folder for its parts"
             )
+        self._seen = seen
 
 
 def _state(file: Path) -> tuple[int, int, int]:

@@ -17,6 +17,7 @@ from ..rows.row_numbers import rows_at, rows_from
 from ..rows.sparse import SparseRows, is_anndata, is_matrix
 
 OfRows = Callable[[Any], NDArray[Any]]
+OfBlock = Callable[[Any, int], Any]
 
 
 def checked(estimator: Any, X: Any, reset: bool, image_shape: Sequence[int] | None, of_frame: bool) -> Any:
@@ -67,24 +68,24 @@ def by_blocks(rows: Any, f: OfRows) -> NDArray[Any]:
     return np.concatenate(found)
 
 
-def filled(rows: Any, f: OfRows) -> Any:
+def filled(rows: Any, f: OfBlock) -> Any:
     """Rows with their missing cells filled; in a sparse matrix those are stored NaN, and all else stays as it is.
 
     Args:
         rows: of any container.
-        f: rows -> the same without missing cells.
+        f: rows, number of the block that they are -> the same without missing cells.
     """
     if not is_matrix(rows):
-        return f(rows)
+        return f(rows, 0)
     new = rows.copy()
     new.sum_duplicates()
     missing = np.flatnonzero(np.isnan(new.data))
     at = np.searchsorted(new.indptr, missing, side="right") - 1
     which, step = np.unique(at), SparseRows(rows).n_per_block
-    for start in range(0, len(which), step):
+    for block, start in enumerate(range(0, len(which), step)):
         some = which[start : start + step]
         with rows_at(some):
-            dense = f(new[some].toarray())
+            dense = f(new[some].toarray(), block)
         first, last = np.searchsorted(at, (some[0], some[-1] + 1))
         here = missing[first:last]
         new.data[here] = dense[np.searchsorted(some, at[first:last]), new.indices[here]]

@@ -26,6 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..errors import ConfigError, DataError
 from ..prediction import Prediction
 from ..rows.sparse import is_matrix
+from ..runtime.generators import stream_seed
 from ..trained_model import TrainedModel
 from .rows import by_blocks, filled
 
@@ -136,14 +137,17 @@ class Using(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin):
         """X with missing cells filled: conditional means of numbers, the likeliest categories. Of a sparse X those are
         stored NaN, and it stays sparse.
         """
-        return filled(self._checked(X), lambda rows: _flat(self._exact.impute(rows, self.n_samples)))
+        return filled(self._checked(X), lambda rows, _: _flat(self._exact.impute(rows, self.n_samples)))
 
     def impute_by_draws(self, X: Any, random_state: Seed = None) -> Any:
         """X with missing cells drawn from what the model believes of them; see `velbo.TrainedModel.impute_many`."""
         seed = seed_of(random_state)
-        return filled(
-            self._checked(X), lambda rows: _flat(self._exact.impute_many(rows, 1, self.n_samples, seed=seed)[0])
-        )
+
+        def drawn(rows: Any, block: int) -> Any:
+            own = stream_seed(seed, f"block {block}")  # one seed would draw the same numbers in every block
+            return _flat(self._exact.impute_many(rows, 1, self.n_samples, seed=own)[0])
+
+        return filled(self._checked(X), drawn)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean of `score_samples`."""

@@ -31,6 +31,7 @@ from ..fitting import reference_of, train_plan
 from ..fitting.processes import n_looked_at
 from ..rows import rows_of
 from ..rows.encoded import InMemory
+from ..rows.row_numbers import rows_at
 from ..rows.sparse import X as X_FIELD
 from ..rows.sparse import is_matrix
 from ..trained_model import TrainedModel
@@ -164,12 +165,13 @@ class VAEEstimator(Using, Saved, BaseEstimator):
         """
         if not 0 < self.contamination <= 0.5:
             raise ConfigError(f"contamination is a share of the rows, in (0, 0.5], not {self.contamination}")
-        rows, weight = self._weighed(self._rows(X, reset=True), sample_weight)
-        prepared = self._prepared(rows, self.max_epochs, weight)
-        trained = train_plan(prepared.plan, prepared.rows, loggers=loggers_of(self.verbose), model=prepared.model)
-        self._keep(trained, trained.history.metrics)
-        self._moments: dict[str, torch.Tensor] = {}
-        self._set_offset(rows, weight)
+        rows, weight, places = self._weighed(self._rows(X, reset=True), sample_weight)
+        with rows_at(places):
+            prepared = self._prepared(rows, self.max_epochs, weight)
+            trained = train_plan(prepared.plan, prepared.rows, loggers=loggers_of(self.verbose), model=prepared.model)
+            self._keep(trained, trained.history.metrics)
+            self._moments: dict[str, torch.Tensor] = {}
+            self._set_offset(rows, weight)
         return self
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -178,7 +180,11 @@ class VAEEstimator(Using, Saved, BaseEstimator):
         The first call decides schema and standardisation; validation and warm-up play no part.
         """
         first = not hasattr(self, "fitted_")
-        rows, weight = self._weighed(self._rows(X, reset=first), sample_weight)
+        rows, weight, places = self._weighed(self._rows(X, reset=first), sample_weight)
+        with rows_at(places):
+            return self._one_pass(rows, weight, first)
+
+    def _one_pass(self, rows: Any, weight: Weights | None, first: bool) -> Self:
         if first:
             prepared = self._prepared(rows, 1)
             self._keep(TrainedModel(prepared.model, prepared.plan), [])
@@ -213,17 +219,17 @@ class VAEEstimator(Using, Saved, BaseEstimator):
     def _n_features_out(self) -> int:
         return self.fitted_.n_latents
 
-    def _weighed(self, rows: Any, sample_weight: Any) -> tuple[Any, Weights | None]:
-        """(rows, weights) without rows of weight 0.
+    def _weighed(self, rows: Any, sample_weight: Any) -> tuple[Any, Weights | None, Sequence[int] | NDArray[np.int64]]:
+        """(rows, weights, numbers of the rows in X) without rows of weight 0.
 
         Raises:
             ValueError: for weights that are negative, not finite, or all 0.
         """
         if sample_weight is None:
-            return rows, None
+            return rows, None, range(n_rows_of(rows))
         weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
         counts = np.flatnonzero(weight)
-        return (rows if len(counts) == len(weight) else taken(rows, counts)), weight[counts]
+        return (rows if len(counts) == len(weight) else taken(rows, counts)), weight[counts], counts
 
     def _prepared(self, rows: Any, epochs: int, weight: Weights | None = None) -> Prepared:
         asked = self._asked(self._training(epochs))
@@ -281,14 +287,13 @@ class VAEEstimator(Using, Saved, BaseEstimator):
 
     def _set_offset(self, rows: Any, weight: Weights | None) -> None:
         index = np.random.default_rng(0).permutation(n_rows_of(rows))[:MAX_ROWS_FOR_OFFSET]
-        scores = by_blocks(taken(rows, index), lambda some: self._exact.scores(some, self.n_samples))
+        with rows_at(index):
+            scores = by_blocks(taken(rows, index), lambda some: self._exact.scores(some, self.n_samples))
         self._keep_scale(scores, None if weight is None else weight[index])
 
     def _keep_scale(self, scores: NDArray[np.float64], weight: Weights | None) -> None:
         """What scores of training rows say of others."""
-        if weight is None:
-            self.offset_ = float(np.quantile(scores, self.contamination))
-        else:
-            self.offset_ = float(np.quantile(scores, self.contamination, weights=weight, method="inverted_cdf"))
+        method = "linear" if weight is None else "inverted_cdf"
+        self.offset_ = float(np.quantile(scores, self.contamination, weights=weight, method=method))
         self.score_mean_ = float(np.average(scores, weights=weight))
         self.score_deviation_ = float(np.sqrt(np.average((scores - self.score_mean_) ** 2, weights=weight)))

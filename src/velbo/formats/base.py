@@ -48,6 +48,7 @@ class Part(ABC):
         written: names and types as in the file, with all that it says of them; None for text.
         can_splice: whether it has a `splice`, which copies cells as they are written.
         stays_on_disk: whether its rows are trained on in a stream, as all of them at once would be far larger.
+        has_file: whether its path is that of a file; a built-in data set has a name alone.
         kinds: of columns, name -> kind, where the format tells it.
     """
 
@@ -57,6 +58,7 @@ class Part(ABC):
     written: pa.Schema | None = None
     can_splice: ClassVar[bool] = False
     stays_on_disk: ClassVar[bool] = False
+    has_file: ClassVar[bool] = True
 
     @property
     def kinds(self) -> Mapping[str, str]:

@@ -29,6 +29,8 @@ class BuiltinPart(TypedPart):
         usual: names of those that are read where none are asked for.
     """
 
+    has_file = False
+
     def __init__(self, name: str, table: pa.Table, usual: Sequence[str]) -> None:
         self.path, self._table = Path(name), table
         self.schema = self.written = table.select(usual).schema

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ..errors import SchemaError
 from .arrow import decoded, is_number_text, sort_of, value_type, values_of, wall_clock
 from .digits import DigitCounts, Table
+from .row_numbers import row_name
 from .statistics import MAX_DECIMALS, ArrayStatistics, Statistics
 from .tensors import shape_of
 
@@ -148,7 +149,7 @@ class ColumnStatistics(Statistics):
         return tuple(sorted(float(v) for _, v in sorted(found)[:most]))
 
     def place(self, row: int, *d: int) -> str:
-        return f"row {self.n_rows + row}"
+        return row_name(self.n_rows + row)
 
     def add(self, column: Any, native: str = "") -> None:
         """

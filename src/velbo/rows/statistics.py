@@ -24,6 +24,7 @@ from ..errors import SchemaError
 from .arrays import blocks
 from .field import place_in
 from .moments import Moments
+from .row_numbers import row_name
 from .tensors import block_of, item_type, shape_of
 
 MAX_DECIMALS = 8
@@ -172,7 +173,7 @@ class ArrayStatistics(Statistics):
         return self.whole and bool(np.min(self.low) >= 0 and np.max(self.high) <= 1)
 
     def place(self, row: int, *d: int) -> str:
-        return f"row {self.n_rows + row}, {place_in(self.shape, d[0])}"
+        return f"{row_name(self.n_rows + row)}, {place_in(self.shape, d[0])}"
 
     def add(self, column: Any, native: str = "") -> None:
         """

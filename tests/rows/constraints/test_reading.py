@@ -54,6 +54,59 @@ def test_inequalities_and_sums(text, columns, coefficients, relation, constant):
     assert only(text) == Linear(text, columns, coefficients, relation, constant)
 
 
+def names_of(text: str, *known: str) -> tuple[str, ...]:
+    """Columns of a constraint, where these are known."""
+    (found,) = constraints_of(text, [Field(name, "real") for name in known])
+    return found.columns
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("`a``b` <= city", ("a`b", "city")),
+        ("a`b <= a`", ("a`b", "a`")),
+        ("`a``` <= a`b", ("a`", "a`b")),
+        ("a`b <= `city`", ("a`b", "city")),
+        ("x`b` <= city", ("x`b`", "city")),
+        ("`b`+a` = city", ("b", "a`", "city")),
+    ],
+)
+def test_a_name_in_backticks_comes_before_names_that_hold_one(text, columns):
+    assert names_of(text, "a`b", "a`", "b", "x`b`", "city") == columns
+
+
+def test_a_name_that_holds_a_sign_is_none_within_a_longer_one():
+    known = ("_x+y", "z_x", "y", "city", "x+y_", "y_z", "x")
+    assert names_of("z_x+y=city", *known) == ("z_x", "y", "city")
+    assert names_of("x+y_z=city", *known) == ("x", "y_z", "city")
+    assert names_of("_x+y=city", *known) == ("_x+y", "city")
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "constant"),
+    [
+        ("x1e+b=total", ("x1e", "b", "total"), 0),
+        ("1e+b=total", ("1e", "b", "total"), 0),
+        ("b+x1e+5 = total", ("b", "x1e", "total"), -5),
+        ("b+1e+5 = total", ("b", "total"), -1e5),
+        ("b + -2.5E+2+x1e = total", ("b", "x1e", "total"), 250),
+        (".5e+1 <= b", ("b",), -5),
+        ("1e + 5 = total", ("1e", "total"), -5),
+    ],
+)
+def test_a_plus_belongs_to_a_number_where_all_before_it_is_one(text, columns, constant):
+    (found,) = constraints_of(text, [Field(name, "real") for name in ("x1e", "1e", "b", "total")])
+    assert isinstance(found, Linear)
+    assert (found.columns, found.constant) == (columns, constant)
+
+
+def test_messages_show_names_as_they_were_written():
+    with pytest.raises(ConfigError, match="unknown column") as raised:
+        names_of("`b` `c` <= 2 a`", "b", "a`")
+    assert "\0" not in str(raised.value)
+    assert "'`b` `c`'" in str(raised.value)
+
+
 def test_chains_are_several():
     assert [c.columns for c in constraints_of("0 <= a <b", FIELDS)] == [("a",), ("a", "b")]
     low, high = constraints_of("0 <= a < b", FIELDS)

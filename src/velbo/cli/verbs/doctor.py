@@ -48,7 +48,9 @@ def doctor(
     if output is not None:
         need("matplotlib", "report")
     trained = TrainedModel.load(run, model)
-    test = some_rows(trained, data, read, rows, seed)
+    picked = some_rows(trained, data, read, rows, seed)
+    with picked.numbered():
+        test = trained.store(picked.rows)
     say_given(trained)
     seen = seen_rows(trained, data, train, rows, seed, read)
     found = examine(trained, test, seen, Run(run).metrics(), samples, seed)

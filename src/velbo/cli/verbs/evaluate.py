@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from ...errors import ConfigError, DataError
+from ...errors import ConfigError, DataError, VelboWarning
 from ..app import app
 from ..options import (
     ClusterOptions,
@@ -73,7 +74,7 @@ def evaluate(
     """
     from ...trained_model import TrainedModel
     from ..bulk import Bulk, function_of
-    from ..data import chosen, open_for, say_given
+    from ..data import Picked, chosen, open_for, say_given
     from ..ranks import shared, together
 
     if (parts.cluster is None) != (output is None):
@@ -89,14 +90,16 @@ def evaluate(
             if by_all is None:
                 return
             source = open_for(trained, data, read)
-            some = None if rows is None else chosen(source, rows, seed)
+            picked = Picked(source) if rows is None else chosen(source, rows, seed)
+            some = None if rows is None else picked.rows
             say_given(trained)
-            if output is None:
-                scores, measure = _here(trained, source.batches() if some is None else iter([some]), by_all)
-            else:
-                f, about = function_of(trained, run, model, "evaluate", asked)
-                scores = _in_parts(Bulk(parts, output, about, device), f, trained.schema, source, some)
-                measure = trained.measure(source if some is None else some)
+            with picked.numbered():
+                if output is None:
+                    scores, measure = _here(trained, source.batches() if some is None else iter([some]), by_all)
+                else:
+                    f, about = function_of(trained, run, model, "evaluate", asked)
+                    scores = _in_parts(Bulk(parts, output, about, device), f, trained.schema, source, some)
+                    measure = trained.measure(picked.rows)
             found = trained.evaluation(scores, measure, samples)
     print_result(found, json)
 
@@ -107,10 +110,16 @@ def _here(trained: TrainedModel, batches: Iterator[pa.Table], f: Map) -> tuple[R
     from ...evaluation.bounds.summary import Measure
     from ..data import mapped
 
+    def both(batch: pa.Table) -> tuple[Measure, pa.Table]:
+        measure = trained.measure(batch)  # first, and here, where rows have their numbers: it tells what is odd
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VelboWarning)
+            return measure, f(batch)
+
     scores, measure = list[RowScores](), Measure()
-    for batch, found in mapped(batches, f):
+    for _, (more, found) in mapped(batches, both):
         scores.append(RowScores.from_table(found))
-        measure += trained.measure(batch)
+        measure += more
     if not scores:
         raise DataError("there are no rows to evaluate; give some")
     return RowScores.joined(scores), measure

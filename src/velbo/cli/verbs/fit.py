@@ -145,7 +145,9 @@ def _prepared(
     source, loaded = rows_to_fit(data, reading, stream)
     record = DataRecord(absolute_name(data), subset=n_rows, subset_seed=asked.training.machine.seed)
     asked = replace(asked, columns={**asked.columns, **columns}, data=record)
-    prepared = complete(pick(loaded, n_rows, record.subset_seed), asked)
+    picked = pick(loaded, n_rows, record.subset_seed)
+    with picked.numbered():
+        prepared = complete(picked.rows, asked)
     # only now: the types of a text are known once all of it was read
     record = replace(prepared.plan.data, reading=source.reading())
     return replace(prepared, plan=replace(prepared.plan, data=record))

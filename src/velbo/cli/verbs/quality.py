@@ -45,9 +45,10 @@ def quality(
     from ..data import some_rows
 
     trained = TrainedModel.load(run, model)
-    real = some_rows(trained, data, read, rows, seed)
-    fake = trained.sample(len(real), seed)
-    real, fake = _compared(trained, real, fake, features, seed)
+    picked = some_rows(trained, data, read, rows, seed)
+    fake = trained.sample(len(picked.rows), seed)
+    with picked.numbered():
+        real, fake = _compared(trained, picked.rows, fake, features, seed)
     print_result(sample_quality(real, fake, k=neighbours, seed=seed), json)
 
 

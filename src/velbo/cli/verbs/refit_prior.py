@@ -52,13 +52,14 @@ def refit_prior(
     from ...fitting import refit
     from ...trained_model import TrainedModel
     from ...training import Run
-    from ..data import rows_for
+    from ..data import chosen, open_for
 
     Run(to).refuse_if_taken()
     trained = TrainedModel.load(run, model)
-    x = rows_for(trained, data, read, rows, machine.seed)
+    picked = chosen(open_for(trained, data, read), rows, machine.seed)
     training = TrainingConfig(budget, optimisation, validation=validation, machine=machine)
-    changed, gain = refit(trained, x, prior, components, training)
+    with picked.numbered():
+        changed, gain = refit(trained, picked.rows, prior, components, training)
     changed.save(to)
     say(f"wrote {shown(to)}: {verdict(gain, run, to)}")
 

@@ -129,12 +129,16 @@ def _training_scores(
     from ...training.scores import Origin, identity, kept_or_computed
     from ..data import training_rows
 
-    rows = None if train is None else training_rows(trained, train, MOST_TRAINING_ROWS, seed, read)
-    which = "" if rows is None else rows_of(rows, trained.schema).fingerprint()
+    named = None if train is None else training_rows(trained, train, MOST_TRAINING_ROWS, seed, read)
+    which = ""
+    if named is not None:
+        with named.numbered():
+            which = rows_of(named.rows, trained.schema).fingerprint()
 
     def compute() -> NDArray[np.float64]:
-        chosen = training_rows(trained, None, MOST_TRAINING_ROWS, seed, read) if rows is None else rows
-        return trained.scores(chosen, samples, seed, device)
+        picked = named or training_rows(trained, None, MOST_TRAINING_ROWS, seed, read)
+        with picked.numbered():
+            return trained.scores(picked.rows, samples, seed, device)
 
     origin = Origin(identity(trained.plan.to_json(), trained.model.state_dict()), which, samples, seed)
     scores, kept = kept_or_computed(Run(run), origin, compute)

@@ -132,8 +132,13 @@ def _configs(
 
     reading, columns = what.known(read)
     source, loaded = rows_to_fit(data, reading, stream=False)
-    chosen = pick(loaded, n_rows, seed)
+    picked = pick(loaded, n_rows, seed)
     record = DataRecord(absolute_name(data), subset=n_rows, subset_seed=seed, reading=source.reading())
     first = Asked(columns=columns, kind=what.kind, levels=what.levels, constraints=what.constraint, data=record)
     asked = [replace(first, recipe=s.recipe, objective=s.objective, training=s.training) for s in every]
-    return lambda: [complete(chosen, each).plan.to_json() for each in asked]
+
+    def made() -> list[dict[str, Any]]:
+        with picked.numbered():
+            return [complete(picked.rows, each).plan.to_json() for each in asked]
+
+    return made

@@ -7,7 +7,7 @@ is one in any case, as `+` is that is nothing but a sign. A backtick in such a n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 
 from ...errors import ConfigError, unknown
@@ -21,10 +21,11 @@ FORMS = "'start <= end', 'a + b = c' or 'city with country'"
 QUOTES = "a name that is, or holds, a sign goes into backticks: `+` <= total"
 HOLDS_SIGN = re.compile(r"[<>=+`]|\bwith\b")
 NOTHING_BUT_SIGNS = re.compile(r"(?:[<>=+\s]|\bwith\b)*")
-QUOTED = re.compile(r"`((?:[^`]|``)+)`")
+QUOTED = re.compile(r"(?<![\w`])`((?:[^`]|``)+)`(?![\w`])")
+WORD = re.compile(r"\0[0-9]+\0")
 WITH = re.compile(r"\s+(with)\s+")
 RELATION = re.compile(r"\s*(<=|>=|<|>|=)\s*")
-PLUS = re.compile(r"\s*(?<![0-9.][eE])(\+)\s*")  # 1e+5 is a number
+HALF_A_NUMBER = re.compile(r"\s*-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE]")
 
 
 def constraints_of(text: str, fields: Sequence[Field]) -> list[Constraint]:
@@ -35,20 +36,30 @@ def constraints_of(text: str, fields: Sequence[Field]) -> list[Constraint]:
     """
     known = {f.name: f for f in fields if kind_of(f).is_modelled and not f.shape}
     hidden, real = _hidden(text, known)
-    names = [real.get(part, part) for part in WITH.split(hidden.strip())[::2]]
+    names = [_real(part, real) for part in WITH.split(hidden.strip())[::2]]
     if len(names) > 1:
         for name in names:
             _require(text, name, known)
         return [Combination(text, _once(text, names))]
     parts = RELATION.split(hidden.strip())
-    operands = [PLUS.split(part)[::2] for part in parts[::2]]
+    operands = [_operands(part) for part in parts[::2]]
     if len(parts) < 3 or not all(all(side) for side in operands):
         raise ConfigError(f"constraint '{text}' is none: write {FORMS}; {QUOTES}")
     sides = [_side(text, side, real, known) for side in operands]
     return [_linear(text, left, sign, right) for (left, right), sign in zip(pairwise(sides), parts[1::2], strict=True)]
 
 
-def _hidden(text: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
+def _operands(side: str) -> list[str]:
+    """What is added up; the plus of 1e+5 is a part of a number."""
+    found, start = list[str](), 0
+    for plus in re.finditer(r"\+(?P<digit>[0-9])?", side):
+        if not (plus["digit"] and HALF_A_NUMBER.fullmatch(side, start, plus.start())):
+            found.append(side[start : plus.start()].strip())
+            start = plus.start() + 1
+    return [*found, side[start:].strip()]
+
+
+def _hidden(text: str, known: Collection[str]) -> tuple[str, dict[str, str]]:
     """(the text with names in backticks, and names that hold a sign, replaced by words without one, word -> name)."""
     real = dict[str, str]()
 
@@ -56,10 +67,15 @@ def _hidden(text: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
         real[found := f"\0{len(real)}\0"] = name
         return found
 
+    def quoted(found: re.Match[str], names: Collection[str] | None = None) -> str:
+        name = found[1].replace("``", "`")
+        return word(name) if names is None or name in names else found[0]
+
+    text = QUOTED.sub(lambda found: quoted(found, known), text)
     with_signs = [n for n in sorted(known, key=len, reverse=True) if HOLDS_SIGN.search(n)]
     for name in (n for n in with_signs if "`" in n):
         text = _without(text, name, word)
-    text = QUOTED.sub(lambda found: word(found[1].replace("``", "`")), text)
+    text = QUOTED.sub(quoted, text)  # of names that are not known, too
     for name in (n for n in with_signs if not NOTHING_BUT_SIGNS.fullmatch(n)):
         text = _without(text, name, word)
     return text, real
@@ -67,15 +83,20 @@ def _hidden(text: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
 
 def _without(text: str, name: str, word: Callable[[str], str]) -> str:
     """A text with a name replaced, where it is no part of a longer one."""
-    before, after = (r"(?<!\w)" if name[0].isalnum() else ""), (r"(?!\w)" if name[-1].isalnum() else "")
+    before, after = (r"(?<!\w)" if re.match(r"\w", name) else ""), (r"(?!\w)" if re.search(r"\w\Z", name) else "")
     return re.sub(before + re.escape(name) + after, lambda _: word(name), text)
+
+
+def _real(part: str, real: dict[str, str]) -> str:
+    """The name that a word stands for; of what is more than a word, as it was written."""
+    return real.get(part) or WORD.sub(lambda found: f"`{real[found[0]]}`", part)
 
 
 def _side(text: str, operands: Sequence[str], real: dict[str, str], known: dict[str, Field]) -> tuple[list[str], float]:
     """(columns, a number to be added)."""
     names, constant = list[str](), 0.0
     for part in operands:
-        operand = real.get(part, part)
+        operand = _real(part, real)
         if part not in real and operand not in known and (number := _number(operand)) is not None:
             constant += number
         else:
