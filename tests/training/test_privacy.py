@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
@@ -602,3 +603,13 @@ def test_a_plain_run_says_nothing_of_privacy(tmp_path):
     assert call("fit", tmp_path / "rows.csv", *options("--run", tmp_path / "run"))[0] == 0
     assert "Privacy" not in (tmp_path / "run" / "README.md").read_text()
     assert "privacy" not in call("info", tmp_path / "run")[1]
+
+
+def test_a_sparse_matrix_in_memory_is_trained_privately():
+    """It is no stream, and its rows are dense a step at a time."""
+    x = sp.random(60, 12, 0.3, random_state=0, format="csr")
+    x.data = np.ceil(9 * x.data)
+    recipe, training = Recipe("mlp", 2, (4,)), TrainingConfig(Budget(epochs=1), privacy=Privacy(8.0))
+    trained = velbo.fit(x, recipe, training=training)
+    assert not trained.plan.data.stream
+    assert 0 < trained.history.metrics[-1]["epsilon"] <= 8
