@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from benchmarks.faults.mutations import EXTREMES, of_bytes
 
 import velbo
+from benchmarks.faults.mutations import EXTREMES, of_bytes
 from contracts.compressed import model_of, table
 from velbo.compress import compress
 from velbo.compress.container import CHECK, HEAD, LENGTHS, MAGIC, PRESS, checksum
