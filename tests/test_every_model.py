@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contracts.models import TABLE, Kind, ModelContract
+import velbo
+from contracts.models import SHORT, TABLE, Kind, ModelContract
 from velbo import Recipe
 
 
@@ -70,9 +71,9 @@ class TestAutoregressiveConditional(TestAutoregressive):
 
 
 def test_a_run_of_groups_records_the_rate_of_each():
-    """From the top, of the held-out rows; their sum is the rate."""
+    """From the top, of the held-out rows; by the ELBO, which has them in closed form, their sum is the rate."""
     for kind, n in ((TestLadder.kind, 3), (TestFlat.kind, 0)):
-        for line in kind.fitted.history.metrics:
+        for line in velbo.fit(TABLE, kind.recipe, objective="elbo", training=SHORT).history.metrics:
             rates = [line[f"validation_rate_{group}"] for group in range(1, n + 1)]
             assert sum(name.startswith("validation_rate_") for name in line) == n
             assert not rates or abs(sum(rates) - line["validation_rate"]) < 1e-5

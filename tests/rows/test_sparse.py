@@ -117,7 +117,7 @@ def test_a_model_of_sparse_rows_is_that_of_dense_ones(monkeypatch):
     model = velbo.fit(sparse, RECIPE, training=SHORT)
     other = velbo.fit(Annotated(COUNTS), RECIPE, training=SHORT)
     plain = velbo.fit(COUNTS, RECIPE, training=SHORT, columns={"x": "count"})
-    assert model.plan.data.stream
+    assert not model.plan.data.stream
     every = zip(*(m.model.parameters() for m in (model, other, plain)), strict=True)
     assert all((a == b).all() and (a == c).all() for a, b, c in every)
     monkeypatch.setattr("velbo.rows.sparse.MOST_ROWS", 17)

@@ -302,7 +302,7 @@ def test_the_time_left_of_a_resumed_run_is_that_of_what_is_left():
     lines.logger.log_progress(0.5, "a")
     lines.time = 10
     lines.logger.log_progress(0.75, "b")
-    assert lines.said == [(10, "b nats  (75%, 0:00:10 left)")]
+    assert lines.said == [(10, "b  (75%, 0:00:10 left)")]
 
 
 def test_clock():

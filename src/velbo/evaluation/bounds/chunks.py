@@ -8,6 +8,7 @@ difference is what a z takes; tensors that no z is in, such as weights, have non
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -66,7 +67,11 @@ def _sizes(view: View, x: Tensor, n: int) -> list[int]:
     """Of log p(x|z) and log p(z) for n of z, operation by operation."""
     z, prior = x.new_zeros(n, 1, n_latents(view)), view.prior()
     with _Sizes() as sizes:
-        view.decode(z).log_prob(x)
-        if not isinstance(prior, Estimated):
-            prior.log_prob(z)
+        p = view.decode(z)
+        # what has no density is refused where it is asked for one
+        with suppress(NotImplementedError):
+            p.log_prob(x)
+        with suppress(NotImplementedError):
+            if not isinstance(prior, Estimated):
+                prior.log_prob(z)
     return sizes.found
