@@ -10,8 +10,8 @@ all else                    the ELBO
 
 and how long held-out rows may get no better before a run ends:
 
-tables                      a fifth of the epochs, 20 at least
-all else, runs by the clock to their end: images may stand still for long before their latents come to life
+tables, by the epoch        a fifth of the epochs, 20 at least
+all else, and by the clock  no end: images may stand still for long before their latents come to life
 
 Each was measured against the last one on data of its sort; the figures are where its reason says, or in docs/log.
 """
@@ -69,10 +69,20 @@ FEW_WITH_HOLES = replace(
 OTHERWISE = Choice("resmlp", (256, 256), DEFAULT_LATENTS, "standard", "no other was found better on such data")
 
 
+def is_table(free: Sequence[Field]) -> bool:
+    """Whether every field is one cell."""
+    return all(not f.shape for f in free)
+
+
+def has_holes(free: Sequence[Field]) -> bool:
+    """Whether they are cells of a table, some of which are missing."""
+    return is_table(free) and any(f.has_missing for f in free)
+
+
 def choice(free: Sequence[Field], recipe: Recipe, n_rows: int) -> Choice:
     """What "auto" takes for so many rows of fields that are modelled and not given."""
-    if all(not f.shape for f in free):
-        return FEW_WITH_HOLES if n_rows < FEW_ROWS and any(f.has_missing for f in free) else TABLES
+    if is_table(free):
+        return FEW_WITH_HOLES if n_rows < FEW_ROWS and has_holes(free) else TABLES
     if len(free) != 1 or free[0].image_shape is None or free[0].size < LARGE_IMAGE:
         return OTHERWISE
     if free[0].likelihood == "bernoulli":
@@ -106,9 +116,9 @@ def bound(free: Sequence[Field], recipe: Recipe, asked: ObjectiveConfig) -> tupl
             f"objective '{asked.objective}': auto has no options; name the objective, as in iwae:samples=10, or say "
             "samples beside it"
         )
-    with_holes = all(not f.shape for f in free) and any(f.has_missing for f in free)
     # free bits need a rate in closed form, and a prior that is known by estimates gives no weights
-    if not with_holes or asked.free_bits or "diffusion" in (recipe.recipe, recipe.prior) or is_own(recipe.recipe):
+    gives_weights = "diffusion" not in (recipe.recipe, recipe.prior) and not is_own(recipe.recipe)
+    if not has_holes(free) or asked.free_bits or not gives_weights:
         return replace(asked, objective="elbo"), {}
     why = "cells are missing, and by a bound of several samples they are filled better (docs/tables.md)"
     return replace(asked, objective=BOUND_OF_HOLES), {"objective": f"{BOUND_OF_HOLES}: {why}"}
@@ -128,10 +138,10 @@ def ending(free: Sequence[Field], asked: TrainingConfig, n_rows: int) -> tuple[T
     if asked.validation.patience is not None:
         return asked, {}
     epochs, patience = asked.budget.n_epochs, 0
-    is_told = n_held_out(n_rows, asked.validation.validation) and not asked.weighting.constrained
-    if epochs and is_told and not asked.privacy.is_asked and all(not f.shape for f in free):
+    goes_by_bound = not asked.weighting.constrained and not asked.privacy.is_asked
+    if epochs and goes_by_bound and is_table(free) and n_held_out(n_rows, asked.validation.validation):
         patience = max(LEAST_PATIENCE, epochs // SHARE_OF_EPOCHS)
-    why = {"patience": f"{patience} epochs: tables gain nothing later (docs/tables.md)"} if patience else {}
+    why = {"patience": f"{patience} epochs: tables gained nothing later (docs/tables.md)"} if patience else {}
     return replace(asked, validation=replace(asked.validation, patience=patience)), why
 
 

@@ -38,6 +38,7 @@ def numbers_per_row(model: Model, data: Store) -> int:
     view = view_of(model, x)
     prior = view.prior()
     of_prior = prior.numbers if isinstance(prior, Estimated) else 0
+    # the row may have no cell that is missing, and masks that are modelled take most where one is
     parts: Any = getattr(view.decode(x.new_zeros(1, n_latents(view))), "parts", ())
     of_cells = sum(len(at) * part.numbers_per_cell for at, part in parts)
     few, more = (_sizes(view, x, n) for n in (2, 3))
