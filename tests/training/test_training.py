@@ -37,6 +37,7 @@ from velbo.posteriors import DiagonalNormal
 from velbo.priors import StandardNormal
 from velbo.training import Run, Trainer
 from velbo.training.gradients import squared_norm
+from velbo.training.order import Windowed
 from velbo.training.schedule import beta, learning_rate, progress
 from velbo.training.state import State
 from velbo.training.validation import split
@@ -499,3 +500,12 @@ def test_metrics_are_plain_json_lines(tmp_path):
     for m in lines:
         for part in ("train", "validation"):
             assert m[f"{part}_bound"] == pytest.approx(m[f"{part}_reconstruction"] - m[f"{part}_rate"], rel=1e-5)
+
+
+def test_an_epoch_ends_with_its_rows_where_windows_are_no_whole_batches():
+    """Windows of 25 rows and batches of 10: the last batch of a window is short, and 7 batches are the 60 rows."""
+    x = torch.arange(60.0).unsqueeze(1).expand(60, 30).remainder(2)
+    order = Windowed((30, 30), torch.empty(0, dtype=torch.int64), 0, 25)
+    config = TrainingConfig(Budget(epochs=2), Optimisation(batch_size=10), validation=Validation(0.0))
+    history = Trainer(small_vae(30), loop.Store.from_tensor(x), ELBO(), config, order=order).run()
+    assert [(m["epoch"], m["step"]) for m in history.metrics] == [(1, 7), (2, 14)]

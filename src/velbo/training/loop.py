@@ -234,8 +234,8 @@ class Trainer:
         state, n = self.state, len(self.order)
         while state.position < n and not self._is_over():
             index = next(rows)
-            # of a private step, which takes rows by chance, as many as it stands for
-            state.position += min(self.batch_size, n - state.position)
+            # a private step takes rows by chance, and stands for a batch
+            state.position += len(index) if self.private is None else min(self.batch_size, n - state.position)
             self.step(index)
             if state.step % PROGRESS_EVERY == 0:
                 self._show()
