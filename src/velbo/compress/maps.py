@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from ..nets import AnyLead, Beside, ConvDown, ConvUp, ToMap
+from ..nets.blocks import DepthToSpace, SpaceToDepth
 from ..runtime.fixed_point import Floats
 from .networks import SCALE, Affine, Function, limited, normal, scaled, whole
 
@@ -44,27 +45,21 @@ def _(module: nn.GroupNorm) -> Function:
 
 
 @whole.register
-def _(module: nn.PixelUnshuffle) -> Function:
-    r = module.downscale_factor
-
-    def unshuffle(a: Floats) -> Floats:
+def _(module: SpaceToDepth) -> Function:
+    def to_depth(a: Floats) -> Floats:
         b, h, w, c = a.shape
-        # torch orders channels by (channel, row within, column within)
-        return a.reshape(b, h // r, r, w // r, r, c).transpose(0, 1, 3, 5, 2, 4).reshape(b, h // r, w // r, c * r * r)
+        return a.reshape(b, h // 2, 2, w // 2, 2 * c).swapaxes(2, 3).reshape(b, h // 2, w // 2, 4 * c)
 
-    return unshuffle
+    return to_depth
 
 
 @whole.register
-def _(module: nn.PixelShuffle) -> Function:
-    r = module.upscale_factor
-
-    def shuffle(a: Floats) -> Floats:
+def _(module: DepthToSpace) -> Function:
+    def to_space(a: Floats) -> Floats:
         b, h, w, c = a.shape
-        a = a.reshape(b, h, w, c // (r * r), r, r)
-        return a.transpose(0, 1, 4, 2, 5, 3).reshape(b, h * r, w * r, c // (r * r))
+        return a.reshape(b, h, w, 2, c // 2).swapaxes(2, 3).reshape(b, 2 * h, 2 * w, c // 4)
 
-    return shuffle
+    return to_space
 
 
 @whole.register

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from ..nets import ConvBlock, FullPrecisionConv2d
+from ..nets.blocks import depth_to_space, space_to_depth
 from ..nets.conv import checked, smallest
 from .network import LevelFeatures
 
@@ -80,9 +81,9 @@ class LevelConv(nn.Module):
         images = rows[:, :n].unflatten(-1, self.shape).permute(0, 3, 1, 2)
         h, said = pad(images, (0, right, 0, below)), list[Tensor]()
         for enter, block in zip(self.enter, self.down, strict=True):
-            h = block(enter(torch.pixel_unshuffle(h, 2)), told)
+            h = block(enter(space_to_depth(h)), told)
             said.append(h)
         g = torch.zeros_like(h)
         for leave, block, h in zip(reversed(self.leave), reversed(self.up), reversed(said), strict=True):
-            g = torch.pixel_shuffle(leave(block(h + g, told)), 2)
+            g = depth_to_space(leave(block(h + g, told)))
         return g[..., :height, :width].permute(0, 2, 3, 1).reshape(*x.shape[:-1], n)

@@ -2,12 +2,9 @@
 
 Images are rows of numbers like all data: x is (..., H * W * C), pixels in reading order, channels last, as arrays
 and files hold them. The encoder halves the sides at each entry of `channels`: every 2 x 2 pixels become one pixel of
-four times the channels (no pixel is passed over, and no convolution works at full size), which a convolution brings to
-the stage's width. The decoder retraces the same sizes upwards and gives one row of features a pixel, (..., H * W, F).
+four times the channels (blocks.py: no pixel is passed over, and no convolution works at full size), which a convolution
+brings to the stage's width. The decoder retraces the same sizes upwards and gives one row of features a pixel, (..., H * W, F).
 Sides are padded with zeros at the end to what can be halved, and cut back: 28 is as good as 32.
-
-Source: Real-time single image and video super-resolution using an efficient sub-pixel convolutional neural network,
-Shi et al., 2016, https://arxiv.org/abs/1609.05158 (section 3.2).
 """
 
 from __future__ import annotations
@@ -21,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from ..errors import ConfigError
+from .blocks import DepthToSpace, SpaceToDepth
 
 
 def smallest(height: int, width: int, n_stages: int) -> tuple[int, int]:
@@ -93,7 +91,7 @@ class ConvDown(nn.Module):
         self.missing = w * 2 ** len(channels) - width, h * 2 ** len(channels) - height
         layers: list[nn.Module] = []
         for before, after in pairwise([n_channels * n_planes, *channels]):
-            layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * before, after, 1), ConvBlock(after)]
+            layers += [SpaceToDepth(), nn.Conv2d(4 * before, after, 1), ConvBlock(after)]
         self.convolutions = nn.Sequential(*layers)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -141,9 +139,9 @@ class ConvUp(nn.Module):
         self.map_shape = channels[-1], *smallest(height, width, len(channels))
         layers: list[nn.Module] = []
         for before, after in pairwise(channels[::-1]):
-            layers += [ConvBlock(before), nn.Conv2d(before, 4 * after, 1), nn.PixelShuffle(2)]
+            layers += [ConvBlock(before), nn.Conv2d(before, 4 * after, 1), DepthToSpace()]
         layers += [ConvBlock(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 4 * n_features, 3, padding=1)]
-        layers.append(nn.PixelShuffle(2))
+        layers.append(DepthToSpace())
         self.convolutions = nn.Sequential(*layers)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
