@@ -1,4 +1,4 @@
-"""Blocks of 2 x 2 pixels: the equation of blocks.py, element by element, and torch's own by another order of channels."""
+"""Blocks of 2 x 2 pixels: the equation of blocks.py, element by element, and torch's by another order of channels."""
 
 import numpy as np
 import pytest

@@ -1,10 +1,10 @@
 """Residual convolutional trunks for images of any size >= 8 and any number of channels.
 
-Images are rows of numbers like all data: x is (..., H * W * C), pixels in reading order, channels last, as arrays
-and files hold them. The encoder halves the sides at each entry of `channels`: every 2 x 2 pixels become one pixel of
-four times the channels (blocks.py: no pixel is passed over, and no convolution works at full size), which a convolution
-brings to the stage's width. The decoder retraces the same sizes upwards and gives one row of features a pixel, (..., H * W, F).
-Sides are padded with zeros at the end to what can be halved, and cut back: 28 is as good as 32.
+Images are rows of numbers like all data: x is (..., H * W * C), pixels in reading order, channels last, as arrays and
+files hold them. The encoder halves the sides at each entry of `channels`: every 2 x 2 pixels become one pixel of four
+times the channels (blocks.py: no pixel is passed over, and no convolution works at full size), which a convolution
+brings to the stage's width. The decoder retraces the same sizes upwards and gives one row of features a pixel, (..., H
+* W, F). Sides are padded with zeros at the end to what can be halved, and cut back: 28 is as good as 32.
 """
 
 from __future__ import annotations
