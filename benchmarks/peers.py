@@ -1,7 +1,7 @@
-"""How others train the same VAE: 784-512-20-512-784, Bernoulli likelihood, closed-form KL, Adam, float32.
+"""How others train the same VAE: D-512-20-512-D, Bernoulli likelihood, closed-form KL, Adam, float32.
 
-Each function trains on (N, 28, 28) uint8 in {0, 1} and returns (seconds, encode, decode) with
-encode: x (B, 784) -> (mean, log variance), decode: z -> probabilities (B, 784). PyOD's minimises squared error and
+Each function trains on (N, ...) uint8 in {0, 1}, D numbers a row, and returns (seconds, encode, decode) with
+encode: x (B, D) -> (mean, log variance), decode: z -> probabilities (B, D). PyOD's minimises squared error and
 clamps its KL to a capacity of 0, so there is no bound of it to compare: its encode and decode are None.
 """
 
@@ -28,11 +28,11 @@ Trained = tuple[float, Callable[[Tensor], tuple[Tensor, Tensor]] | None, Callabl
 class PlainVAE(nn.Module):
     """What a tutorial writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_dims: int) -> None:
         super().__init__()
-        self.up = nn.Sequential(nn.Linear(784, HIDDEN), nn.ReLU())
+        self.up = nn.Sequential(nn.Linear(n_dims, HIDDEN), nn.ReLU())
         self.mean, self.log_var = nn.Linear(HIDDEN, LATENT), nn.Linear(HIDDEN, LATENT)
-        self.down = nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 784))
+        self.down = nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, n_dims))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         h = self.up(x)
@@ -57,7 +57,7 @@ def _loader(x: Any) -> Any:
 def plain_loop(x: Any, epochs: int, seed: int) -> Trained:
     """TensorDataset, DataLoader, Adam."""
     torch.manual_seed(seed)
-    model, loader = PlainVAE(), _loader(x)
+    model, loader = PlainVAE(x[0].size), _loader(x)
     optimizer = torch.optim.Adam(model.parameters(), lr=LR)
     start = time.perf_counter()
     for _ in range(epochs):
@@ -77,7 +77,7 @@ def lightning(x: Any, epochs: int, seed: int) -> Trained:
     class Module(pl.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.vae = PlainVAE()
+            self.vae = PlainVAE(x[0].size)
 
         def training_step(self, batch: Any, index: int) -> Tensor:
             return self.vae.loss(batch[0])
@@ -110,7 +110,7 @@ def pyro(x: Any, epochs: int, seed: int) -> Trained:
 
     p.clear_param_store()
     p.set_rng_seed(seed)
-    model, loader = PlainVAE(), _loader(x)
+    model, loader = PlainVAE(x[0].size), _loader(x)
 
     def generative(rows: Tensor) -> None:
         p.module("vae", model)
@@ -145,7 +145,7 @@ def pythae(x: Any, epochs: int, seed: int) -> Trained:
 
     logging.disable(logging.CRITICAL)
     torch.manual_seed(seed)
-    model = VAE(VAEConfig(input_dim=(1, 28, 28), latent_dim=LATENT, reconstruction_loss="bce"))
+    model = VAE(VAEConfig(input_dim=(1, *x.shape[1:]), latent_dim=LATENT, reconstruction_loss="bce"))
     rows = torch.from_numpy(x).float().unsqueeze(1)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         config = BaseTrainerConfig(
@@ -165,7 +165,7 @@ def pythae(x: Any, epochs: int, seed: int) -> Trained:
     model.eval()
 
     def encode(rows: Tensor) -> tuple[Tensor, Tensor]:
-        out = model.encoder(rows.view(-1, 1, 28, 28))
+        out = model.encoder(rows.view(-1, 1, *x.shape[1:]))
         return out.embedding, out.log_covariance
 
     return seconds, encode, lambda z: model.decoder(z)["reconstruction"].flatten(1)
