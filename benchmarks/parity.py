@@ -87,7 +87,7 @@ def alternating(measure: Callable[[Path], dict[str, float]], trees: list[Path], 
                 found[tree].append(result)
     for name in found[trees[0]][0]:
         this, other = (median(result[name] for result in found[tree]) for tree in trees)
-        print(f"{name:32s} {this:12,.4g} {other:12,.4g} {this / other:8.2f}", flush=True)
+        print(f"{name:50s} {this:12,.4g} {other:12,.4g} {this / other:8.2f}", flush=True)
 
 
 def main() -> None:
@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     trees = [HERE.parent, options.other.resolve()]
-    print(f"{'median of ' + str(options.repeats):32s} {'this tree':>12s} {'the other':>12s} {'ratio':>8s}")
+    print(f"{'median of ' + str(options.repeats):50s} {'this tree':>12s} {'the other':>12s} {'ratio':>8s}")
     with nullcontext(options.folder) if options.folder else tempfile.TemporaryDirectory() as folder:
         small, large = Path(folder) / "small.csv", Path(folder) / f"{options.rows}"
         small.parent.mkdir(parents=True, exist_ok=True)
