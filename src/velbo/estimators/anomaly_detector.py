@@ -36,7 +36,7 @@ class AnomalyDetector(VAEEstimator):
         columns: column -> kind, "kind:likelihood" or "drop"; other columns of numbers are reals, measured by
             quantiles, of a fixed scale.
         max_epochs: passes over the rows.
-        n_samples: K of scores by log p(x), and of `impute`.
+        n_samples: K of scores by log p(x), and of `impute_by_draws`.
         device: to train on, "auto" takes a GPU where there is one.
         verbose: print one line an epoch.
         random_state: seed, generator or None.

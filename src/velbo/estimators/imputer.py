@@ -19,8 +19,8 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Fills missing cells by a variational autoencoder; used as scikit-learn's IterativeImputer.
 
     Args:
-        estimator: the model, a `VAEEstimator`; one with its defaults, if not given. Its ``n_samples`` are those of the
-            filling.
+        estimator: the model, a `VAEEstimator`; one with its defaults, if not given. Its ``n_samples`` are those of
+            draws; means take as many as each row needs.
         sample_posterior: draw what is missing instead of taking the mean or the likeliest; repeat with other seeds for
             multiple imputation.
         random_state: seed, generator or None: of the model if the estimator has none, and of draws.

@@ -37,7 +37,7 @@ class Using(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin):
     """The methods of a fitted estimator.
 
     Attributes:
-        n_samples: K of all importance sampling.
+        n_samples: K of all importance sampling but that of `impute`.
         offset_: score below which a row is anomalous.
         score_mean_: of the scores of training rows.
         score_deviation_: their standard deviation.
@@ -134,10 +134,10 @@ class Using(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin):
         return by_blocks(self._checked(X), lambda rows: self._exact.contributions(rows, self.n_samples))
 
     def impute(self, X: Any) -> Any:
-        """X with missing cells filled: conditional means of numbers, the likeliest categories. Of a sparse X those are
-        stored NaN, and it stays sparse.
+        """X with missing cells filled: conditional means of numbers, the likeliest categories, by as many samples as
+        each row needs. Of a sparse X those are stored NaN, and it stays sparse.
         """
-        return filled(self._checked(X), lambda rows, _: _flat(self._exact.impute(rows, self.n_samples)))
+        return filled(self._checked(X), lambda rows, _: _flat(self._exact.impute(rows)))
 
     def impute_by_draws(self, X: Any, random_state: Seed = None) -> Any:
         """X with missing cells drawn from what the model believes of them; see `velbo.TrainedModel.impute_many`."""

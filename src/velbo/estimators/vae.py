@@ -71,7 +71,7 @@ class VAEEstimator(Using, Saved, BaseEstimator):
         validation_fraction: share of the rows held out to choose the best weights; none are from fewer than 10 rows.
         patience: epochs without a better validation bound before training stops; 0 never stops, None is a fifth of
             max_epochs for tables, 20 at least, and 0 for images.
-        n_samples: K of `score_samples`, `contributions` and `impute`.
+        n_samples: K of `score_samples`, `contributions` and `impute_by_draws`.
         contamination: share of the training rows that `predict` calls anomalous.
         image_shape: (H, W) or (H, W, C) if the columns are the pixels of an image; "conv" needs it.
         device: to train on, "auto" takes a GPU where there is one.
