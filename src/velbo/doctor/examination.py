@@ -33,7 +33,7 @@ from ..evaluation import (
     summarise,
 )
 from ..evaluation.bounds.curve import scores_and_curve
-from ..evaluation.samples import two_sample_test
+from ..evaluation.samples import two_sample_auc
 from ..likelihoods.mixed import row_and_mask
 from ..nets import FieldFeatures
 from ..posteriors import RowDraw
@@ -130,8 +130,8 @@ def examine(
         n_dims=int(data.units.has_likelihood.sum()),
         train=None if train is None else _quietly(fitted, train, seed),
         metrics=metrics,
-        auc_latents=two_sample_test(posterior[0], prior[0], seed).auc if two_samples else math.nan,
-        auc_samples=two_sample_test(posterior[1], prior[1], seed).auc if two_samples else math.nan,
+        auc_latents=two_sample_auc(posterior[0], prior[0], seed) if two_samples else math.nan,
+        auc_samples=two_sample_auc(posterior[1], prior[1], seed) if two_samples else math.nan,
         floor_data=floor_data,
         floor_latents=floor_latents,
         z=(posterior[0], prior[0]),

@@ -28,6 +28,7 @@ from velbo.evaluation.samples import (
     mmd,
     precision_recall_density_coverage,
     sample_quality,
+    two_sample_auc,
     two_sample_test,
 )
 from velbo.evaluation.samples import rows as module
@@ -303,6 +304,7 @@ def test_the_default_classifier_sees_what_a_line_cannot():
     """Equal means, another scale."""
     x, y = normal(400, 2, 0), normal(400, 2, 1, scale=2.5)
     assert two_sample_test(x, y).p_value == 1e-3
+    assert two_sample_auc(x, y) == two_sample_test(x, y).auc
     assert two_sample_test(x, y, classifier=LOGISTIC).p_value > 1e-3
 
 
@@ -438,7 +440,9 @@ def test_the_same_seed_gives_the_same_numbers_as_json():
     assert TwoSampleTest(**record["classifier"]) == found.classifier
 
 
-@pytest.mark.parametrize("measure", [precision_recall_density_coverage, mmd, two_sample_test, sample_quality])
+@pytest.mark.parametrize(
+    "measure", [precision_recall_density_coverage, mmd, two_sample_test, two_sample_auc, sample_quality]
+)
 def test_bad_rows_are_refused_with_advice(measure):
     x = normal(20, 3, 0)
     hole = x.copy()

@@ -7,7 +7,7 @@ classifier.py    can a classifier tell them apart?
 together.py      all of it
 """
 
-from .classifier import TwoSampleTest, two_sample_test
+from .classifier import TwoSampleTest, two_sample_auc, two_sample_test
 from .discrepancy import MMD, mmd
 from .neighbours import PRDC, precision_recall_density_coverage
 from .rows import Floats, as_matrix
@@ -23,5 +23,6 @@ __all__ = [
     "mmd",
     "precision_recall_density_coverage",
     "sample_quality",
+    "two_sample_auc",
     "two_sample_test",
 ]

@@ -75,35 +75,82 @@ def two_sample_test(
         DataError: for missing cells, different widths or fewer rows than folds.
         ConfigError: for fewer than 2 folds, no permutations, or a classifier that is none.
     """
-    if folds < 2:
-        raise ConfigError(f"folds = {folds}: at least 2 are needed; give folds=5")
-    classifier = HistGradientBoostingClassifier(random_state=seed) if classifier is None else classifier
+    if permutations < 1:
+        raise ConfigError(f"permutations = {permutations}: at least 1 is needed; give permutations=999")
+    classifier, known = _checked(classifier, seed), _Labelled.of(real, fake, seed, folds)
+    rows, labels, blocks = known.rows, known.labels, [held_out for _, held_out in known.parts]
+    found = known.cross_validated(classifier)
+    scores = [*_scores_in_order(classifier, rows, labels, blocks), _score(found["estimator"][-1], rows[blocks[-1]])]
+    p = _p_value(scores, [labels[block] for block in blocks[1:]], permutations, known.rng)
+    return TwoSampleTest(float(found["test_right"].sum()) / len(rows), float(found["test_auc"].mean()), p)
+
+
+def two_sample_auc(real: Any, fake: Any, seed: int = 0, folds: int = 5, classifier: Any = None) -> float:
+    """The ``auc`` of `two_sample_test` alone, at a fit a fold.
+
+    Raises:
+        DataError: as `two_sample_test`.
+        ConfigError: as `two_sample_test`.
+    """
+    known = _Labelled.of(real, fake, seed, folds)
+    return float(known.cross_validated(_checked(classifier, seed))["test_auc"].mean())
+
+
+def _checked(classifier: Any, seed: int) -> Any:
+    """The classifier, or the default.
+
+    Raises:
+        ConfigError: if it is none.
+    """
+    if classifier is None:
+        return HistGradientBoostingClassifier(random_state=seed)
     scored = hasattr(classifier, "decision_function") or hasattr(classifier, "predict_proba")
     if not (scored and isinstance(classifier, BaseEstimator) and is_classifier(classifier)):
         raise ConfigError(
             f"classifier = {classifier!r}: give a scikit-learn classifier, not fitted, with decision_function or "
             "predict_proba, such as LogisticRegression()"
         )
-    if permutations < 1:
-        raise ConfigError(f"permutations = {permutations}: at least 1 is needed; give permutations=999")
-    x, y = pair(real, fake, folds, f"{folds} folds need {folds}; give more, or fewer folds")
-    n, rng = min(len(x), len(y)), np.random.default_rng(seed)
-    rows = np.concatenate([a[np.sort(rng.choice(len(a), n, replace=False))] for a in (x, y)])
-    labels = np.repeat((0, 1), n)
-    parts = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, labels))
-    found = cross_validate(
-        classifier,
-        rows,
-        labels,
-        cv=parts,
-        scoring={"right": make_scorer(accuracy_score, normalize=False), "auc": "roc_auc"},
-        return_estimator=True,
-        error_score="raise",  # pyright: ignore[reportArgumentType]
-    )
-    blocks = [held_out for _, held_out in parts]
-    scores = [*_scores_in_order(classifier, rows, labels, blocks), _score(found["estimator"][-1], rows[blocks[-1]])]
-    p = _p_value(scores, [labels[block] for block in blocks[1:]], permutations, rng)
-    return TwoSampleTest(float(found["test_right"].sum()) / (2 * n), float(found["test_auc"].mean()), p)
+    return classifier
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """Real and fake rows, as many of each, in folds.
+
+    Attributes:
+        rows: (2n, D), real ones first.
+        labels: (2n,), 1 of fake rows.
+        parts: (training rows, held-out rows) of each fold.
+        rng: of what is drawn next.
+    """
+
+    rows: Floats
+    labels: Labels
+    parts: list[tuple[Labels, Labels]]
+    rng: np.random.Generator
+
+    @classmethod
+    def of(cls, real: Any, fake: Any, seed: int, folds: int) -> _Labelled:
+        if folds < 2:
+            raise ConfigError(f"folds = {folds}: at least 2 are needed; give folds=5")
+        x, y = pair(real, fake, folds, f"{folds} folds need {folds}; give more, or fewer folds")
+        n, rng = min(len(x), len(y)), np.random.default_rng(seed)
+        rows = np.concatenate([a[np.sort(rng.choice(len(a), n, replace=False))] for a in (x, y)])
+        labels = np.repeat((0, 1), n)
+        parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, labels)
+        return cls(rows, labels, list(parts), rng)
+
+    def cross_validated(self, classifier: Any) -> dict[str, Any]:
+        """What scikit-learn says: of each fold how many are told right, the AUC, and the fitted classifier."""
+        return cross_validate(
+            classifier,
+            self.rows,
+            self.labels,
+            cv=self.parts,
+            scoring={"right": make_scorer(accuracy_score, normalize=False), "auc": "roc_auc"},
+            return_estimator=True,
+            error_score="raise",  # pyright: ignore[reportArgumentType]
+        )
 
 
 def _score(fitted: Any, rows: Floats) -> Floats:
