@@ -9,7 +9,8 @@ encoder sees of them, and which likelihoods suit.
     shown      its values, in a few words
 
 A kind is a class; what differs from field to field lies in the `Field`. Add one with its file and a line in
-kinds/__init__.py; its likelihood names it among its own kinds.
+kinds/__init__.py; its likelihood names it among its own kinds. Its view is a torch module in views.py, which is
+imported where a view is made and nowhere else.
 """
 
 from __future__ import annotations
