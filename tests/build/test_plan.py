@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from contracts.commands import call
-from velbo import ObjectiveConfig, Plan, Recipe, TrainingConfig, VAEEstimator, fit, load, plan
+from velbo import ObjectiveConfig, Plan, Recipe, TrainedModel, TrainingConfig, VAEEstimator, fit, load, plan
 from velbo.config import Budget, Machine
 from velbo.errors import ConfigError, RunError, SchemaError
 
@@ -48,6 +48,19 @@ def test_a_config_of_wrong_types_is_refused_with_its_place(change, said):
     what = plan(DIGITS, Recipe("mlp"), training=ONE_EPOCH).to_json()
     with pytest.raises((ConfigError, SchemaError), match=said):
         Plan.from_json(change(what))
+
+
+def test_what_a_plan_says_is_told_without_its_parts():
+    """For `velbo info`: of a part that is not there it tells the name; who makes a model of it is refused."""
+    what = plan(DIGITS, Recipe("mlp"), training=ONE_EPOCH)
+    assert Plan.facts(what.to_json()) == what
+    record = what.to_json() | {"recipe": what.to_json()["recipe"] | {"recipe": "mpl"}}
+    assert Plan.facts(record).recipe.recipe == "mpl"
+    with pytest.raises(ConfigError, match=r"unknown recipe 'mpl'. Did you mean 'mlp'"):
+        Plan.from_json(record)
+    for n in (-1, 2**63):
+        with pytest.raises(ConfigError, match=r"config.json: n_parameters must"):
+            Plan.facts(what.to_json() | {"n_parameters": n})
 
 
 def test_what_velbo_did_not_write_is_refused():
@@ -128,6 +141,8 @@ def test_every_saved_model_holds_its_whole_plan(tmp_path):
         code, out, err = call("info", tmp_path / folder, "--json")
         assert code == 0, err
         assert json.loads(out)["data"]["n_rows"] == 200
+        learned = TrainedModel.load(tmp_path / folder).model.parameters()
+        assert json.loads(out)["parameters"] == sum(p.numel() for p in learned)
         assert call("doctor", tmp_path / folder, rows, "--rows", 30, "--samples", 8)[0] == 0
     assert call("resume", tmp_path / "saved")[0] == 0
     assert "prior" in json.loads(call("info", tmp_path / "refitted", "--json")[1])["choices"]

@@ -157,11 +157,8 @@ def test_csv_keeps_names(tmp_path):
 VELBO = [sys.executable, "-m", "velbo"]
 
 
-def test_help_explains_every_option_and_loads_nothing_heavy():
-    code = "import sys, velbo.cli; velbo.cli.main(['--help']); print('torch' in sys.modules, 'sklearn' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "False False"
-    help_text = subprocess.run([*VELBO, "fit", "--help-all"], capture_output=True, text=True, check=True).stdout
+def test_help_explains_every_option():
+    help_text = call("fit", "--help-all")[1]
     names = (
         "recipe latent hidden likelihood epochs minutes batch-size lr seed objective samples beta beta-warmup "
         "free-bits validation patience precision compile device ema clip prior components"

@@ -6,6 +6,8 @@ import io
 import json
 import re
 import sys
+from unittest.mock import Mock
+from unittest.mock import call as called
 
 import numpy as np
 import pytest
@@ -98,7 +100,11 @@ def test_a_terminal_without_the_letters(tmp_path, monkeypatch):
     (tmp_path / "x.csv").write_text("é,b\n1.5,x\n2.5,y\n3.25,x\n")
     monkeypatch.setattr(sys.modules["velbo.cli.app"], "main", lambda: main(["schema", str(tmp_path / "x.csv")]))
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True))
+    # what the process of a command does to its memory must not be done to that of the tests
+    collector = Mock(get_threshold=lambda: (700, 10, 10))
+    monkeypatch.setattr(sys.modules["velbo.cli.app"], "gc", collector)
     with pytest.raises(SystemExit) as end:
         entry()
     assert end.value.code == 0
+    assert collector.mock_calls == [called.set_threshold(700, 10, 100), called.freeze()]
     assert rb"\xe9" in sys.stdout.buffer.getvalue()  # type: ignore[attr-defined]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import subprocess
-import sys
 
 import pytest
 from rich.console import Console
@@ -98,10 +96,3 @@ def test_defaults_are_written_as_they_are_given():
         "0.5",
         "auto",
     ]
-
-
-def test_help_loads_nothing_heavy():
-    heavy = "[m for m in ('torch', 'numpy', 'yaml') if m in sys.modules]"
-    code = f"import sys, velbo.cli as c; c.main(['fit', '--help-all']); print({heavy})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"

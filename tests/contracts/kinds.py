@@ -20,7 +20,8 @@ from velbo.errors import SchemaError
 from velbo.files import as_json, from_json
 from velbo.rows import KINDS, Field, Schema, infer
 from velbo.rows.encodings import standardised
-from velbo.rows.kinds import Kind, View
+from velbo.rows.kinds import Kind
+from velbo.rows.kinds.views import View
 
 from .tables import NAN
 

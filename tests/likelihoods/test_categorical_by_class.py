@@ -13,8 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from velbo.likelihoods import LIKELIHOODS, CategoricalByClass, Factorised, Mixed, likelihood_of
 from velbo.likelihoods.categorical_by_class import RANK, CodesByClass
 from velbo.rows import KINDS, Field
-from velbo.rows.kinds.code_views import OfManyNames
 from velbo.rows.kinds.coded import MANY
+from velbo.rows.kinds.views import OfManyNames
 from velbo.runtime import fixed_point as fixed
 
 F = 5

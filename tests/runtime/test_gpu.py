@@ -11,9 +11,9 @@ from velbo import Budget, Recipe, TrainedModel, TrainingConfig, carry_out, plan
 from velbo.config import Machine, Optimisation
 from velbo.errors import ConfigError
 from velbo.rows import Store
-from velbo.runtime.devices import compiled
+from velbo.runtime.devices import compiled, device_of
 from velbo.runtime.generators import OwnGenerator
-from velbo.training import choices, device_of
+from velbo.training import choices
 
 DIGITS = load_digits().images.astype(np.uint8)[:600]
 RECIPE = Recipe("mlp", 4, (32,))

@@ -34,7 +34,8 @@ from velbo.posteriors import Pathwise
 from velbo.rows import Store
 from velbo.rows.encodings import Standardise
 from velbo.rows.stream import Stream
-from velbo.training import Alone, Run, Team, Trainer, launch
+from velbo.training import Alone, Run, Team, Trainer
+from velbo.training.launch import launch
 from velbo.training.team import require_own, share
 
 DIGITS = load_digits().images.astype(np.uint8)[:600]

@@ -1,9 +1,18 @@
-"""From what is asked to a plan, and from a plan to a model."""
+"""From what is asked to a plan, and from a plan to a model.
 
-from .defaults import Asked, Prepared, as_before, complete
+Names that close plans are loaded when they are first used: a plan tells what it is without torch, which makes models.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .description import description, made_for, made_of, privacy_of
 from .own import Maker, import_path, is_own
 from .plan import DataRecord, Plan
+
+if TYPE_CHECKING:
+    from .defaults import Asked, Prepared, as_before, complete
 
 __all__ = [
     "Asked",
@@ -20,3 +29,11 @@ __all__ = [
     "made_of",
     "privacy_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("Asked", "Prepared", "as_before", "complete"):
+        raise AttributeError(f"module 'velbo.build' has no attribute {name!r}")
+    from . import defaults
+
+    return getattr(defaults, name)

@@ -27,8 +27,9 @@ from ..objectives import make_objective
 from ..rows import Field, Rows, Schema, Store, infer, rows_of
 from ..rows.encoded import OnDisk
 from ..rows.sparse import in_blocks
+from ..runtime.devices import device_of
 from ..terms import view_of
-from ..training import decide, device_of
+from ..training import decide
 from .anomalies import N_NEIGHBORS, WHY, for_anomalies, in_few_steps, in_robust_units, numbers_as_reals
 from .auto import DEFAULT_LATENTS, bound, choice, ending
 from .by_order import in_order
@@ -37,7 +38,7 @@ from .models import check_condition, check_names, encoding, seeded, sized
 from .own import is_own
 from .plan import DataRecord, Plan
 from .private import for_privacy, reopened, require_private_model
-from .size import require_room
+from .size import n_parameters, require_room
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ def complete(rows: Any, asked: Asked) -> Prepared:
     require_room(schema, recipe, samples * min(training.optimisation.batch_size or 1, len(numbers)))
     why = why_bound | ({"anomalies": WHY} if asked.anomalies else {})
     plan = Plan(schema, recipe, replace(objective, samples=samples), training, data, choices | reasons | why)
-    return Prepared(replace(plan, n_neighbors=_n_neighbors(asked, plan, model, numbers)), numbers, model)
+    n_neighbors = _n_neighbors(asked, plan, model, numbers)
+    return Prepared(replace(plan, n_neighbors=n_neighbors, n_parameters=n_parameters(model)), numbers, model)
 
 
 def _training(asked: Asked, free: list[Field], n_rows: int, model: AnyModel) -> tuple[TrainingConfig, dict[str, str]]:

@@ -19,17 +19,18 @@ import sys
 import traceback
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from torch import nn
-
-from ..conditional import AnyModel, Conditional
 from ..config import Recipe
 from ..errors import ConfigError, VelboError, nearest
-from ..model import VAE
-from ..rows import Schema
 
-Maker = Callable[[Schema, Recipe], nn.Module]
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..conditional import AnyModel
+    from ..rows import Schema
+
+Maker = Callable[["Schema", Recipe], "nn.Module"]
 METHODS = ("terms", "given")
 
 
@@ -83,6 +84,10 @@ def made(make: Maker, schema: Schema, recipe: Recipe) -> AnyModel:
     Raises:
         ConfigError: if it raises, or gives anything but a model.
     """
+    from torch import nn
+
+    from ..conditional import Conditional
+
     try:
         model: Any = make(schema, recipe)
     except VelboError:
@@ -100,7 +105,7 @@ def made(make: Maker, schema: Schema, recipe: Recipe) -> AnyModel:
             f"recipe '{recipe.recipe}' gives a model without a condition, and fields are given ("
             f"{', '.join(recipe.condition)}): return velbo.Conditional(velbo.VAE(encoder, decoder, prior), condition)"
         )
-    return cast(VAE, model)
+    return cast("AnyModel", model)
 
 
 def _of_user(path: str, error: Exception) -> ConfigError:

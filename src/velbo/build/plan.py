@@ -6,25 +6,26 @@ the command line alike.
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..conditional import AnyModel
 from ..config import ObjectiveConfig, Recipe, TrainingConfig
 from ..errors import RunError
 from ..files import as_json, from_json
 from ..formats.reading import Reading
 from ..limits import Limits
-from ..objectives import Objective, make_objective
-from ..rows import Encoding, Schema
+from ..rows import Schema
 from ..rows.check import require_sound
-from . import models
-from .own import Maker
 
-NEIGHBORS = Limits(0, 1_000_000)
+if TYPE_CHECKING:
+    from ..conditional import AnyModel
+    from ..objectives import Objective
+    from ..rows import Encoding
+    from .own import Maker
+
+NEIGHBORS, PARAMETERS = Limits(0, 1_000_000), Limits(0, 2**62)
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class DataRecord:
 
 
 def _versions() -> dict[str, str]:
+    import platform
+
     import torch
 
     return {"velbo": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
@@ -69,6 +72,7 @@ class Plan:
         choices: what was left open, what was chosen and why.
         n_neighbors: k of the score of anomalies (see `velbo.evaluation.reference`); of 0 the score is log p(x).
         versions: of velbo, torch and Python that made the plan.
+        n_parameters: numbers that the model learns; None of a plan whose model was not built.
     """
 
     schema: Schema
@@ -79,13 +83,15 @@ class Plan:
     choices: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=_versions)
     n_neighbors: int = 0
+    n_parameters: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return as_json(self)
 
     @classmethod
-    def from_json(cls, d: Any, where: str = "config.json") -> Plan:
-        """
+    def facts(cls, d: Any, where: str = "config.json") -> Plan:
+        """What a plan says, for whoever makes no model of it: no part is looked for, and torch is not loaded.
+
         Raises:
             RunError: if it is no plan of velbo's.
             ConfigError: for a value of another type or an unknown key; the message says where.
@@ -94,15 +100,33 @@ class Plan:
             raise RunError(f"{where} was not written by velbo")
         plan = from_json(cls, d, where)
         require_sound(plan.schema, f"{where}: schema")
-        models.require_closed(plan.schema, plan.recipe)
         NEIGHBORS.check(f"{where}: n_neighbors", plan.n_neighbors)
+        if plan.n_parameters is not None:
+            PARAMETERS.check(f"{where}: n_parameters", plan.n_parameters)
+        return plan
+
+    @classmethod
+    def from_json(cls, d: Any, where: str = "config.json") -> Plan:
+        """A plan, all parts of which are there and go together.
+
+        Raises:
+            RunError: if it is no plan of velbo's.
+            ConfigError: for a value of another type or an unknown key, or names that leave something open; the message
+                says where.
+        """
+        from .models import require_closed
+
+        plan = cls.facts(d, where)
+        require_closed(plan.schema, plan.recipe)
         plan.make_objective()
         return plan
 
     @cached_property
     def encoding(self) -> Encoding:
         """What x is."""
-        return models.encoding(self.schema, self.recipe)
+        from .models import encoding
+
+        return encoding(self.schema, self.recipe)
 
     def build(self, model: Maker | str | None = None) -> AnyModel:
         """The untrained model; its initial weights are a function of the seed.
@@ -113,8 +137,12 @@ class Plan:
         Raises:
             ConfigError: for such a recipe without it, since a plan may have been read from a file.
         """
-        return models.seeded(self.schema, self.recipe, self.training.machine.seed, model)
+        from .models import seeded
+
+        return seeded(self.schema, self.recipe, self.training.machine.seed, model)
 
     def make_objective(self) -> Objective:
         """Terms -> bound."""
+        from ..objectives import make_objective
+
         return make_objective(**as_json(self.objective))

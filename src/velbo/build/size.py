@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from torch import nn
+
 from ..config import Recipe
 from ..errors import ConfigError
 from ..rows import Schema
@@ -46,6 +48,11 @@ def least_parameters(schema: Schema, recipe: Recipe) -> int:
     n += sum(recipe.groups) * hidden[-1]
     n += hidden[-1] * z * (z + 1) // 2 if recipe.posterior == "full" else 0
     return n + (z**2 if {recipe.posterior, recipe.prior} & set(FLOWS) else 0) + z * (recipe.components or 0)
+
+
+def n_parameters(model: nn.Module) -> int:
+    """How many numbers a model learns."""
+    return sum(p.numel() for p in model.parameters())
 
 
 def require_room(schema: Schema, recipe: Recipe, step: int = 0) -> None:

@@ -12,11 +12,17 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..nets import FieldFeatures
-from ..rows.kinds.base import Elementwise, View
-from ..rows.kinds.code_views import BinaryView, OfManyNames, OneHot
-from ..rows.kinds.positive import LogView
-from ..rows.kinds.reals import NEAR, Squashed
-from ..rows.kinds.whole import CountView
+from ..rows.kinds.views import (
+    NEAR,
+    BinaryView,
+    CountView,
+    Elementwise,
+    LogView,
+    OfManyNames,
+    OneHot,
+    Squashed,
+    View,
+)
 from ..runtime import fixed_point as fixed
 from ..runtime.fixed_point import Floats
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from ..errors import MissingExtraError, RunError, need
 
@@ -33,7 +32,11 @@ def url_of(name: str | Path) -> str | None:
 def local_path(url: str) -> Path | None:
     """The path of a file:// URL; None for all others."""
     is_file = url[:7].lower() == "file://"
-    return Path(url2pathname(urlsplit(url).path)) if is_file else None
+    if not is_file:
+        return None
+    from urllib.request import url2pathname  # here, as it loads all of HTTP
+
+    return Path(url2pathname(urlsplit(url).path))
 
 
 def shown(name: str | Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..build.defaults import closed
 from ..build.parts import prior_of
+from ..build.size import n_parameters
 from ..config import TrainingConfig
 from ..errors import ConfigError
 from ..evaluation.cells.typical import ROWS as MOST_ROWS
@@ -51,7 +52,7 @@ def refit(
         new = prior_of(recipe, place_of_prior(model).encoder, trained.schema.n_dims)
     gain = refit_prior(model, rows, new, training)
     choices = {**trained.plan.choices, "prior": f"{prior}, refitted: {gain:.3f} nats gained"}
-    plan = replace(trained.plan, recipe=recipe, choices=choices)
+    plan = replace(trained.plan, recipe=recipe, choices=choices, n_parameters=n_parameters(model))
     some = rows.subset(permutation(len(rows), training.machine.seed)[:MOST_ROWS])
     known = trained.reference  # of q(z|x), which is as it was
     return TrainedModel(model.eval(), plan, typical=usual(model.eval(), plan, some, known), reference=known), gain

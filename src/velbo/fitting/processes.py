@@ -26,8 +26,10 @@ from ..evaluation.cells.typical import ROWS as MOST_ROWS
 from ..evaluation.latents.reference import MOST_ROWS as MOST_REFERENCE
 from ..files import read_json, read_tensors, write_json, write_tensors
 from ..rows import Rows, Store
+from ..runtime.devices import device_of
 from ..trained_model import TrainedModel
-from ..training import History, Logger, Run, Team, Trainer, device_of, launch
+from ..training import History, Logger, Run, Team, Trainer
+from ..training.launch import launch
 from ..training.loggers import opened
 from ..training.order import first_kept
 from ..training.team import joined, told

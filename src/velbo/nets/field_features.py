@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..rows import KINDS, Field, kind_of
-from ..rows.kinds.base import View
+from ..rows.kinds.views import View
 
 
 class FieldFeatures(nn.Module):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..build import made_of
+from ..build.size import n_parameters
 from ..doctor import diagnose, examine
 from ..errors import VelboError
 from ..evaluation.samples import two_sample_test
@@ -84,7 +85,7 @@ def data(m: Material) -> Iterator[Html]:
 def model(m: Material) -> Iterator[Html]:
     """What it is made of, and why."""
     plan = m.subject.model.plan
-    parameters = sum(p.numel() for p in m.subject.model.model.parameters())
+    parameters = n_parameters(m.subject.model.model)
     yield paragraph(f"{made_of(plan)}.")
     yield definitions([("numbers that are learned", f"{parameters:,}"), *((k, v) for k, v in plan.choices.items())])
     said = {k: v for group in as_json(plan.training).values() for k, v in group.items() if v not in (None, False, 0)}

@@ -1,15 +1,37 @@
-"""What a row is: a few fields; from anything a user has to numbers, and back."""
+"""What a row is: a few fields; from anything a user has to numbers, and back.
 
-from .any_rows import AnyRows, store_of
-from .containers import container_of
-from .encoded import Rows, Stored, infer, rows_of
-from .encodings import Encoding
-from .field import Field
-from .kinds import KINDS, Kind, kind_of
-from .noise import RowNoise
-from .schema import Schema
-from .store import Store
-from .stream import Stream
+Names are loaded when they are first used: what a schema says is told without torch, which holds the rows.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .any_rows import AnyRows, store_of
+    from .containers import container_of
+    from .encoded import Rows, Stored, infer, rows_of
+    from .encodings import Encoding
+    from .field import Field
+    from .kinds import KINDS, Kind, kind_of
+    from .noise import RowNoise
+    from .schema import Schema
+    from .store import Store
+    from .stream import Stream
+
+_HOMES = {
+    "any_rows": "AnyRows store_of",
+    "containers": "container_of",
+    "encoded": "Rows Stored infer rows_of",
+    "encodings": "Encoding",
+    "field": "Field",
+    "kinds": "KINDS Kind kind_of",
+    "noise": "RowNoise",
+    "schema": "Schema",
+    "store": "Store",
+    "stream": "Stream",
+}
 
 __all__ = [
     "KINDS",
@@ -29,3 +51,10 @@ __all__ = [
     "rows_of",
     "store_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names.split():
+            return getattr(importlib.import_module(f".{home}", __name__), name)
+    raise AttributeError(f"module 'velbo.rows' has no attribute {name!r}")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError
 from .row_numbers import row_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CELLS_PER_BLOCK = 1_000_000
 
@@ -53,7 +56,9 @@ def plain_array(x: Any, what: str = "data") -> NDArray[Any]:
     Raises:
         DataError: for rows of different lengths.
     """
-    if isinstance(x, torch.Tensor):
+    if is_tensor(x):
+        import torch
+
         whole = x.detach().cpu()
         return (whole.float() if whole.dtype == torch.bfloat16 else whole).numpy()
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
@@ -65,6 +70,12 @@ def plain_array(x: Any, what: str = "data") -> NDArray[Any]:
         return np.asarray(x)
     except ValueError as error:
         raise DataError(f"{what}: rows have different lengths ({error}); give all the same") from error
+
+
+def is_tensor(x: Any) -> TypeGuard[Tensor]:
+    """Whether an object is torch's: whoever has one has loaded torch, which is not done for the question."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.Tensor)
 
 
 def _numbers(array: NDArray[Any], what: str) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from ..build import Maker, Plan, description, made_for, made_of
-from ..build.size import least_parameters
+from ..build.size import least_parameters, n_parameters
 from ..card import card
 from ..checks import refuse_not_finite
 from ..conditional import AnyModel
@@ -65,7 +65,7 @@ class TrainedModel(Making, Measuring, Showing, Shown):
 
     def table(self) -> Table:
         """What it is made of and was trained on."""
-        lines = description(self.plan) | {"parameters": f"{sum(p.numel() for p in self.model.parameters()):,}"}
+        lines = description(self.plan) | {"parameters": f"{n_parameters(self.model):,}"}
         if math.isfinite(self.history.best):
             lines["best bound"] = f"{self.history.best:.3f} nats, after {self.history.steps} steps"
         return Table(tuple((name, text) for name, text in lines.items() if text))

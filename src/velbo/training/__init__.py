@@ -1,65 +1,35 @@
-"""The loop, and everything that a run needs around it."""
+"""The loop, and everything that a run needs around it.
+
+Names are loaded when they are first used: the files of a run are read without torch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+if TYPE_CHECKING:
+    from .choices import decide
+    from .in_place import train
+    from .loggers import Logger, MLflow, TensorBoard, WandB
+    from .loop import Trainer
+    from .progress import ProgressBar, ProgressLines
+    from .refit import refit_prior
+    from .run import Run
+    from .state import History
+    from .team import Alone, Team
 
-from ..checks import check_first_rows, rows_for
-from ..config import TrainingConfig
-from ..files import as_json
-from ..objectives import ELBO, Objective
-from ..rows import AnyRows
-from ..rows.stream import Stream
-from ..runtime.devices import device_of
-from ..terms import Model
-from .choices import decide
-from .launch import launch
-from .loggers import Logger, MLflow, TensorBoard, WandB, opened
-from .loop import Trainer
-from .progress import ProgressBar, ProgressLines
-from .refit import refit_prior
-from .run import Run
-from .state import History
-from .team import Alone, Team
-
-
-def train(
-    model: nn.Module,
-    x: AnyRows,
-    objective: Objective | None = None,
-    config: TrainingConfig | None = None,
-    run: Run | None = None,
-    loggers: Sequence[Logger] = (),
-) -> History:
-    """Train a model in place; it ends with its best averaged weights.
-
-    Args:
-        model: anything that meets `velbo.terms.Model`; a `VAE`.
-        x: rows as the likelihood expects them, (N, D), NaN where missing, of any container; see
-            `velbo.checks.rows_for`. They are read once, and shuffled by velbo; only a stream stays on disk.
-        objective: terms -> bound; the ELBO if not given.
-        config: budget, optimisation, weighting, validation, machine.
-        run: folder for checkpoints and metrics; a run that it holds is continued.
-        loggers: further places for metrics; see `velbo.training.loggers`.
-
-    Raises:
-        DataError: if x is no rows.
-        ConfigError: if a part of the model gives another shape than it should; see `velbo.checks`.
-        Interrupted: on SIGINT or SIGTERM, after saving.
-        TrainingError: if too many steps in a row are not finite.
-    """
-    config = config or TrainingConfig()
-    if isinstance(x, Stream):
-        check_first_rows(cast(Model, model), x)
-        data = x
-    else:
-        data = rows_for(cast(Model, model), x)
-    with opened(loggers, as_json(config)):
-        return Trainer(model, data, objective or ELBO(), config, run, loggers).run()
-
+_HOMES = {
+    "choices": "decide",
+    "in_place": "train",
+    "loggers": "Logger MLflow TensorBoard WandB",
+    "loop": "Trainer",
+    "progress": "ProgressBar ProgressLines",
+    "refit": "refit_prior",
+    "run": "Run",
+    "state": "History",
+    "team": "Alone Team",
+}
 
 __all__ = [
     "Alone",
@@ -74,8 +44,13 @@ __all__ = [
     "Trainer",
     "WandB",
     "decide",
-    "device_of",
-    "launch",
     "refit_prior",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names.split():
+            return getattr(importlib.import_module(f".{home}", __name__), name)
+    raise AttributeError(f"module 'velbo.training' has no attribute {name!r}")

@@ -10,8 +10,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, RunError, VelboWarning
 from ..files import (
@@ -23,6 +22,9 @@ from ..files import (
     write_tensors,
 )
 from .state import State
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KEPT = 2
 STATE, TENSORS = "state.json", "tensors.safetensors"

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
 from ..files import read_json, read_tensors
 from . import typical
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CONFIG, MODEL, TYPICAL, REFERENCE = "config.json", "model.safetensors", "typical.json", "reference.safetensors"
 

@@ -29,9 +29,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError, VelboWarning
 from ..files import (
@@ -50,6 +48,9 @@ from . import checkpoints, metrics, typical
 from .mirror import mirror_of
 from .model_files import CONFIG, MODEL, REFERENCE, TYPICAL, ModelFiles
 from .state import History, State
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_CARD = 2**26
 REPORT, SCORES = "report.html", "training_scores.json"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ..files import from_json
 from ..limits import Checked, Limits
-from .team import Team
+
+if TYPE_CHECKING:
+    from .team import Team
 
 NORM_DECAY = 0.98
 Counted = Annotated[int, Limits(0, 2**62)]

@@ -13,7 +13,7 @@ from ...errors import VelboError
 from ...files import shown
 from ...tables import Table, text_of
 from ..app import app, say
-from ..options import Folder, OwnParts
+from ..options import Folder
 from ..output import print_json, print_table
 from ..pages import TRAIN
 
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 
 @app.command(group=TRAIN)
-def info(
-    run: Folder, *more: Annotated[Folder, Parameter(show=False)], model: OwnParts = None, json: bool = False
-) -> None:
+def info(run: Folder, *more: Annotated[Folder, Parameter(show=False)], json: bool = False) -> None:
     """What runs are, and how far they have come.
 
     Of one run data, model, objective and training; of several a table, a row each: velbo info runs/*
@@ -38,7 +36,7 @@ def info(
     """
     paths = [each for path in (run, *more) for each in _meant(path)]
     if paths == [run]:
-        _tell_one(run, model, json)
+        _tell_one(run, json)
         return
     records = [_record(each) for each in _runs(paths)]
     if json:
@@ -54,19 +52,19 @@ def _meant(path: Path) -> list[Path]:
     return [Path(name) for name in sorted(glob(str(path)))] or [path]
 
 
-def _tell_one(path: Path, model: str | None, json: bool) -> None:
+def _tell_one(path: Path, json: bool) -> None:
     from ...build import Plan, description, privacy_of
     from ...files import as_json
     from ...training import Run
 
     folder = Run(path)
-    plan, metrics = Plan.from_json(folder.config(), str(folder.config_file)), folder.metrics()
-    state, parameters, is_trained = folder.state(), _parameters(plan, model), folder.model_file.exists()
+    plan, metrics = Plan.facts(folder.config(), str(folder.config_file)), folder.metrics()
+    state, is_trained = folder.state(), folder.model_file.exists()
     last = metrics[-1] if metrics else {}
     if json:
         record = as_json(plan) | {
             "schema": plan.schema.describe(),
-            "parameters": parameters,
+            "parameters": plan.n_parameters,
             "trained": is_trained,
             "state": state and state.to_json(),
             "last": last or None,
@@ -75,7 +73,7 @@ def _tell_one(path: Path, model: str | None, json: bool) -> None:
         return
     shown = description(plan) | {
         "privacy": privacy_of(plan, state and state.epsilon),
-        "parameters": parameters and f"{parameters:,}",
+        "parameters": plan.n_parameters and f"{plan.n_parameters:,}",
         "progress": progress(plan, state, path) if state or not is_trained else "a model that was saved by itself",
     }
     print_table(Table(tuple((name, value) for name, value in shown.items() if value)))
@@ -108,7 +106,7 @@ def _record(run: Run) -> dict[str, Any]:
     from ...build import Plan
 
     try:
-        plan, metrics, state = Plan.from_json(run.config(), str(run.config_file)), run.metrics(), run.state()
+        plan, metrics, state = Plan.facts(run.config(), str(run.config_file)), run.metrics(), run.state()
     except VelboError as error:
         return {"run": str(run.path), "state": f"cannot be read: {error}"}
     bounds = [m.get("validation_bound", m.get("train_bound")) for m in metrics]
@@ -153,12 +151,3 @@ def progress(plan: Plan, state: State | None, run: Path) -> str:
     if budget.minutes:
         of.append(f"minute {state.seconds / 60:.1f} of {text_of(budget.minutes)}")
     return f"stopped at {', '.join(of)}; {go_on}"
-
-
-def _parameters(plan: Plan, model: str | None) -> int | None:
-    """How many numbers are learned; None of parts of a user's own that were not named, for they are not imported."""
-    from ...build import is_own
-
-    if model is None and is_own(plan.recipe.recipe):
-        return None
-    return sum(p.numel() for p in plan.build(model).parameters())

@@ -33,7 +33,7 @@ from torch import Tensor
 from ...checks import rows_for
 from ...errors import ConfigError
 from ...posteriors import RowDraw
-from ...rows import AnyRows
+from ...rows import AnyRows, Store
 from ...runtime.generators import OwnGenerator
 from ...runtime.memory import freed_memory_kept
 from ...runtime.threads import threads
@@ -70,10 +70,15 @@ def contributions(model: Model, data: AnyRows, samples: int = 100, seed: int = 0
     if samples < 1:
         raise ConfigError(f"samples must be at least 1, not {samples}")
     data = rows_for(model, data)
+    return contributions_by(model, data, samples, seed, *chunk_sizes(samples, numbers_per_row(model, data), None))
+
+
+@torch.no_grad()
+def contributions_by(model: Model, data: Store, samples: int, seed: int, n_cells: int, chunk: int) -> Tensor:
+    """The same of rows that were checked, so many cells and samples at a time."""
     x = data.fixed(seed).cpu()
     p = probe(model, data)
     found = torch.full(x.shape, math.nan, dtype=torch.float64)
-    n_cells, chunk = chunk_sizes(samples, numbers_per_row(model, data), None)
     with threads(), freed_memory_kept():
         for cells in chunks_of((~x.isnan() & modelled(p)).nonzero(), n_cells):
             row, d = cells.unbind(-1)

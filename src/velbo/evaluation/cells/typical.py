@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ...rows import Store
 from ...terms import Model
+from ..bounds.chunks import chunk_sizes, numbers_per_row
 from ..latents.reference import Reference, usual_cells
-from .contributions import contributions
+from .contributions import contributions_by
 from .weighted import probe, width
 
 ROWS, FEWEST, SAMPLES, ROWS_AT_ONCE = 100, 20, 20, 10
@@ -50,5 +51,7 @@ def typical(model: Model, data: Store, known: Reference | None = None) -> Tensor
     n = rows_that_pay(model, data)
     if not n:
         return None
-    blocks = torch.arange(n).split(ROWS_AT_ONCE)
-    return torch.cat([contributions(model, data.subset(at), SAMPLES) for at in blocks]).nanmedian(0).values
+    n_cells, chunk = chunk_sizes(SAMPLES, numbers_per_row(model, data), None)
+    n_cells = min(n_cells, ROWS_AT_ONCE * data.n_dims)
+    some = data.subset(torch.arange(n))
+    return contributions_by(model, some, SAMPLES, 0, n_cells, chunk).nanmedian(0).values

@@ -9,11 +9,10 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
 
 from ...errors import DataError, SchemaError
-from ..arrays import as_rows, plain_array
+from ..arrays import as_rows, is_tensor, plain_array
 from ..arrow import type_of
 from ..field import Field
 from ..kinds import kind_of
@@ -42,7 +41,7 @@ class ArrayRows(Container):
     name = "array"
 
     def holds(self, x: Any) -> bool:
-        if isinstance(x, np.ndarray | torch.Tensor | list | tuple):
+        if isinstance(x, np.ndarray | list | tuple) or is_tensor(x):
             return True
         return hasattr(x, "__array__") and not (hasattr(x, "columns") or nw.dependencies.is_into_series(x))
 
@@ -67,7 +66,7 @@ class ArrayRows(Container):
         return len(x if hasattr(x, "__len__") else np.asanyarray(x))
 
     def take(self, x: Any, index: NDArray[np.integer]) -> Any:
-        return (x if isinstance(x, torch.Tensor) else np.asanyarray(x))[index]
+        return (x if is_tensor(x) else np.asanyarray(x))[index]
 
     def new(self, fields: Sequence[Field], v: Sequence[NDArray[np.float64]]) -> Any:
         if len(fields) == 1 and fields[0].shape:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from ...errors import unknown
 from ..field import Field
-from .base import Elementwise, Kind, Measured, Misfit, View
+from .base import Kind, Measured, Misfit
 from .byte import Byte
 from .coded import Binary, Categorical, Ordinal
 from .left_out import Constant, Drop
@@ -59,4 +59,4 @@ def kind_of(field: Field) -> Kind:
     return KINDS[field.kind]
 
 
-__all__ = ["KINDS", "Elementwise", "Kind", "Measured", "Misfit", "View", "kind_of"]
+__all__ = ["KINDS", "Kind", "Measured", "Misfit", "kind_of"]

@@ -9,7 +9,8 @@ encoder sees of them, and which likelihoods suit.
     shown      its values, in a few words
 
 A kind is a class; what differs from field to field lies in the `Field`. Add one with its file and a line in
-kinds/__init__.py; its likelihood names it among its own kinds.
+kinds/__init__.py; its likelihood names it among its own kinds. Its view is a torch module in views.py, which is
+imported where a view is made and nowhere else.
 """
 
 from __future__ import annotations
@@ -17,13 +18,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from ...errors import SchemaError
 from ..arrays import blocks
@@ -35,34 +34,10 @@ from ..statistics import Statistics
 from ..tensors import block_of, shape_of
 from .restoring import restored_numbers
 
+if TYPE_CHECKING:
+    from .views import View
+
 MAX_STANDARD_DEVIATIONS = 1e9
-
-
-class View(nn.Module):
-    """What an encoder sees of the cells of one kind: x (..., n) -> (..., F), NaN becomes 0.
-
-    Attributes:
-        n_features: F.
-    """
-
-    n_features: int
-
-    @property
-    def owners(self) -> list[int]:
-        """Which cell each feature is of: one feature a cell, unless a view says otherwise."""
-        return list(range(self.n_features))
-
-
-class Elementwise(View):
-    """One feature a cell: a x + b of each."""
-
-    def __init__(self, n: int, slope: float = 1.0, intercept: float = 0.0) -> None:
-        super().__init__()
-        self.n_features, self.slope, self.intercept = n, slope, intercept
-
-    def forward(self, x: Tensor) -> Tensor:
-        moved = x if self.slope == 1 and self.intercept == 0 else self.slope * x + self.intercept
-        return torch.nan_to_num(moved, nan=0.0)
 
 
 @dataclass(frozen=True)

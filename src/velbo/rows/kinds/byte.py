@@ -6,7 +6,7 @@ What x is depends on the likelihood (encodings.py): a level on a grid in [0, 1],
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from ...errors import ConfigError
 from ..field import Field
 from ..statistics import ArrayStatistics, Statistics
-from .base import Elementwise, Measured, Misfit, View
+from .base import Measured, Misfit
+
+if TYPE_CHECKING:
+    from .views import View
 
 MAX_LEVELS = 65_536
 
@@ -56,6 +59,8 @@ class Byte(Measured):
         return [Misfit(bad, f"is no whole number from 0 to {field.levels - 1}", "real")]
 
     def view(self, cells: Sequence[Field]) -> View:
+        from .views import Elementwise
+
         return Elementwise(len(cells))
 
     def shown(self, field: Field) -> str:

@@ -20,7 +20,7 @@ import warnings
 from abc import ABC
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,9 +32,11 @@ from ..arrow import decoded, type_of
 from ..column_statistics import EXACT, ColumnStatistics
 from ..field import Category, Field
 from ..statistics import ArrayStatistics, Statistics
-from .base import Elementwise, Kind, Measured, Misfit, View, refuse_other_sort, whole_number
-from .code_views import BinaryView, OfManyNames, OneHot
+from .base import Kind, Measured, Misfit, refuse_other_sort, whole_number
 from .restoring import dictionary_of, restored_numbers
+
+if TYPE_CHECKING:
+    from .views import View
 
 MAX_GRADES = 12
 MANY = 1000
@@ -177,6 +179,8 @@ class Binary(Coded):
         return super().restored(v, field) if field.categories else restored_numbers(v, field)
 
     def view(self, cells: Sequence[Field]) -> View:
+        from .views import BinaryView
+
         return BinaryView([bool(c.categories) for c in cells])
 
     def shown(self, field: Field) -> str:
@@ -202,6 +206,8 @@ class _ZerosAndOnes(Measured):
         return [Misfit((v != 0) & (v != 1) & ~np.isnan(v), "is neither 0 nor 1", "real")]
 
     def view(self, cells: Sequence[Field]) -> View:
+        from .views import Elementwise
+
         return Elementwise(len(cells))
 
 
@@ -228,6 +234,8 @@ class Categorical(Coded):
         return self.likelihood_of_many if field.n_categories > MANY else self.likelihood
 
     def view(self, cells: Sequence[Field]) -> View:
+        from .views import OfManyNames, OneHot
+
         # runs of before have one-hot codes of more, and no counts
         sizes, are_many = [c.n_categories for c in cells], [bool(c.counts) for c in cells]
         return OfManyNames(sizes, are_many) if any(are_many) else OneHot(sizes)
@@ -251,4 +259,6 @@ class Ordinal(Coded):
         return said if found.high - found.low + 1 <= 2 * MAX_GRADES else ""
 
     def view(self, cells: Sequence[Field]) -> View:
+        from .views import OneHot
+
         return OneHot([c.n_categories for c in cells], ranked=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +17,12 @@ from ..arrow import decoded, is_time, numbers, sort_of, type_of
 from ..column_statistics import ColumnStatistics
 from ..field import Field
 from ..statistics import ArrayStatistics, Statistics
-from .base import Kind, View, block_in, require_shape, whole_number
+from .base import Kind, block_in, require_shape, whole_number
 from .coded import meaning, named
 from .restoring import restored_numbers
+
+if TYPE_CHECKING:
+    from .views import View
 
 
 class LeftOut(Kind):

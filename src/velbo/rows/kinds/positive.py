@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..column_statistics import ColumnStatistics
 from ..field import Field
 from ..statistics import Statistics
-from .base import Elementwise, Measured, Misfit, View
-from .reals import Squashed
+from .base import Measured, Misfit
+
+if TYPE_CHECKING:
+    from .views import View
 
 SKEWED, WIDE = 2.0, 100.0
 MOST_TIMES_TYPICAL = 1e30
 MARGIN = 1e-3
 """Of bounded numbers, in widths of their interval: a density on (0, 1) says nothing of 0 and of 1."""
-
-
-class LogView(Squashed):
-    """log x, squashed."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.log())
 
 
 class Positive(Measured):
@@ -65,6 +59,8 @@ class Positive(Measured):
         ]
 
     def view(self, cells: Sequence[Field]) -> View:
+        from .views import LogView
+
         return LogView(len(cells))
 
 
@@ -99,4 +95,6 @@ class Bounded(Measured):
         return [Misfit((v <= low) | (v >= high), f"does not lie {ends}", "real")]
 
     def view(self, cells: Sequence[Field]) -> View:
+        from .views import Elementwise
+
         return Elementwise(len(cells), math.sqrt(12), -math.sqrt(12) / 2)

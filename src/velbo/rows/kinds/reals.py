@@ -7,37 +7,20 @@ does not drown the rest
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ...errors import SchemaError
 from ..arrow import missing_of, numbers, sort_of, times_of_text, type_of
 from ..column_statistics import ColumnStatistics
 from ..field import Field
 from ..statistics import Statistics
-from .base import MAX_STANDARD_DEVIATIONS, Measured, Misfit, View, refuse_other_sort
+from .base import MAX_STANDARD_DEVIATIONS, Measured, Misfit, refuse_other_sort
 
-NEAR = 3.0
-
-
-class Squashed(View):
-    """x up to 3 in size, sign(x) 3 (1 + log |x| / 3) beyond."""
-
-    def __init__(self, n: int) -> None:
-        super().__init__()
-        self.n_features = n
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.nan_to_num(squashed(x), nan=0.0)
-
-
-def squashed(x: Tensor) -> Tensor:
-    size = x.abs()
-    return torch.where(size <= NEAR, x, x.sign() * NEAR * (1 + (size.clamp_min(NEAR) / NEAR).log()))
+if TYPE_CHECKING:
+    from .views import View
 
 
 def too_far(v: NDArray[Any], field: Field) -> Misfit:
@@ -70,6 +53,8 @@ class Real(Measured):
         return [too_far(v, field)]
 
     def view(self, cells: Sequence[Field]) -> View:
+        from .views import Squashed
+
         return Squashed(len(cells))
 
 
@@ -109,6 +94,8 @@ class Datetime(Measured):
         return [too_far(v, field)]
 
     def view(self, cells: Sequence[Field]) -> View:
+        from .views import Squashed
+
         return Squashed(len(cells))
 
     def shown(self, field: Field) -> str:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..column_statistics import ColumnStatistics
 from ..field import Field
 from ..statistics import Statistics
-from .base import Measured, Misfit, View, between
-from .reals import Squashed, too_far
+from .base import Measured, Misfit, between
+from .reals import too_far
+
+if TYPE_CHECKING:
+    from .views import View
 
 MAX_COUNT = 1000
 MOST_TIMES_TYPICAL = 1e30
@@ -55,6 +56,8 @@ class Integer(Measured):
         return [Misfit(v % 1 > 0, "is not whole", "real"), too_far(v, field)]
 
     def view(self, cells: Sequence[Field]) -> View:
+        from .views import Squashed
+
         return Squashed(len(cells))
 
 
@@ -86,16 +89,6 @@ class Count(Measured):
         ]
 
     def view(self, cells: Sequence[Field]) -> View:
+        from .views import CountView
+
         return CountView([max(math.log1p(float(np.max(c.high))), 1.0) for c in cells])
-
-
-class CountView(View):
-    """2 log(1 + x) / log(1 + high) - 1."""
-
-    def __init__(self, tops: Sequence[float]) -> None:
-        super().__init__()
-        self.n_features = len(tops)
-        self.register_buffer("tops", torch.tensor(tops), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.nan_to_num(2 * x.log1p() / cast(Tensor, self.tops).to(x.dtype) - 1, nan=0.0)

@@ -1,5 +1,9 @@
-"""What an encoder sees of names, by their codes x: numbers of a cell, 0 where it is missing.
+"""What an encoder sees of x, kind by kind: numbers of a cell, 0 where it is missing. Only a model has views: whoever
+reads a schema loads no torch.
 
+Elementwise   a x + b
+Squashed      x, beyond 3 growing as the logarithm           LogView  log x, squashed
+CountView     2 log(1 + x) / log(1 + high) - 1
 BinaryView    2 x - 1                                        of two names; x of plain zeros and ones
 OneHot        one of C features, and of categories that have an order 2 x / (C - 1) - 1
 OfManyNames   16 numbers that are learned of each name
@@ -13,9 +17,70 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from .base import View
-
+NEAR = 3.0
 N_LEARNED = 16
+
+
+class View(nn.Module):
+    """What an encoder sees of the cells of one kind: x (..., n) -> (..., F), NaN becomes 0.
+
+    Attributes:
+        n_features: F.
+    """
+
+    n_features: int
+
+    @property
+    def owners(self) -> list[int]:
+        """Which cell each feature is of: one feature a cell, unless a view says otherwise."""
+        return list(range(self.n_features))
+
+
+class Elementwise(View):
+    """One feature a cell: a x + b of each."""
+
+    def __init__(self, n: int, slope: float = 1.0, intercept: float = 0.0) -> None:
+        super().__init__()
+        self.n_features, self.slope, self.intercept = n, slope, intercept
+
+    def forward(self, x: Tensor) -> Tensor:
+        moved = x if self.slope == 1 and self.intercept == 0 else self.slope * x + self.intercept
+        return torch.nan_to_num(moved, nan=0.0)
+
+
+class Squashed(View):
+    """x up to 3 in size, sign(x) 3 (1 + log |x| / 3) beyond."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.n_features = n
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.nan_to_num(squashed(x), nan=0.0)
+
+
+def squashed(x: Tensor) -> Tensor:
+    size = x.abs()
+    return torch.where(size <= NEAR, x, x.sign() * NEAR * (1 + (size.clamp_min(NEAR) / NEAR).log()))
+
+
+class LogView(Squashed):
+    """log x, squashed."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.log())
+
+
+class CountView(View):
+    """2 log(1 + x) / log(1 + high) - 1."""
+
+    def __init__(self, tops: Sequence[float]) -> None:
+        super().__init__()
+        self.n_features = len(tops)
+        self.register_buffer("tops", torch.tensor(tops), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.nan_to_num(2 * x.log1p() / cast(Tensor, self.tops).to(x.dtype) - 1, nan=0.0)
 
 
 class BinaryView(View):
