@@ -9,6 +9,7 @@ import os
 import pytest
 import torch
 
+from velbo.evaluation.cells import typical
 from velbo.report.after_fit import write_report as WRITE_REPORT
 
 pytest.register_assert_rewrite("contracts")  # a failure in a shared suite shows its values
@@ -25,10 +26,13 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _fits_without_reports():
-    """A report takes longer than the small fits of tests: those that want one ask for `reports`."""
+def _fits_are_short():
+    """A report takes longer than the small fits of tests: those that want one ask for `reports`. What a cell is worth
+    in most rows is looked at in the fewest rows that are enough.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("velbo.report.after_fit.write_report", lambda *_: None)
+        patch.setattr(typical, "ROWS", typical.FEWEST)
         yield
 
 
