@@ -15,14 +15,9 @@ from velbo.report.after_fit import write_report as WRITE_REPORT
 pytest.register_assert_rewrite("contracts")  # a failure in a shared suite shows its values
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
+gc.set_threshold(50_000)  # to look through all that is imported again and again takes a tenth of the time of all tests
 # without a GPU torch.manual_seed keeps a trace of the stack for one that may come, which takes longer than most tests
 SEED = torch.manual_seed if torch.cuda.is_available() else torch.default_generator.manual_seed
-
-
-def pytest_collection_finish() -> None:
-    """What is imported by now stays, so that the collector need not look through it again and again."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
