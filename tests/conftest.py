@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 
 import pytest
 import torch
 
+from velbo.evaluation.cells import typical
 from velbo.report.after_fit import write_report as WRITE_REPORT
 
 pytest.register_assert_rewrite("contracts")  # a failure in a shared suite shows its values
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
+gc.set_threshold(50_000)  # to look through all that is imported again and again takes a tenth of the time of all tests
+# without a GPU torch.manual_seed keeps a trace of the stack for one that may come, which takes longer than most tests
+SEED = torch.manual_seed if torch.cuda.is_available() else torch.default_generator.manual_seed
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _fits_without_reports():
-    """A report takes longer than the small fits of tests: those that want one ask for `reports`."""
+def _fits_are_short():
+    """A report takes longer than the small fits of tests: those that want one ask for `reports`. What a cell is worth
+    in most rows is looked at in the fewest rows that are enough.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("velbo.report.after_fit.write_report", lambda *_: None)
+        patch.setattr(typical, "ROWS", typical.FEWEST)
         yield
 
 
@@ -31,7 +39,7 @@ def reports(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _seeded():
-    torch.manual_seed(0)
+    SEED(0)
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,7 @@ class TestFlatBelowADiffusion(ModelContract):
 class TestDiffusion(ModelContract):
     """Whole paths by convolutions in float64 are slow, so its rate is held against fewer samples."""
 
-    n_samples = 1000
+    n_samples = 400
     kind = Kind("images", Recipe("diffusion", hidden=(4, 6)))
 
 
@@ -55,6 +55,9 @@ class TestLadderBelowAFlow(ModelContract):
 
 
 class TestLadderBelowADiffusion(ModelContract):
+    """As of every diffusion, whole paths are slow."""
+
+    n_samples = 400
     kind = Kind("table", Recipe("ladder", 4, (16,), groups=(3, 2), prior="diffusion"))
 
 

@@ -11,7 +11,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal
 
 import velbo
 from velbo import VAE, Budget, TrainingConfig, Validation
-from velbo.config import Machine
+from velbo.config import Machine, Optimisation
 from velbo.diffusion import (
     DDIM,
     DiffusionPrior,
@@ -265,7 +265,9 @@ def test_a_prior_is_refitted_to_a_trained_model():
     encoder.forward = lambda x: Independent(Normal(x, 0.05), 1)  # type: ignore[method-assign]
     decoder.forward = lambda z: Factorised(Normal(z, 0.05))  # type: ignore[method-assign]
     model = VAE(encoder, decoder, velbo.priors.StandardNormal(2))
-    training = TrainingConfig(Budget(epochs=30), validation=Validation(validation=0.1), machine=Machine(threads=1))
+    training = TrainingConfig(
+        Budget(epochs=15), Optimisation(100, 3e-3), validation=Validation(validation=0.1), machine=Machine(threads=1)
+    )
     gain = velbo.refit_prior(model, Store.from_tensor(rings(2000)), diffusion_prior(2, (64, 64)), training)
     assert gain > 0.5
     assert isinstance(model.prior, DiffusionPrior)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from contracts.dense_rows import rows_made_dense
 from velbo import AnomalyDetector, VAEEstimator, VAEImputer
 from velbo.errors import DataError
-from velbo.rows.sparse import SparseRows
 
 N, D = 60, 8
 RNG = np.random.default_rng(0)
@@ -28,16 +28,7 @@ def fitted() -> VAEEstimator:
 def most(monkeypatch) -> list[int]:
     """Rows of each array that is made of a sparse matrix, in blocks of 17."""
     monkeypatch.setattr("velbo.rows.sparse.MOST_ROWS", 17)
-    made = list[int]()
-    whole = SparseRows._dense
-
-    def dense(self, rows):
-        found = whole(self, rows)
-        made.append(len(found))
-        return found
-
-    monkeypatch.setattr(SparseRows, "_dense", dense)
-    return made
+    return rows_made_dense(monkeypatch)
 
 
 def test_a_sparse_matrix_is_one_field_as_for_fit(fitted):

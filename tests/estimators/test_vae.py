@@ -66,7 +66,8 @@ def cancer():
 
 @pytest.fixture(scope="module")
 def fitted(cancer):
-    return VAEEstimator(n_latents=4, hidden=(64,), max_epochs=150, random_state=0).fit(cancer)
+    model = VAEEstimator(4, hidden=(64,), max_epochs=15, learning_rate=3e-3, n_samples=5, random_state=0)
+    return model.fit(cancer)
 
 
 def test_works_in_a_pipeline_and_a_search(cancer):
@@ -77,9 +78,9 @@ def test_works_in_a_pipeline_and_a_search(cancer):
 
 
 def test_pandas_in_and_out(cancer, fitted):
-    embedding = clone(fitted).set_output(transform="pandas").fit(cancer[:60]).transform(cancer[:5])
+    embedding = VAEEstimator(**SMALL).set_output(transform="pandas").fit(cancer[:60]).transform(cancer[:5])
     assert isinstance(embedding, pd.DataFrame)
-    assert list(embedding.columns) == ["vaeestimator0", "vaeestimator1", "vaeestimator2", "vaeestimator3"]
+    assert list(embedding.columns) == ["vaeestimator0", "vaeestimator1"]
     assert list(fitted.feature_names_in_) == list(cancer.columns)
 
 
@@ -88,8 +89,8 @@ def test_likelihood_is_in_the_units_of_the_data(cancer, fitted):
     x = cancer.to_numpy()
     independent = -0.5 * 30 * (1 + np.log(2 * np.pi)) - np.log(x.std(0)).sum()
     assert fitted.score(cancer) > independent + 10
-    scaled = clone(fitted).fit(1000 * cancer)
-    assert scaled.score(1000 * cancer) == pytest.approx(fitted.score(cancer) - 30 * np.log(1000), abs=0.5)
+    same, scaled = (VAEEstimator(**SMALL).fit(unit * cancer) for unit in (1, 1000))
+    assert scaled.score(1000 * cancer) == pytest.approx(same.score(cancer) - 30 * np.log(1000), abs=0.01)
 
 
 def test_scores_do_not_change_from_call_to_call(cancer, fitted):
@@ -122,14 +123,14 @@ def test_missing_cells_are_welcome(cancer):
 
 def test_partial_fit_goes_on_where_it_was(cancer):
     """The bound rises from call to call, and the optimizer's moments survive."""
-    model = VAEEstimator(n_latents=2, hidden=(16,), random_state=0, batch_size=64)
+    model = VAEEstimator(n_latents=2, hidden=(16,), random_state=0, batch_size=64, n_samples=3)
     scores = []
     for _ in range(15):
-        model.partial_fit(cancer)
+        model.partial_fit(cancer[:256])
         scores.append(model.history_[-1]["train_bound"])
     assert scores[-1] > scores[4] > scores[0]
     assert model.n_iter_ == 15
-    assert float(model._moments["optimizer/0/step"]) == 15 * 9
+    assert float(model._moments["optimizer/0/step"]) == 15 * 4
 
 
 def test_images(tmp_path):
@@ -161,5 +162,5 @@ def test_save_and_load(cancer, fitted, tmp_path):
 def test_fit_does_not_touch_global_random_state(cancer):
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    VAEEstimator(max_epochs=1, random_state=0).fit(cancer)
+    VAEEstimator(**SMALL).fit(cancer[:60])
     assert torch.equal(torch.get_rng_state(), before)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from contracts import TrunkContract
+from contracts.trunks import TrunkContract
 from velbo.errors import ConfigError
 from velbo.nets import MLP, ConvDecoder, ConvEncoder, FillMissing, FullPrecisionLinear, ResidualMLP
 from velbo.nets.conv import smallest

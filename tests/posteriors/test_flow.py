@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal
 
-from contracts import F, PosteriorContract
+from contracts.posteriors import PosteriorContract
+from contracts.sizes import F
 from velbo import VAE, LinearGaussian
 from velbo.objectives import ELBO, DReG, ScoreFunction
 from velbo.posteriors import (

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
-from contracts import F, PosteriorContract
+from contracts.posteriors import PosteriorContract
+from contracts.sizes import F
 from velbo.posteriors import MixturePosterior, NormalMixture, Posterior, RowDraw, from_noise, noise_like, transport
 from velbo.posteriors.distributional_transform import (
     Parameters,

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.distributions import Categorical, Independent, LogNormal, MultivariateNormal, Normal, kl_divergence
 
-from contracts import F, PosteriorContract
+from contracts.posteriors import PosteriorContract
+from contracts.sizes import F
 from velbo.errors import ConfigError
 from velbo.nets import MLP
 from velbo.oracles.linear_gaussian import LinearGaussian

@@ -10,8 +10,8 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
 
-from contracts import PriorContract
 from contracts.elsewhere import ELSEWHERE, there, watched
+from contracts.priors import PriorContract
 from velbo import Budget, Recipe, TrainedModel, TrainingConfig, carry_out, plan
 from velbo.build.parts import PRIORS
 from velbo.errors import ConfigError

@@ -21,7 +21,7 @@ from velbo.report import sections
 from velbo.report.html import picture, plain_text, table, tag
 from velbo.report.latents import latents
 from velbo.report.page import LEAST_ROWS, MOST_ROWS, Allowance, compose, report
-from velbo.report.pictures import figure
+from velbo.report.pictures import drawn, figure
 from velbo.report.sections import SECTIONS, Material
 from velbo.report.subject import Subject
 from velbo.training import Run
@@ -88,10 +88,15 @@ def sound(text: str) -> Page:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _few_dots():
-    """What is tested is not the fineness of the pictures."""
+def _rough_pictures():
+    """What is tested is neither the fineness of the pictures nor where their parts lie (test_plots.py)."""
+
+    def roughly(fig, *_, **options):
+        fig.set_layout_engine("none")
+        return drawn(fig, 15, **options)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("velbo.report.html.DENSITY", 15)
+        patch.setattr("velbo.report.html.drawn", roughly)
         yield
 
 
@@ -280,12 +285,13 @@ def report_of_labels(tmp_path, source) -> tuple[str, list[int]]:
     """(name, labels) that the map of latents of `velbo report --labels` is drawn with."""
     seen = []
 
-    def drawn(subject, labels, name):
+    def noted(subject, labels, name):
         seen.append((name, sorted(set(labels))))
         return latents(subject, labels, name)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sections, "latents", drawn)
+        patch.setattr(sections, "latents", noted)
+        patch.setattr("velbo.report.page.SECTIONS", [s for s in SECTIONS if s[0] == "Latents"])
         labels = f"{tmp_path / 'd.npz'}:label"
         code, _, err = call("report", tmp_path / "run", source, "-o", tmp_path / "l.html", "--labels", labels)
     assert code == 0, err

@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 import velbo
+from contracts.dense_rows import rows_made_dense
 from velbo.config import Budget, Machine, Optimisation, Recipe, TrainingConfig
 from velbo.errors import ConfigError, DataError
 from velbo.rows import Stored
@@ -35,20 +36,6 @@ class Annotated:
 
     def __init__(self, x, **obs) -> None:
         self.X, self.obs, self.var_names = x, Frame(obs), [f"g{i}" for i in range(D)]
-
-
-def rows_made_dense(monkeypatch) -> list[int]:
-    """How many rows each array has that is made of a sparse matrix, from now on."""
-    made = list[int]()
-    whole = SparseRows._dense
-
-    def dense(self, rows):
-        found = whole(self, rows)
-        made.append(len(found))
-        return found
-
-    monkeypatch.setattr(SparseRows, "_dense", dense)
-    return made
 
 
 @pytest.fixture

@@ -10,87 +10,33 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from torch import nn
 
-import velbo.training.loop as loop
 from contracts.own_parts import PATH, SOURCE
-from contracts.streams import GROUPS, Groups
-from velbo import ELBO, Plan, Recipe, TrainingConfig, carry_out, plan
-from velbo.config import Budget, Machine, Optimisation, Validation
+from contracts.together import MODELS, all_of_these, gradients, nothing, streamed, trained
+from velbo import Plan, Recipe, TrainingConfig, carry_out, plan
+from velbo.config import Budget, Machine, Optimisation
 from velbo.errors import ConfigError, Interrupted, LostProcessError, TrainingError
-from velbo.files import read_json, read_tensors, write_json, write_tensors
-from velbo.oracles import LinearGaussian, LinearGaussianHierarchy
-from velbo.posteriors import Pathwise
-from velbo.rows import Store
-from velbo.rows.encodings import Standardise
-from velbo.rows.stream import Stream
-from velbo.training import Alone, Run, Team, Trainer
+from velbo.files import read_json, read_tensors
+from velbo.training import Alone, Run
 from velbo.training.launch import launch
 from velbo.training.team import require_own, share
 
 DIGITS = load_digits().images.astype(np.uint8)[:600]
 
 
-class AtTheMean(Pathwise):
-    """No noise, so that the gradient of a batch is one number whoever computes it."""
-
-    def sample(self, q, n_samples):
-        return q.mean.expand(n_samples, *q.mean.shape)
-
-
-MODELS: dict[str, Callable[[], nn.Module]] = {
-    "flat": lambda: LinearGaussian.random(5, 2, seed=0).vae(),
-    "three groups": lambda: LinearGaussianHierarchy.random((5, 4, 3, 2), seed=0).model(),
-}
-
-
-def gradients(team: Team, out: Path, kind: str, n_rows: int) -> None:
-    """One step on 7 rows: 4 for the first process, 3 for the second; or on a single one, of which the second
-    has none.
-    """
-    x = torch.linspace(-1, 1, 35, dtype=torch.float64).reshape(7, 5)
-    config = TrainingConfig(
-        Budget(epochs=1), Optimisation(batch_size=7, lr=1e-9, ema=0), validation=Validation(validation=0)
-    )
-    trainer = Trainer(MODELS[kind](), Store.from_tensor(x), ELBO(draw=AtTheMean()), config, team=team)
-    trainer.step(torch.arange(n_rows))
-    if team.rank == 0:
-        named = {name: p.grad for name, p in trainer.model.named_parameters() if p.grad is not None}
-        sums = trainer.state.sums
-        write_tensors(out, {**named, "rows seen": torch.tensor(sums.rows)})
-
-
-def streamed(team: Team, folder: Path) -> None:
-    """Two epochs on groups of rows that each process reads in its turn, and which ones it has read."""
-    read = Groups()
-    optimisation, validation = Optimisation(batch_size=32, lr=0.01), Validation(validation=0.1)
-    config = TrainingConfig(Budget(epochs=2), optimisation, validation=validation)
-    filled = lambda group: np.nan_to_num(read(group))  # noqa: E731
-    data = Stream(GROUPS, filled, 5, Standardise((100.0,) * 5, (80.0,) * 5), torch.float64, window_rows=64)
-    history = Trainer(MODELS["flat"](), data, ELBO(draw=AtTheMean()), config, team=team).run()
-    write_json(folder / f"streamed {team.rank}.json", {"metrics": history.metrics, "read": read.asked_by})
-
-
-def all_gradients(team: Team, folder: Path) -> None:
-    streamed(team, folder)
-    for kind, n_rows in product(MODELS, (7, 1)):
-        gradients(team, folder / f"{kind} {n_rows}", kind, n_rows)
-
-
 @pytest.fixture(scope="module")
 def by_two_processes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
-    launch(2, "cpu", all_gradients, folder)
+    (folder / "left alone").mkdir()
+    launch(2, "cpu", all_of_these, folder)
     return folder
 
 
@@ -122,30 +68,11 @@ def test_a_stream_is_read_once_by_both_and_its_bound_is_that_of_one_process(tmp_
             assert mine == pytest.approx(expected, rel=1e-12)
 
 
-def trained(team: Team, folder: Path, dies_at: int | None = None) -> None:
-    """Three epochs of 4 steps on 26 rows, a checkpoint after each; the second process may be killed before a step."""
-    x = torch.linspace(-1, 1, 165, dtype=torch.float64).reshape(33, 5)
-    config = TrainingConfig(
-        Budget(epochs=3), Optimisation(batch_size=7, lr=0.01), validation=Validation(validation=0.2)
-    )
-    loop.CHECKPOINT_SECONDS = -1.0
-    trainer = Trainer(MODELS["flat"](), Store.from_tensor(x), ELBO(draw=AtTheMean()), config, Run(folder), team=team)
-    step = trainer.step
-
-    def step_or_die(index):
-        if team.rank == 1 and trainer.state.step == dies_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        step(index)
-
-    trainer.step = step_or_die  # type: ignore[method-assign]
-    trainer.run()
-
-
-def test_one_that_is_killed_ends_all_and_either_number_goes_on(tmp_path):
+def test_one_that_is_killed_ends_all_and_either_number_goes_on(tmp_path, by_two_processes):
     """Two go on bit by bit as if nothing had been, one as far as sums have an order: by 1e-12 in float64. The bound of
     two is that of one process by 1e-12 too.
     """
-    for folder in ("killed", "left alone", "one"):
+    for folder in ("killed", "one"):
         (tmp_path / folder).mkdir()
     with pytest.raises(LostProcessError, match=r"^process 2 of 2 was ended by SIGKILL.* what was saved is whole"):
         launch(2, "cpu", trained, tmp_path / "killed", 6)
@@ -153,10 +80,9 @@ def test_one_that_is_killed_ends_all_and_either_number_goes_on(tmp_path):
     assert not list((tmp_path / "killed").rglob("*.tmp.*"))
     shutil.copytree(tmp_path / "killed", tmp_path / "by one")
     launch(2, "cpu", trained, tmp_path / "killed")
-    launch(2, "cpu", trained, tmp_path / "left alone")
     trained(Alone(), tmp_path / "by one")
     trained(Alone(), tmp_path / "one")
-    whole = Run(tmp_path / "left alone")
+    whole = Run(by_two_processes / "left alone")
     for other, exact in (("killed", True), ("by one", False), ("one", False)):
         run, error = Run(tmp_path / other), 0.0 if exact else 1e-12
         assert len(run.metrics()) == 3
@@ -171,10 +97,6 @@ def test_two_processes_of_one_gpu_are_refused():
     require_own(["a", "b", "c"])
     with pytest.raises(ConfigError, match=r"processes 1 and 3 compute on one GPU.* start as many"):
         require_own(["a", "b", "c", "b"])
-
-
-def nothing(team: Team, rows: np.ndarray) -> None:
-    pass
 
 
 def test_one_that_is_killed_before_it_has_its_rows_ends_all():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-import velbo.training.loop as loop
+from contracts.stops import stopped_after_a_step
 from contracts.streams import REALS, D, Groups, no_reader_is_left, store, stream
 from velbo import VAE
 from velbo.config import Budget, Machine, Optimisation, TrainingConfig, Validation
@@ -94,19 +94,11 @@ def test_every_group_is_read_once_an_epoch_one_window_ahead():
 def test_stopped_anywhere_and_resumed_ends_bit_equal(tmp_path, monkeypatch, window_rows):
     """Stopped after every single step, within windows and epochs and at their ends, and resumed each time."""
     weights, history = trained(stream(window_rows=window_rows))
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
-    run, original = Run(tmp_path / "run"), Trainer.step
+    run, start_again = Run(tmp_path / "run"), stopped_after_a_step(monkeypatch)
     run.create({})
     kills, ended = 0, None
     while ended is None:
-
-        def one_step_then_die(self, index, done=[]):  # noqa: B006
-            if done:
-                raise KeyboardInterrupt
-            original(self, index)
-            done.append(1)
-
-        monkeypatch.setattr(Trainer, "step", one_step_then_die)
+        start_again()
         try:
             ended = trained(stream(window_rows=window_rows), run=run)
         except KeyboardInterrupt:

@@ -24,6 +24,7 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 import velbo.training.loop as loop
+from contracts.stops import stopped_after_a_step
 from velbo import VAE, LinearGaussian, train
 from velbo.build import Plan
 from velbo.config import Budget, Machine, Optimisation, Recipe, TrainingConfig, Validation, Weighting
@@ -67,7 +68,7 @@ def test_a_linear_vae_reaches_probabilistic_pca(q):
         nn.Sequential(DiagonalNormal(64, q)), nn.Sequential(Normal(q, 64, LearnedScale(initial=0.3))), StandardNormal(q)
     )
     config = TrainingConfig(
-        Budget(epochs=150), Optimisation(batch_size=64, lr=2e-2), Weighting(beta_warmup=0), Validation(validation=0)
+        Budget(epochs=60), Optimisation(batch_size=64, lr=2e-2), Weighting(beta_warmup=0), Validation(validation=0)
     )
     train(vae, x, config=config)
     head = vae.decoder[0]
@@ -274,18 +275,9 @@ def test_stopped_anywhere_and_resumed_ends_bit_equal(tmp_path, monkeypatch, weig
     """Stopped after every single step, mid-epoch and at its ends, and resumed each time; the multiplier too goes on."""
     what = make_plan(3, weighting)
     carry_out(what, DIGITS[:700], start(tmp_path / "whole", what))
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
-    run = start(tmp_path / "cut", what)
-    original = Trainer.step
+    run, start_again = start(tmp_path / "cut", what), stopped_after_a_step(monkeypatch)
     for _ in range(12):
-
-        def one_step_then_die(self, index, done=[]):  # noqa: B006
-            if done:
-                raise KeyboardInterrupt
-            original(self, index)
-            done.append(1)
-
-        monkeypatch.setattr(Trainer, "step", one_step_then_die)
+        start_again()
         try:
             carry_out(what, DIGITS[:700], run)
         except KeyboardInterrupt:

@@ -23,7 +23,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ConfigError, need
 
@@ -48,12 +52,20 @@ def spent(noise: float, rate: float, steps: int, delta: float) -> float:
     """
     if not steps:
         return 0.0
-    accountant = need("opacus.accountants", "privacy").RDPAccountant()
-    accountant.history = [(noise, rate, steps)]
+    of_all = steps * _divergences(noise, rate)
+    found = need("opacus.accountants.analysis.rdp", "privacy").get_privacy_spent
     # where there is a lot of noise and little data, the formula of a high order is below 0
-    return max(0.0, _quietly(accountant.get_epsilon, delta=delta, alphas=ORDERS))
+    return max(0.0, _quietly(lambda: found(orders=ORDERS, rdp=of_all, delta=delta)[0]))
 
 
+@lru_cache(maxsize=8)  # it takes a tenth of a second, and is asked for after every epoch
+def _divergences(noise: float, rate: float) -> NDArray[np.float64]:
+    """D_alpha(Q || P) for each of ORDERS, which is that of one step."""
+    compute = need("opacus.accountants.analysis.rdp", "privacy").compute_rdp
+    return compute(q=rate, noise_multiplier=noise, steps=1, orders=ORDERS)
+
+
+@lru_cache(maxsize=8)  # it takes a second or more, and a sweep asks for the same again
 def noise_for(epsilon: float, rate: float, steps: int, delta: float) -> float:
     """The least noise, to a thousandth of epsilon, whose ``steps`` spend no more than epsilon; see `spent`.
 
