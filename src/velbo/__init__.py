@@ -5,8 +5,9 @@ Names are loaded when they are first used: ``import velbo`` alone loads neither 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .lazy import when_used
 
 __version__ = "0.2.0"
 
@@ -82,79 +83,31 @@ if TYPE_CHECKING:
 
 # public names, in the order in which data flow
 _HOMES = {
-    "VelboError": "errors",
-    "VelboWarning": "errors",
-    "Field": "rows",
-    "Schema": "rows",
-    "infer": "rows",
-    "Reading": "formats.reading",
-    "Source": "formats.source",
-    "open_source": "formats.source",
-    "load": "loading",
-    "Terms": "terms",
-    "VAE": "model",
-    "Conditional": "conditional",
-    "ELBO": "objectives",
-    "IWAE": "objectives",
-    "DReG": "objectives",
-    "ScoreFunction": "objectives",
-    "FreeBits": "objectives",
-    "MIWAE": "objectives",
-    "PIWAE": "objectives",
-    "CIWAE": "objectives",
-    "Renyi": "objectives",
-    "TVO": "objectives",
-    "BetaTC": "objectives",
-    "InfoVAE": "objectives",
-    "Trimmed": "objectives",
-    "Budget": "config",
-    "Optimisation": "config",
-    "Weighting": "config",
-    "Validation": "config",
-    "Machine": "config",
-    "Privacy": "config",
-    "TrainingConfig": "config",
-    "train": "training",
-    "refit_prior": "training",
-    "Evaluation": "evaluation",
-    "evaluate": "evaluation",
-    "score_rows": "evaluation",
-    "Annealing": "evaluation",
-    "anneal": "evaluation",
-    "anneal_backwards": "evaluation",
-    "BoundCurve": "evaluation",
-    "bound_curve": "evaluation",
-    "Aggregated": "evaluation",
-    "aggregated_posterior": "evaluation",
-    "Ascent": "evaluation",
-    "Gaps": "evaluation",
-    "gaps": "evaluation",
-    "Bracket": "evaluation",
-    "bracket": "evaluation",
-    "RateDistortion": "evaluation",
-    "rate_distortion": "evaluation",
-    "Calibration": "evaluation",
-    "calibrate": "evaluation",
-    "impute": "evaluation",
-    "multiple_imputations": "evaluation",
-    "contributions": "evaluation",
-    "synthetic_report": "evaluation.synthetic",
-    "sample_quality": "evaluation.samples",
-    "disentanglement": "evaluation.latents.disentanglement",
-    "LinearGaussian": "oracles",
-    "Recipe": "config",
-    "TrainedModel": "trained_model",
-    "ObjectiveConfig": "config",
-    "Asked": "build",
-    "Plan": "build",
-    "carry_out": "fitting",
-    "fit": "fitting",
-    "plan": "fitting",
-    "refit": "fitting",
-    "VAEEstimator": "estimators",
-    "VAEImputer": "estimators",
-    "AnomalyDetector": "estimators",
-    "arrow_function": "cluster",
+    "errors": "VelboError VelboWarning",
+    "rows": "Field Schema infer",
+    "formats.reading": "Reading",
+    "formats.source": "Source open_source",
+    "loading": "load",
+    "terms": "Terms",
+    "model": "VAE",
+    "conditional": "Conditional",
+    "objectives": "ELBO IWAE DReG ScoreFunction FreeBits MIWAE PIWAE CIWAE Renyi TVO BetaTC InfoVAE Trimmed",
+    "config": "Budget Optimisation Weighting Validation Machine Privacy TrainingConfig Recipe ObjectiveConfig",
+    "training": "train refit_prior",
+    "evaluation": (
+        "Evaluation evaluate score_rows Annealing anneal anneal_backwards BoundCurve bound_curve Aggregated "
+        "aggregated_posterior Ascent Gaps gaps Bracket bracket RateDistortion rate_distortion Calibration "
+        "calibrate impute multiple_imputations contributions"
+    ),
+    "evaluation.synthetic": "synthetic_report",
+    "evaluation.samples": "sample_quality",
+    "evaluation.latents.disentanglement": "disentanglement",
+    "oracles": "LinearGaussian",
+    "trained_model": "TrainedModel",
+    "build": "Asked Plan",
+    "fitting": "carry_out fit plan refit",
+    "estimators": "VAEEstimator VAEImputer AnomalyDetector",
+    "cluster": "arrow_function",
 }
 
 __all__ = [  # noqa: RUF022 (in flow order)
@@ -233,12 +186,4 @@ __all__ = [  # noqa: RUF022 (in flow order)
     "arrow_function",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'velbo' has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = when_used(__name__, _HOMES)

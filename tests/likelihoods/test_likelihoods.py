@@ -24,7 +24,6 @@ from velbo.likelihoods import (
     PredictedScale,
     point_estimate,
 )
-from velbo.likelihoods.bernoulli import BernoulliCell
 from velbo.likelihoods.continuous_bernoulli import ContinuousBernoulliCell
 from velbo.likelihoods.discretized_logistic import NUMBERS_IN_CACHE, LevelsCell
 
@@ -40,15 +39,6 @@ class TestBernoulli(Oracle):
         p, x = self.p(6), self.values(6)
         expected = stats.bernoulli.logpmf(x.numpy(), p.mean.detach().numpy()).sum(-1)
         np.testing.assert_allclose(p.log_prob(x).detach(), expected, rtol=1e-9)
-
-
-def test_a_binary_cell_that_is_near_certain_keeps_its_digits():
-    """log p = -log(1 + e^-l) for the likely value; as l - log sigmoid(l) it was 0 beyond l = 17."""
-    for logit in (5.0, 20.0, 60.0):
-        cell = BernoulliCell(torch.tensor([logit, -logit], dtype=torch.float32))
-        exact = -math.log1p(math.exp(-logit))
-        found = cell.log_prob(torch.tensor([1.0, 0.0]))
-        torch.testing.assert_close(found.double(), torch.full((2,), exact).double(), rtol=1e-6, atol=0)
 
 
 class TestContinuousBernoulli(Oracle):

@@ -106,7 +106,7 @@ def test_pixels_are_in_reading_order_channels_last():
     """
     image = torch.randn(1, 8, 9, 2)
     trunk = ConvEncoder((8, 9, 2), (3,), 4)
-    first = trunk[0].convolutions[0]
+    first = trunk[0].stages[0]
     expected = first(pad(image, (0, 0, 0, 1)).permute(0, 3, 1, 2))
     seen = {}
     first.register_forward_hook(lambda m, args, out: seen.update(out=out))

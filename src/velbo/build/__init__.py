@@ -5,8 +5,9 @@ Names that close plans are loaded when they are first used: a plan tells what it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..lazy import when_used
 from .description import description, made_for, made_of, privacy_of
 from .own import Maker, import_path, is_own
 from .plan import DataRecord, Plan
@@ -30,10 +31,4 @@ __all__ = [
     "privacy_of",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in ("Asked", "Prepared", "as_before", "complete"):
-        raise AttributeError(f"module 'velbo.build' has no attribute {name!r}")
-    from . import defaults
-
-    return getattr(defaults, name)
+__getattr__, __dir__ = when_used(__name__, {"defaults": "Asked Prepared as_before complete"})

@@ -43,7 +43,7 @@ def privacy_of(plan: Plan, spent: float | None = None) -> str:
     if not p.is_asked:
         return ""
     of = f"epsilon {p.epsilon:g} at most" if spent is None else f"epsilon {spent:.4g} spent of {p.epsilon:g}"
-    return f"{of}, at delta {p.delta:.3g}"
+    return of if p.delta is None else f"{of}, at delta {p.delta:.3g}"
 
 
 def description(plan: Plan) -> dict[str, str]:

@@ -96,7 +96,8 @@ class Plan:
             RunError: if it is no plan of velbo's.
             ConfigError: for a value of another type or an unknown key; the message says where.
         """
-        if not isinstance(d, dict) or "velbo" not in d.get("versions", ()):
+        versions = d.get("versions") if isinstance(d, dict) else None
+        if not isinstance(versions, dict) or "velbo" not in versions:
             raise RunError(f"{where} was not written by velbo")
         plan = from_json(cls, d, where)
         require_sound(plan.schema, f"{where}: schema")

@@ -28,7 +28,7 @@ from .rows import RowCoder, joined_rows, pop_rows, push_rows
 from .tables import Parts, TableForm
 from .texts import TextForm
 
-VERSION = 2
+VERSION = 3
 MOST_CELLS = 1 << 23
 MASKS = "masks"
 

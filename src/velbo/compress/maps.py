@@ -72,21 +72,21 @@ def _(module: nn.Flatten) -> Function:
 def _(module: ConvDown) -> Function:
     n, h, w, c = module.planes
     right, below = module.missing
-    convolutions = whole(module.convolutions)
+    stages = whole(module.stages)
 
     def down(a: Floats) -> Floats:
         images = a.reshape(-1, n, h, w, c).transpose(0, 2, 3, 1, 4).reshape(-1, h, w, n * c)
-        return convolutions(np.pad(images, ((0, 0), (0, below), (0, right), (0, 0))))
+        return stages(np.pad(images, ((0, 0), (0, below), (0, right), (0, 0))))
 
     return down
 
 
 @whole.register
 def _(module: ConvUp) -> Function:
-    (height, width), convolutions = module.size, whole(module.convolutions)
+    (height, width), stages = module.size, whole(module.stages)
 
     def up(a: Floats) -> Floats:
-        pixels = convolutions(a)[:, :height, :width]
+        pixels = stages(a)[:, :height, :width]
         return pixels.reshape(len(a), height * width, -1)
 
     return up

@@ -52,7 +52,7 @@ def pressed_model(trained: TrainedModel, bits: int) -> Packed:
     """A model with weights of few bits."""
     state = trained.model.state_dict()
     parts = {name: _pressed(tensor, bits) for name, tensor in state.items()}
-    plan = Plan(trained.schema, trained.recipe, versions=trained.plan.versions)
+    plan = Plan(trained.schema, trained.recipe, versions=trained.plan.versions, n_parameters=trained.plan.n_parameters)
     small = copy.deepcopy(trained.model)
     small.load_state_dict({name: _unpressed(data, state[name]) for name, data in parts.items()})
     weights = joined(parts)

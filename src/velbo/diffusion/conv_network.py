@@ -61,13 +61,13 @@ class LevelConv(nn.Module):
         widths = list(pairwise([n_channels, *channels]))
         # the first and the last see numbers of any fineness
         kinds = [FullPrecisionConv2d, *[nn.Conv2d] * (len(channels) - 1)]
-        self.enter = nn.ModuleList(kind(4 * a, b, 1) for kind, (a, b) in zip(kinds, widths, strict=True))
+        self.coarser = nn.ModuleList(kind(4 * a, b, 1) for kind, (a, b) in zip(kinds, widths, strict=True))
         self.down = nn.ModuleList(Told(b, n_told) for b in channels)
         self.up = nn.ModuleList(Told(b, n_told) for b in channels)
-        self.leave = nn.ModuleList(
+        self.finer = nn.ModuleList(
             nn.Sequential(nn.SiLU(), kind(b, 4 * a, 1)) for kind, (a, b) in zip(kinds, widths, strict=True)
         )
-        last = self.leave[0][1]  # type: ignore[index]
+        last = self.finer[0][1]  # type: ignore[index]
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -80,10 +80,10 @@ class LevelConv(nn.Module):
         told = self.told(torch.cat((level, rows[:, n:]), -1))
         images = rows[:, :n].unflatten(-1, self.shape).permute(0, 3, 1, 2)
         h, said = pad(images, (0, right, 0, below)), list[Tensor]()
-        for enter, block in zip(self.enter, self.down, strict=True):
+        for enter, block in zip(self.coarser, self.down, strict=True):
             h = block(enter(space_to_depth(h)), told)
             said.append(h)
         g = torch.zeros_like(h)
-        for leave, block, h in zip(reversed(self.leave), reversed(self.up), reversed(said), strict=True):
+        for leave, block, h in zip(reversed(self.finer), reversed(self.up), reversed(said), strict=True):
             g = depth_to_space(leave(block(h + g, told)))
         return g[..., :height, :width].permute(0, 2, 3, 1).reshape(*x.shape[:-1], n)

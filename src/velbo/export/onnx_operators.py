@@ -1,6 +1,7 @@
 """What torch's exporter writes with a loss of digits, written anew from operators of ONNX.
 
     log sigmoid x          -softplus(-x)                                  not log(sigmoid x), -inf from x = -88 down
+    cross entropy of t     max(l, 0) + softplus(-|l|) - l t               not log(sigmoid l)
     exp x - 1, log(1 + x)  three terms of their series where |x| < 1e-4   in float64
     log Gamma(x), x > 0    Stirling's series at x + 10 less log x .. (x + 9), in float64; ONNX has none
     erf x                  in float32, as onnxruntime has no other
@@ -37,6 +38,13 @@ def double(value: float) -> Any:
 
 def log_sigmoid(self: Any) -> Any:
     return op.Neg(op.Softplus(op.Neg(self)))
+
+
+def cross_entropy(self: Any, target: Any, weight: Any = None, pos_weight: Any = None, reduction: int = 1) -> Any:
+    assert weight is None
+    assert pos_weight is None
+    assert reduction == 0
+    return op.Sub(op.Add(op.Relu(self), op.Softplus(op.Neg(op.Abs(self)))), op.Mul(self, target))
 
 
 def erf(self: Any) -> Any:
@@ -77,6 +85,7 @@ def lgamma(x: Any) -> Any:
 
 TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     aten.log_sigmoid.default: log_sigmoid,
+    aten.binary_cross_entropy_with_logits.default: cross_entropy,
     aten.expm1.default: in_double(expm1),
     aten.log1p.default: in_double(log1p),
     aten.lgamma.default: in_double(lgamma),

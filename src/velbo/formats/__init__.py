@@ -13,8 +13,9 @@ loaded when they are first used, so that the command line can name its options w
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import when_used
 
 if TYPE_CHECKING:
     from .base import ROWS_PER_BATCH, Change, Format, Masks, Part, Sheet, as_array, as_tensor_column
@@ -66,9 +67,4 @@ __all__ = [
     "writers",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names.split():
-            return getattr(importlib.import_module(f".{home}", __name__), name)
-    raise AttributeError(f"module 'velbo.formats' has no attribute {name!r}")
+__getattr__, __dir__ = when_used(__name__, _HOMES)

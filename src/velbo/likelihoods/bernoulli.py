@@ -1,8 +1,4 @@
-"""Binary cells: log p(x_d|z) = x_d log p_d + (1 - x_d) log(1 - p_d),  p_d = sigmoid(logit_d).
-
-As x_d is 0 or 1 and 1 - sigmoid(l) = sigmoid(-l), that is log sigmoid((2 x_d - 1) logit_d): one logarithm, and no
-difference of two large numbers where the value is near certain.
-"""
+"""Binary cells: log p(x_d|z) = x_d log p_d + (1 - x_d) log(1 - p_d),  p_d = sigmoid(logit_d)."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import constraints
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from ..rows import Field
 from ..rows.encodings import binarised
@@ -45,7 +41,8 @@ class BernoulliCell(CodedCell):
         return torch.sigmoid(self.logits)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        return logsigmoid((2 * value - 1) * self.logits)
+        logits, value = torch.broadcast_tensors(self.logits, value)
+        return -binary_cross_entropy_with_logits(logits, value, reduction="none")
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:

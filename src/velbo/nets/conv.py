@@ -92,7 +92,7 @@ class ConvDown(nn.Module):
         layers: list[nn.Module] = []
         for before, after in pairwise([n_channels * n_planes, *channels]):
             layers += [SpaceToDepth(), nn.Conv2d(4 * before, after, 1), ConvBlock(after)]
-        self.convolutions = nn.Sequential(*layers)
+        self.stages = nn.Sequential(*layers)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class ConvDown(nn.Module):
         # (B, planes, H, W, C) -> (B, planes * C, H, W); with one plane this is a channels-last view
         images = x.reshape(-1, n, h, w, c).permute(0, 1, 4, 2, 3).flatten(1, 2)
         right, below = self.missing
-        y = self.convolutions(pad(images, (0, right, 0, below)))
+        y = self.stages(pad(images, (0, right, 0, below)))
         return y.reshape(*x.shape[:-1], *y.shape[1:])
 
 
@@ -142,12 +142,12 @@ class ConvUp(nn.Module):
             layers += [ConvBlock(before), nn.Conv2d(before, 4 * after, 1), DepthToSpace()]
         layers += [ConvBlock(channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 4 * n_features, 3, padding=1)]
         layers.append(DepthToSpace())
-        self.convolutions = nn.Sequential(*layers)
+        self.stages = nn.Sequential(*layers)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, y: Tensor) -> Tensor:
         lead, (height, width) = y.shape[:-3], self.size
-        pixels = self.convolutions(y.reshape(-1, *y.shape[-3:]))[..., :height, :width].permute(0, 2, 3, 1)
+        pixels = self.stages(y.reshape(-1, *y.shape[-3:]))[..., :height, :width].permute(0, 2, 3, 1)
         return pixels.reshape(*lead, self.n_positions, self.n_features)
 
 

@@ -5,8 +5,9 @@ Names are loaded when they are first used: what a schema says is told without to
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import when_used
 
 if TYPE_CHECKING:
     from .any_rows import AnyRows, store_of
@@ -52,9 +53,4 @@ __all__ = [
     "store_of",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names.split():
-            return getattr(importlib.import_module(f".{home}", __name__), name)
-    raise AttributeError(f"module 'velbo.rows' has no attribute {name!r}")
+__getattr__, __dir__ = when_used(__name__, _HOMES)

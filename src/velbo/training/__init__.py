@@ -5,8 +5,9 @@ Names are loaded when they are first used: the files of a run are read without t
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import when_used
 
 if TYPE_CHECKING:
     from .choices import decide
@@ -48,9 +49,4 @@ __all__ = [
     "train",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names.split():
-            return getattr(importlib.import_module(f".{home}", __name__), name)
-    raise AttributeError(f"module 'velbo.training' has no attribute {name!r}")
+__getattr__, __dir__ = when_used(__name__, _HOMES)

@@ -12,6 +12,7 @@ import torch
 from scipy.special import ndtr
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
@@ -306,6 +307,20 @@ def test_the_default_classifier_sees_what_a_line_cannot():
     assert two_sample_test(x, y).p_value == 1e-3
     assert two_sample_auc(x, y) == two_sample_test(x, y).auc
     assert two_sample_test(x, y, classifier=LOGISTIC).p_value > 1e-3
+
+
+@pytest.mark.parametrize("n_values", [2, 400])
+def test_columns_that_no_tree_splits_change_nothing(n_values: int):
+    """The default is scikit-learn's gradient boosting of all columns to the last bit: names that few rows have are left
+    out, and zeros and ones take two bins.
+    """
+    rng = np.random.default_rng(0)
+    x, y = rng.random((2, 120, 40)) < np.r_[0.06, 0.02 * np.ones(39)]
+    y[:, 0] |= rng.random(120) < 0.2
+    assert 24 <= x[:, 0].sum() + y[:, 0].sum() < 60  # it is split, though few rows have it
+    x, y = (np.c_[each, rng.integers(n_values, size=120)].astype(float) for each in (x, y))
+    plain = HistGradientBoostingClassifier(random_state=3)
+    assert two_sample_test(x, y, seed=3) == two_sample_test(x, y, seed=3, classifier=plain)
 
 
 class MeanDifference(ClassifierMixin, BaseEstimator):

@@ -138,9 +138,11 @@ def _state(state: State | None, is_trained: bool) -> str:
 
 def progress(plan: Plan, state: State | None, run: Path) -> str:
     """How far training has come."""
+    from ...build import is_own
     from ...training.progress import early
 
-    budget, go_on = plan.training.budget, f"continue it with: velbo resume {shown(run)}"
+    parts = f" --model {plan.recipe.recipe}" if is_own(plan.recipe.recipe) else ""
+    budget, go_on = plan.training.budget, f"continue it with: velbo resume {shown(run)}{parts}"
     if state is None:
         return f"not begun, or not saved yet; {go_on}"
     if state.done:

@@ -36,6 +36,8 @@ from ...errors import ConfigError
 from .rows import Floats, pair, row_blocks
 
 Labels = NDArray[np.int64]
+LEAF = 20
+"""Rows of a leaf, at least: scikit-learn's own default."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,13 @@ def two_sample_test(
     """
     if permutations < 1:
         raise ConfigError(f"permutations = {permutations}: at least 1 is needed; give permutations=999")
-    classifier, known = _checked(classifier, seed), _Labelled.of(real, fake, seed, folds)
+    known = _Labelled.of(real, fake, seed, folds, classifier)
     rows, labels, blocks = known.rows, known.labels, [held_out for _, held_out in known.parts]
-    found = known.cross_validated(classifier)
-    scores = [*_scores_in_order(classifier, rows, labels, blocks), _score(found["estimator"][-1], rows[blocks[-1]])]
+    found = known.cross_validated()
+    scores = [
+        *_scores_in_order(known.classifier, rows, labels, blocks),
+        _score(found["estimator"][-1], rows[blocks[-1]]),
+    ]
     p = _p_value(scores, [labels[block] for block in blocks[1:]], permutations, known.rng)
     return TwoSampleTest(float(found["test_right"].sum()) / len(rows), float(found["test_auc"].mean()), p)
 
@@ -92,25 +97,31 @@ def two_sample_auc(real: Any, fake: Any, seed: int = 0, folds: int = 5, classifi
         DataError: as `two_sample_test`.
         ConfigError: as `two_sample_test`.
     """
-    known = _Labelled.of(real, fake, seed, folds)
-    return float(known.cross_validated(_checked(classifier, seed))["test_auc"].mean())
+    return float(_Labelled.of(real, fake, seed, folds, classifier).cross_validated()["test_auc"].mean())
 
 
-def _checked(classifier: Any, seed: int) -> Any:
-    """The classifier, or the default.
-
-    Raises:
-        ConfigError: if it is none.
-    """
-    if classifier is None:
-        return HistGradientBoostingClassifier(random_state=seed)
+def _require_classifier(classifier: Any) -> None:
     scored = hasattr(classifier, "decision_function") or hasattr(classifier, "predict_proba")
     if not (scored and isinstance(classifier, BaseEstimator) and is_classifier(classifier)):
         raise ConfigError(
             f"classifier = {classifier!r}: give a scikit-learn classifier, not fitted, with decision_function or "
             "predict_proba, such as LogisticRegression()"
         )
-    return classifier
+
+
+def _default(rows: Floats, seed: int) -> tuple[Floats, HistGradientBoostingClassifier]:
+    """(rows with the columns by which trees can tell them apart, trees).
+
+    Each side of a split has 20 rows or more, so a column with fewer that differ from its commonest value is never
+    split; one with C values needs no more than C bins. The trees are those of all columns and of 255 bins, at a tenth
+    of the time where many columns are names that few rows have.
+    """
+    counts = [np.unique(column, return_counts=True)[1] for column in rows.T]
+    told = np.array([len(rows) - each.max() >= LEAF for each in counts])
+    told[0] |= not told.any()  # trees want a column
+    bins = max(len(each) for each, is_told in zip(counts, told, strict=True) if is_told)
+    trees = HistGradientBoostingClassifier(min_samples_leaf=LEAF, max_bins=min(255, max(2, bins)), random_state=seed)
+    return rows[:, told], trees
 
 
 @dataclass(frozen=True)
@@ -122,15 +133,19 @@ class _Labelled:
         labels: (2n,), 1 of fake rows.
         parts: (training rows, held-out rows) of each fold.
         rng: of what is drawn next.
+        classifier: that is to tell them apart, not fitted.
     """
 
     rows: Floats
     labels: Labels
     parts: list[tuple[Labels, Labels]]
     rng: np.random.Generator
+    classifier: Any
 
     @classmethod
-    def of(cls, real: Any, fake: Any, seed: int, folds: int) -> _Labelled:
+    def of(cls, real: Any, fake: Any, seed: int, folds: int, classifier: Any) -> _Labelled:
+        if classifier is not None:
+            _require_classifier(classifier)
         if folds < 2:
             raise ConfigError(f"folds = {folds}: at least 2 are needed; give folds=5")
         x, y = pair(real, fake, folds, f"{folds} folds need {folds}; give more, or fewer folds")
@@ -138,12 +153,13 @@ class _Labelled:
         rows = np.concatenate([a[np.sort(rng.choice(len(a), n, replace=False))] for a in (x, y)])
         labels = np.repeat((0, 1), n)
         parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, labels)
-        return cls(rows, labels, list(parts), rng)
+        rows, classifier = _default(rows, seed) if classifier is None else (rows, classifier)
+        return cls(rows, labels, list(parts), rng, classifier)
 
-    def cross_validated(self, classifier: Any) -> dict[str, Any]:
+    def cross_validated(self) -> dict[str, Any]:
         """What scikit-learn says: of each fold how many are told right, the AUC, and the fitted classifier."""
         return cross_validate(
-            classifier,
+            self.classifier,
             self.rows,
             self.labels,
             cv=self.parts,
