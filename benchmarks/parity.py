@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def alternating(measure: Callable[[Path], dict[str, float]], trees: list[Path], 
                 found[tree].append(result)
     for name in found[trees[0]][0]:
         this, other = (median(result[name] for result in found[tree]) for tree in trees)
-        print(f"{name:50s} {this:12,.4g} {other:12,.4g} {this / other:8.2f}", flush=True)
+        print(f"{name:50s} {this:12,.4g} {other:12,.4g} {this / other if other else math.nan:8.2f}", flush=True)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 gc.set_threshold(50_000)  # to look through all that is imported again and again takes a tenth of the time of all tests
 # without a GPU torch.manual_seed keeps a trace of the stack for one that may come, which takes longer than most tests
-SEED = torch.manual_seed if torch.cuda.is_available() else torch.default_generator.manual_seed
+SEED = torch.manual_seed if torch.accelerator.is_available() else torch.default_generator.manual_seed
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,6 +36,16 @@ def test_public_names_are_pinned():
         velbo.nothing  # noqa: B018
 
 
+@pytest.mark.parametrize("name", ["build", "formats", "rows", "training"])
+def test_names_that_are_loaded_when_used_are_listed_and_there(name: str):
+    package = importlib.import_module(f"velbo.{name}")
+    assert set(package.__all__) <= set(dir(package))
+    for each in package.__all__:
+        assert getattr(package, each) is not None
+    with pytest.raises(AttributeError, match=f"module 'velbo.{name}' has no attribute 'nothing'"):
+        package.nothing  # noqa: B018
+
+
 def test_importing_velbo_loads_nothing_heavy_and_changes_nothing():
     code = (
         "import sys, random, velbo; print([m for m in ('torch', 'sklearn', 'numpy', 'matplotlib') if m in sys.modules])"
@@ -50,7 +60,7 @@ def test_version_agrees_with_the_changelog_and_the_citation():
 
 
 FOLDERS = """
-    errors limits tables files config runtime rows formats nets posteriors priors likelihoods terms model conditional
+    errors lazy limits tables files config runtime rows formats nets posteriors priors likelihoods terms model conditional
     hierarchy diffusion checks objectives training evaluation oracles build card hub prediction export trained_model
     loading fitting estimators compress sweep doctor report demo serve cluster cli __main__
 """.split()

@@ -11,6 +11,7 @@ import pytest
 
 from contracts.commands import call
 from velbo import ObjectiveConfig, Plan, Recipe, TrainedModel, TrainingConfig, VAEEstimator, fit, load, plan
+from velbo.build import description
 from velbo.config import Budget, Machine
 from velbo.errors import ConfigError, RunError, SchemaError
 
@@ -63,8 +64,15 @@ def test_what_a_plan_says_is_told_without_its_parts():
             Plan.facts(what.to_json() | {"n_parameters": n})
 
 
+def test_a_plan_whose_delta_was_left_out_is_still_told():
+    """A config.json that somebody has edited; training it is refused elsewhere."""
+    record = plan(DIGITS, Recipe("mlp"), training=ONE_EPOCH).to_json()
+    record["training"]["privacy"] = {"epsilon": 3.0, "delta": None, "row_clip": 1.0, "noise": 1.0}
+    assert description(Plan.facts(record))["privacy"] == "epsilon 3 at most"
+
+
 def test_what_velbo_did_not_write_is_refused():
-    for foreign in ({}, [], {"velbo": "0"}, None):
+    for foreign in ({}, [], {"velbo": "0"}, None, {"versions": None}, {"versions": -1}, {"versions": "velbo"}):
         with pytest.raises(RunError, match="was not written by velbo"):
             Plan.from_json(foreign)
 

@@ -51,6 +51,9 @@ def test_a_run_that_was_stopped_says_where(run, tmp_path):
     config.write_text(json.dumps(budget))
     state.write_text(json.dumps(json.loads(kept[1]) | {"done": False, "seconds": 75.0}))
     assert "stopped at epoch 4, minute 1.2 of 10;" in call("info", run)[1]
+    budget["recipe"]["recipe"] = "parts.py:make"  # the user's own, which resume asks for by name
+    config.write_text(json.dumps(budget))
+    assert f"continue it with: velbo resume {run} --model parts.py:make\n" in call("info", run)[1]
     config.write_text(kept[0])
     state.write_text(kept[1])
 

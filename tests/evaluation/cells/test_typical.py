@@ -11,7 +11,11 @@ import pytest
 from velbo import Recipe, TrainedModel, TrainingConfig, fit
 from velbo.config import Budget, Validation
 from velbo.errors import ConfigError, RunError
+from velbo.evaluation.cells import typical
 from velbo.evaluation.cells.typical import SAMPLES
+from velbo.evaluation.cells.weighted import probe, width
+from velbo.oracles import LinearGaussian
+from velbo.rows import Store
 
 TRAINING = TrainingConfig(Budget(epochs=3))
 
@@ -68,6 +72,17 @@ def test_medians_that_are_damaged_or_foreign_are_told(tmp_path):
         (tmp_path / "typical.json").write_text(text)
         with pytest.raises(error, match=what):
             TrainedModel.load(tmp_path)
+
+
+def test_wide_rows_pay_for_fewer(monkeypatch):
+    """100 rows where they are narrow; else as many as the numbers of p(x|z) allow, 20 at least."""
+    monkeypatch.setattr(typical, "ROWS", 100)
+    oracle = LinearGaussian.random(5, 2, seed=0)
+    model, rows = oracle.vae(), Store.from_tensor(oracle.sample(200, seed=0))
+    each = typical.SAMPLES * 5 * width(probe(model, rows))
+    for numbers, n in ((10**9, 100), (50 * each, 50), (20 * each, 20), (20 * each - 1, 0)):
+        monkeypatch.setattr(typical, "NUMBERS", numbers)
+        assert typical.rows_that_pay(model, rows) == n
 
 
 def test_rows_too_wide_for_medians_keep_none(monkeypatch):
