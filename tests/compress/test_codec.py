@@ -312,7 +312,7 @@ def test_a_field_that_a_later_velbo_knows_more_of_has_the_same_hash(trained):
 def test_another_version_is_refused_in_a_line(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("velbo.compress.writing.VERSION", 1)
     compress(trained, table(20), tmp_path / "x.vlb")
-    with pytest.raises(DataError, match=r"^.*x.vlb: it is of format 1, and this velbo reads format 2; .*$"):
+    with pytest.raises(DataError, match=r"^.*x.vlb: it is of format 1, and this velbo reads format 3; .*$"):
         decompress(tmp_path / "x.vlb", trained=trained)
 
 

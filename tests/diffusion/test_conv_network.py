@@ -12,7 +12,7 @@ from velbo.errors import ConfigError
 
 def stirred(network: LevelConv) -> LevelConv:
     """With a last layer that says something."""
-    torch.nn.init.normal_(network.leave[0][1].weight)
+    torch.nn.init.normal_(network.finer[0][1].weight)
     return network.double()
 
 
