@@ -64,7 +64,8 @@ def velbo(x: Any, test: Any, epochs: int, optimisation: Optimisation) -> Result:
 
 
 def plain(x: Any, test: Any, epochs: int) -> Result:
-    fitted = plan(x, LAYOUT).build()
+    what = plan(x, LAYOUT)
+    fitted = TrainedModel(what.build(), what)
     model, rows = fitted.model.train(), fitted.store(x).fixed(0)
     for module in model.modules():
         if isinstance(module, torch.nn.Linear):
