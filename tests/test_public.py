@@ -60,9 +60,9 @@ def test_version_agrees_with_the_changelog_and_the_citation():
 
 
 FOLDERS = """
-    errors lazy limits tables files config runtime rows formats nets posteriors priors likelihoods terms model conditional
-    hierarchy diffusion checks objectives training evaluation oracles build card hub prediction export trained_model
-    loading fitting estimators compress sweep doctor report demo serve cluster cli __main__
+    errors lazy limits tables files config runtime rows formats nets posteriors priors likelihoods terms model
+    conditional hierarchy diffusion checks objectives training evaluation oracles build card hub prediction export
+    trained_model loading fitting estimators compress sweep doctor report demo serve cluster cli __main__
 """.split()
 
 

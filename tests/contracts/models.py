@@ -122,8 +122,8 @@ class ModelContract:
         assert all(p.grad is None or p.grad.device == ELSEWHERE for p in model.parameters())
 
     def test_the_rate_in_closed_form_is_that_of_samples(self):
-        """Their difference has mean 0, within 5 standard errors of two independent means over `n_samples` samples, 4 rows
-        (one false alarm in 400,000): the rate of upper groups, or of noise, is a mean over samples too.
+        """Their difference has mean 0, within 5 standard errors of two independent means over `n_samples` samples of 4
+        rows (one false alarm in 400,000): the rate of upper groups, or of noise, is a mean over samples too.
         """
         model, k, x = self.kind.double, self.n_samples, self.kind.rows(4).fixed(0)
         if model.terms(x).kl is None:
