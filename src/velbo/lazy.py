@@ -1,4 +1,4 @@
-"""Names of a package that are loaded when they are first used, so that who needs few of them waits for few."""
+"""Names of a package that are loaded when they are first used: whoever needs few of them does not wait for all."""
 
 from __future__ import annotations
 

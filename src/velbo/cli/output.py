@@ -23,6 +23,13 @@ class Result(Protocol):
     def table(self) -> Table: ...
 
 
+def naming_parts(recipe: str) -> str:
+    """What a command is to be told after a run, if its recipe is of a user's own; nothing for velbo's."""
+    from ..build import is_own
+
+    return f" --model {recipe}" if is_own(recipe) else ""
+
+
 def check_output(*paths: Path) -> None:
     """Raise DataError for a file of no known format; to be called before work that would be lost."""
     from ..formats.registry import format_to_write

@@ -18,6 +18,7 @@ from ..training.covered import NOT_COVERED, require_one_process
 from ..training.progress import early
 from ..training.team import ALONE, Team, told
 from .app import say
+from .output import naming_parts
 
 LOGGERS: dict[str, Callable[[Path], Logger]] = {
     "tensorboard": lambda folder: TensorBoard(folder / "tensorboard"),
@@ -48,7 +49,7 @@ def train_and_tell(
         run.create(plan.to_json())
         told(team, json.dumps(plan.to_json()))
     _announce(plan, new)
-    parts = f" --model {plan.recipe.recipe}" if is_own(plan.recipe.recipe) else ""
+    parts = naming_parts(plan.recipe.recipe)
     try:
         history = train_plan(plan, rows, run, loggers, model, report).history
     except Interrupted as error:

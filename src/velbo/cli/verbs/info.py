@@ -14,7 +14,7 @@ from ...files import shown
 from ...tables import Table, text_of
 from ..app import app, say
 from ..options import Folder
-from ..output import print_json, print_table
+from ..output import naming_parts, print_json, print_table
 from ..pages import TRAIN
 
 if TYPE_CHECKING:
@@ -138,11 +138,10 @@ def _state(state: State | None, is_trained: bool) -> str:
 
 def progress(plan: Plan, state: State | None, run: Path) -> str:
     """How far training has come."""
-    from ...build import is_own
     from ...training.progress import early
 
-    parts = f" --model {plan.recipe.recipe}" if is_own(plan.recipe.recipe) else ""
-    budget, go_on = plan.training.budget, f"continue it with: velbo resume {shown(run)}{parts}"
+    budget = plan.training.budget
+    go_on = f"continue it with: velbo resume {shown(run)}{naming_parts(plan.recipe.recipe)}"
     if state is None:
         return f"not begun, or not saved yet; {go_on}"
     if state.done:
